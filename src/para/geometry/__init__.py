@@ -1,0 +1,9 @@
+"""Cameras, pixels and lifting: pure functions of tensors that know nothing of robots or networks.
+
+To add a function, put it in the file of its idea (camera, pixels, lifting, warps, distortion) and list it here.
+"""
+
+from para.geometry.camera import Camera, look_at, pixel_rays, project
+from para.geometry.lifting import lift_to_height, lift_to_height_masked
+
+__all__ = ["Camera", "look_at", "pixel_rays", "project", "lift_to_height", "lift_to_height_masked"]
