@@ -1,0 +1,46 @@
+"""Backbones: image to feature grid (and one pooled vector), behind the `Backbone` protocol of `para.interfaces`.
+
+To add one: a file with a frozen `...Config` dataclass and a module built from it, and one line in `BACKBONES`.
+`tests/test_contracts.py` then covers it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from para.backbones.small_conv import SmallConv, SmallConvConfig
+from para.interfaces import Backbone
+
+
+class BackboneEntry(NamedTuple):
+    """A registered backbone: the type of its options, and how to build it from them and the image size (H, W)."""
+
+    config_type: type
+    build: Callable[[Any, tuple[int, int]], Backbone]
+
+
+BACKBONES: dict[str, BackboneEntry] = {
+    "small_conv": BackboneEntry(SmallConvConfig, SmallConv),
+}
+
+
+def make_backbone(config: Any, image_size: tuple[int, int]) -> Backbone:
+    """The backbone that `config` describes, for images of (H, W). Raises ValueError for a config of no backbone."""
+    for entry in BACKBONES.values():
+        if type(config) is entry.config_type:
+            return entry.build(config, image_size)
+    raise ValueError(f"no backbone takes a {type(config).__name__} (known: {', '.join(sorted(BACKBONES))})")
+
+
+def default_config(name: str) -> Any:
+    """The default options of a backbone by name. Raises ValueError with the nearest name for an unknown one."""
+    if name not in BACKBONES:
+        near = difflib.get_close_matches(name, BACKBONES, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"no backbone '{name}'{hint} (known: {', '.join(sorted(BACKBONES))})")
+    return BACKBONES[name].config_type()
+
+
+__all__ = ["BACKBONES", "BackboneEntry", "SmallConv", "SmallConvConfig", "default_config", "make_backbone"]

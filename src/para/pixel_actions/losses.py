@@ -1,0 +1,72 @@
+"""Losses: the paper's equations (1), (2) and the gripper term, factorised and joint, each a masked mean over steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from para.pixel_actions.start_keypoint import cell_weights
+
+
+def masked_mean(nll: Tensor, valid: Tensor) -> Tensor:
+    """Mean over the valid steps; 0 if none is valid. (B, T), (B, T) bool -> ()."""
+    return torch.where(valid, nll, torch.zeros_like(nll)).sum() / valid.sum().clamp(min=1)
+
+
+def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of a target distribution. (..., N), (..., N) -> (...), nats."""
+    return -(target * logits.log_softmax(dim=-1)).sum(dim=-1)
+
+
+def spatial_loss(heatmap_logits: Tensor, uv: Tensor, valid: Tensor, *, stride: float = 1, soft: bool = False) -> Tensor:
+    """Cross-entropy of the demonstrated pixel over all cells (paper eq. 1; there, cells are the image's pixels).
+
+    Args:
+        heatmap_logits: (B, T, h, w).
+        uv: (B, T, 2) the demonstrated pixel, as (u, v); need not be an integer.
+        valid: (B, T) bool; false where the step is padding or projects outside the image.
+        stride: pixels per cell of the heatmap.
+        soft: share the target between the four nearest cells, instead of the one that holds the pixel.
+
+    Returns:
+        Scalar mean over valid steps, in nats; 0 if none is valid.
+    """
+    target = cell_weights(uv, stride, tuple(heatmap_logits.shape[-2:]), snap=not soft)  # (B, T, h * w)
+    return masked_mean(soft_cross_entropy(heatmap_logits.flatten(2), target), valid)
+
+
+def full_resolution_spatial_loss(heatmap_logits: Tensor, uv: Tensor, valid: Tensor, stride: int) -> Tensor:
+    """The paper's literal eq. 1: logits upsampled to the image, cross-entropy over its H x W pixels. -> ()."""
+    up = F.interpolate(heatmap_logits, scale_factor=stride, mode="bilinear", align_corners=False)  # (B, T, H, W)
+    return spatial_loss(up, uv, valid)
+
+
+def class_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Cross-entropy of a class, or of a distribution over classes (paper eq. 2; height, gripper, rotation).
+
+    Args:
+        logits: (B, T, N) read at the demonstrated pixel (teacher forcing).
+        target: (B, T) class indices, or (B, T, N) distributions.
+        valid: (B, T) bool.
+    """
+    if target.dtype == torch.long:
+        target = F.one_hot(target, logits.shape[-1]).to(logits.dtype)
+    return masked_mean(soft_cross_entropy(logits, target), valid)
+
+
+def joint_loss(volume_logits: Tensor, uv: Tensor, height: Tensor, valid: Tensor, *, stride: float, soft: bool) -> Tensor:
+    """Cross-entropy of the demonstrated voxel over all cells x heights (the paper's figure 3).
+
+    Args:
+        volume_logits: (B, T, N_H, h, w).
+        uv: (B, T, 2) pixels.
+        height: (B, T, N_H) target distribution over height bins.
+        valid: (B, T) bool.
+        stride: pixels per cell.
+        soft: share the target between the four nearest cells.
+    """
+    cells = cell_weights(uv, stride, tuple(volume_logits.shape[-2:]), snap=not soft)  # (B, T, h * w)
+    log_probs = volume_logits.flatten(2).log_softmax(dim=-1).unflatten(-1, (height.shape[-1], -1))
+    nll = -torch.einsum("btn,btc,btnc->bt", height, cells, log_probs)
+    return masked_mean(nll, valid)

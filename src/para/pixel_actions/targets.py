@@ -1,0 +1,47 @@
+"""Targets: an action chunk and a camera give pixels, heights and a mask of the steps that can be supervised."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from para.geometry import Camera, project
+from para.geometry.pixels import in_image
+from para.interfaces import ActionChunk
+
+
+class Targets(NamedTuple):
+    """What the heads should say, for each step of a chunk."""
+
+    uv: Tensor
+    """(B, T, 2) pixel of the demonstrated end effector in the *current* image; finite even where not valid."""
+
+    height: Tensor
+    """(B, T) metres above the table."""
+
+    gripper: Tensor
+    """(B, T) commanded opening, 0 closed, 1 open."""
+
+    valid: Tensor
+    """(B, T) bool; false where the step is padding, off the image or behind the camera."""
+
+
+def make_targets(actions: ActionChunk, camera: Camera, *, supervise_padding: bool = True) -> Targets:
+    """Project the demonstrated future positions into the current image (paper sec. 3.2).
+
+    Args:
+        actions: (B, T) steps.
+        camera: the camera of the current image, batched (B).
+        supervise_padding: whether steps beyond the end of the demonstration, which hold its last action, count as
+            targets ("stay there"). The paper does not say; with False they change no loss and no gradient.
+    """
+    uv, depth = project(actions.position, camera.unsqueeze(1))  # (B, T, 2), (B, T)
+    seen = in_image(uv, camera.image_size, depth) & torch.isfinite(actions.position).all(dim=-1)
+    valid = seen if supervise_padding else seen & ~actions.is_pad
+    H, W = camera.image_size
+    inside = torch.stack([uv[..., 0].clamp(-0.5, W - 0.5), uv[..., 1].clamp(-0.5, H - 0.5)], dim=-1)
+    # Steps that are not valid still index tensors; any pixel of the image will do, since their loss is masked.
+    uv = torch.where(valid.unsqueeze(-1), uv, torch.nan_to_num(inside))
+    return Targets(uv, torch.nan_to_num(actions.position[..., 2]), torch.nan_to_num(actions.gripper), valid)
