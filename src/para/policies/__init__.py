@@ -1,0 +1,51 @@
+"""Policies: `Observation` to `ActionChunk`, and the loss that trains it.
+
+To add one: a file with a frozen `...Config` dataclass and an `nn.Module` with `loss`, `act` and `fit_ranges` (read and
+imitate `para.py` or `regression.py`), and one line in `POLICIES`. `tests/test_contracts.py` then covers it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from para.policies.para import Para, ParaConfig
+from para.policies.regression import ActConfig, GlobalRegressionConfig, Regression
+
+
+class PolicyEntry(NamedTuple):
+    """A registered policy: the type of its options, and how to build it from them."""
+
+    config_type: type
+    build: Callable[[Any], nn.Module]
+
+
+POLICIES: dict[str, PolicyEntry] = {
+    "para": PolicyEntry(ParaConfig, Para),
+    "act": PolicyEntry(ActConfig, Regression),
+    "global_regression": PolicyEntry(GlobalRegressionConfig, Regression),
+}
+
+
+def make_policy(config: Any) -> nn.Module:
+    """The policy that `config` describes, with random weights. Raises ValueError for a config of no policy."""
+    for entry in POLICIES.values():
+        if type(config) is entry.config_type:
+            return entry.build(config)
+    raise ValueError(f"no policy takes a {type(config).__name__} (known: {', '.join(sorted(POLICIES))})")
+
+
+def policy_entry(name: str) -> PolicyEntry:
+    """The entry of a policy by name. Raises ValueError with the nearest name for an unknown one."""
+    if name not in POLICIES:
+        near = difflib.get_close_matches(name, POLICIES, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"no policy '{name}'{hint} (known: {', '.join(sorted(POLICIES))})")
+    return POLICIES[name]
+
+
+__all__ = ["POLICIES", "ActConfig", "GlobalRegressionConfig", "Para", "ParaConfig", "PolicyEntry", "Regression",
+           "make_policy", "policy_entry"]

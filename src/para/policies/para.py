@@ -1,0 +1,203 @@
+"""PARA: which pixel the end effector goes to, and how high above the table (paper sec. 3).
+
+One forward pass: the image and the end effector's own pixel go through the backbone; heads say, for each of the next T
+steps, which cell (a heatmap) and, read at that pixel, which height and gripper class; decoding lifts pixel and height
+to the world by intersecting the camera's ray with the height plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from para.backbones import SmallConvConfig, make_backbone
+from para.geometry import lift_to_height_masked, project
+from para.interfaces import ActionChunk, Observation
+from para.pixel_actions.bins import Bins
+from para.pixel_actions.decoding import Decoder, Peak, best_voxel_cell, decode_peak, heights_near_cell
+from para.pixel_actions.heads import Formulation, PixelHeads
+from para.pixel_actions.losses import class_loss, full_resolution_spatial_loss, joint_loss, masked_mean, spatial_loss
+from para.pixel_actions.start_keypoint import StartKeypoint
+from para.pixel_actions.targets import Targets, make_targets
+from para.policies.augment import AugmentConfig, augment
+
+
+@dataclass(frozen=True)
+class ParaConfig:
+    """Options of the policy `para`. `paper_form` gives the paper's plain one."""
+
+    image_size: tuple[int, int] = (128, 128)
+    """(H, W) of the images, pixels."""
+
+    horizon: int = 12
+    """T, future steps predicted at once (paper N_W)."""
+
+    n_height_bins: int = 32
+    """Height classes per pixel (paper N_H)."""
+
+    n_gripper_bins: int = 32
+    """Gripper classes per pixel (paper N_G), over openings 0 to 1."""
+
+    height_margin_m: float = 0.02
+    """How far the height classes reach beyond the heights of the training data."""
+
+    formulation: Formulation = "factorised"
+    """A softmax over pixels and heights read there, or one softmax over pixels x heights."""
+
+    heatmap_resolution: Literal["cells", "image"] = "cells"
+    """Where the softmax over pixels lives: on the feature grid, or on the grid upsampled to the image (the paper)."""
+
+    soft_targets: bool = True
+    """Share each target between its nearest cells and bins, so that classes carry no rounding (paper: one class)."""
+
+    decoder: Decoder = "centroid"
+    """How a heatmap becomes a pixel (paper: argmax)."""
+
+    use_gripper: bool = True
+    """Tell the start keypoint how far the gripper is open (paper: no)."""
+
+    snap_start: bool = False
+    """Put the start keypoint on the one cell that holds it (paper), not on the four nearest by weight."""
+
+    read_start: bool = True
+    """Let the gripper head also read the feature at the end effector's own pixel (paper: no)."""
+
+    supervise_padding: bool = True
+    """Whether steps beyond a demonstration's end are targets ("stay there")."""
+
+    backbone: SmallConvConfig = field(default_factory=SmallConvConfig)
+    """The backbone and its options."""
+
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Variation of training images; pixel labels follow it."""
+
+    def __post_init__(self):
+        if self.horizon < 1 or self.n_height_bins < 1 or self.n_gripper_bins < 2:
+            raise ValueError("horizon and n_height_bins must be at least 1, n_gripper_bins at least 2")
+        if self.height_margin_m <= 0:
+            raise ValueError(f"height_margin_m must be above 0, or one height alone gives no range; got {self.height_margin_m}")
+        if self.formulation == "joint" and self.heatmap_resolution == "image":
+            raise ValueError("the joint formulation is scored on cells: upsampled, its volume takes 308 MB an image")
+
+
+def paper_form(image_size: tuple[int, int], backbone: SmallConvConfig | None = None) -> ParaConfig:
+    """The paper's plain form: factorised, hard targets at full resolution, argmax, no extra state, no augmentation."""
+    return ParaConfig(
+        image_size=image_size, formulation="factorised", heatmap_resolution="image", soft_targets=False,
+        decoder="argmax", use_gripper=False, snap_start=True, read_start=False,
+        backbone=backbone or SmallConvConfig(), augment=AugmentConfig(),
+    )  # fmt: skip
+
+
+class Prediction(NamedTuple):
+    """Everything that one forward pass says, for decoding and for figures."""
+
+    peak: Peak
+    height: Tensor
+    """(B, T) metres above the table."""
+    gripper: Tensor
+    """(B, T) opening, 0 to 1."""
+    heatmap_logits: Tensor
+    """(B, T, h, w)."""
+    height_logits: Tensor
+    """(B, T, N_H) at the predicted pixels."""
+
+
+class Para(nn.Module):
+    """The policy `para`; see the module's docstring and `para.interfaces.Policy`."""
+
+    name = "para"
+
+    def __init__(self, config: ParaConfig):
+        super().__init__()
+        self.config = config
+        self.backbone = make_backbone(config.backbone, config.image_size)
+        channels = self.backbone.channels
+        self.start = StartKeypoint(channels, use_gripper=config.use_gripper, snap=config.snap_start)
+        self.heads = PixelHeads(
+            channels, config.horizon, config.n_height_bins, config.n_gripper_bins,
+            formulation=config.formulation, read_start=config.read_start,
+        )  # fmt: skip
+        self.height_bins = Bins(config.n_height_bins, 0.0, 0.4)
+        self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0)
+
+    def fit_ranges(self, actions: ActionChunk) -> None:
+        """Height classes span the training data's heights and a margin."""
+        self.height_bins.fit(actions.position[..., 2][~actions.is_pad], self.config.height_margin_m)
+
+    def features(self, obs: Observation) -> Tensor:
+        """The backbone's grid, told where the end effector is. -> (B, C, h, w)."""
+        return self.backbone(obs.image, self.start(obs, self.backbone.stride)).grid
+
+    def loss(
+        self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Plain sum of the spatial, height and gripper terms (paper sec. 3.5), with the latter two read at the true pixel."""
+        if generator is not None:
+            obs = augment(obs, self.config.augment, generator)
+        targets = make_targets(actions, obs.camera, supervise_padding=self.config.supervise_padding)
+        grid = self.features(obs)
+        losses = self._spatial_terms(grid, targets)
+        start_uv, _ = project(obs.ee_position, obs.camera)
+        gripper_logits = self.heads.gripper_logits(grid, targets.uv, start_uv, self.backbone.stride)
+        losses["gripper"] = class_loss(gripper_logits, self.gripper_bins.to_index(targets.gripper), targets.valid)
+        losses["total"] = sum(losses.values())
+        with torch.no_grad():
+            losses["unseen_fraction"] = 1 - targets.valid.float().mean()
+            losses["height_outside_fraction"] = self.height_bins.outside(targets.height).float().mean()
+            if not self.training:
+                error = (self.predict(obs).peak.uv - targets.uv).norm(dim=-1)
+                losses["pixel_error_px"] = masked_mean(error, targets.valid & ~actions.is_pad)
+        return losses
+
+    def _spatial_terms(self, grid: Tensor, targets: Targets) -> dict[str, Tensor]:
+        config, stride = self.config, self.backbone.stride
+        height = self.height_bins.split(targets.height) if config.soft_targets else self.height_bins.to_index(targets.height)
+        if config.formulation == "joint":
+            if not config.soft_targets:
+                height = nn.functional.one_hot(height, config.n_height_bins).to(grid.dtype)
+            volume = self.heads.volume_logits(grid)
+            soft = config.soft_targets
+            return {"volume": joint_loss(volume, targets.uv, height, targets.valid, stride=stride, soft=soft)}
+        logits = self.heads.heatmap_logits(grid)
+        if config.heatmap_resolution == "image":
+            spatial = full_resolution_spatial_loss(logits, targets.uv, targets.valid, stride)
+        else:
+            spatial = spatial_loss(logits, targets.uv, targets.valid, stride=stride, soft=config.soft_targets)
+        height_logits = self.heads.height_logits(grid, targets.uv, stride)
+        return {"spatial": spatial, "height": class_loss(height_logits, height, targets.valid)}
+
+    @torch.no_grad()
+    def predict(self, obs: Observation) -> Prediction:
+        """Heatmaps, pixels, heights and gripper for each observation of a batch."""
+        stride = self.backbone.stride
+        grid = self.features(obs)
+        if self.config.formulation == "joint":
+            volume = self.heads.volume_logits(grid)
+            cell = best_voxel_cell(volume)
+            heatmap_logits = volume.logsumexp(dim=2)
+            peak = decode_peak(heatmap_logits, stride, self.config.decoder, best=cell)
+            height_logits = heights_near_cell(volume, cell)
+        else:
+            heatmap_logits = self.heads.heatmap_logits(grid)
+            peak = decode_peak(heatmap_logits, stride, self.config.decoder)
+            height_logits = self.heads.height_logits(grid, peak.uv, stride)
+        start_uv, _ = project(obs.ee_position, obs.camera)
+        gripper_logits = self.heads.gripper_logits(grid, peak.uv, start_uv, stride)
+        gripper = self.gripper_bins.decode(gripper_logits)
+        return Prediction(peak, self.height_bins.decode(height_logits), gripper, heatmap_logits, height_logits)
+
+    @torch.no_grad()
+    def act(self, obs: Observation) -> ActionChunk:
+        """The lifted chunk. A step whose ray never meets its plane holds the end effector still, at probability 0."""
+        prediction = self.predict(obs)
+        peak = prediction.peak
+        position, valid = lift_to_height_masked(peak.uv, prediction.height, obs.camera.unsqueeze(1))
+        position = torch.where(valid.unsqueeze(-1), position, obs.ee_position.unsqueeze(1))  # (B, T, 3)
+        return ActionChunk(
+            position, prediction.gripper, torch.zeros_like(valid),
+            peak_probability=peak.probability * valid, entropy=peak.entropy,
+        )  # fmt: skip

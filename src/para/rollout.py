@@ -1,0 +1,129 @@
+"""The one loop in which a policy meets a world: look, predict, servo to the first targets, look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from para.geometry import Camera
+from para.interfaces import ActionChunk, Episode, Observation, Policy, Scene, World
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How predicted chunks are carried out."""
+
+    execute_steps: int = 4
+    """Steps of a chunk that are carried out before the policy looks again; 0: all of them."""
+
+    ensemble_decay: float | None = None
+    """If set, every step looks again, and the action is the average in 3D of what all earlier chunks that reach this
+    far said of it, weighted exp(-decay * age) (temporal ensembling, as ACT executes). `execute_steps` must be 1."""
+
+    gripper_gate_m: float | None = None
+    """If set, a change of the gripper waits until the end effector is within this distance of the place at which the
+    change was predicted: repairs policies that close early because the demonstrations' gripper moves between frames."""
+
+    max_control_steps: int = 600
+    """Control steps (0.05 s) after which an episode that is not placed ends (paper: 600)."""
+
+    def __post_init__(self):
+        if self.execute_steps < 0 or self.max_control_steps < 1:
+            raise ValueError("execute_steps must be 0 (all) or more, max_control_steps 1 or more")
+        if self.ensemble_decay is not None and self.execute_steps != 1:
+            raise ValueError("temporal ensembling looks at every step: set execute_steps to 1")
+
+
+def rollout(
+    policy: Policy, world: World, scene: Scene, config: RolloutConfig = RolloutConfig(), *, keep_frames: bool = False
+) -> Episode:
+    """Run a policy in a scene until the object is placed or the budget is spent.
+
+    Args:
+        policy: in eval mode, on any device.
+        world: any simulated or real one.
+        scene: the initial condition.
+        config: how chunks are carried out.
+        keep_frames: keep every image (for a video); otherwise the episode holds none.
+
+    Raises:
+        ValueError: if the policy predicts something that is not finite. A missing target is an error, never a miss.
+    """
+    obs = world.reset(scene)
+    device = next(iter(policy.parameters())).device
+    trace: list[tuple[Observation, np.ndarray, float]] = []
+    plans: list[tuple[int, ActionChunk]] = []  # (step at which it was made, chunk), youngest last
+    step = 0
+    while world.outcome() != "placed" and world.n_steps < config.max_control_steps:
+        if not plans or step - plans[-1][0] >= steps_before_looking(config, plans[-1][1].horizon):
+            plans = remember(plans, step, finite_chunk(policy, obs, device))
+        position, gripper = next_action(plans, step, config)
+        if config.gripper_gate_m is not None:
+            gripper = gate_gripper(position, gripper, obs, trace, config.gripper_gate_m)
+        trace.append((obs, position, gripper))
+        obs = world.execute(position, gripper)
+        step += 1
+    return as_episode(scene, trace, obs, world, keep_frames)
+
+
+def steps_before_looking(config: RolloutConfig, horizon: int) -> int:
+    """How many steps of a chunk of that horizon are carried out."""
+    return min(config.execute_steps, horizon) if config.execute_steps else horizon
+
+
+def finite_chunk(policy: Policy, obs: Observation, device: torch.device) -> ActionChunk:
+    """What the policy predicts, on the CPU. Raises ValueError where it is not finite."""
+    chunk = policy.act(obs.to(device)).to("cpu")
+    if not (torch.isfinite(chunk.position).all() and torch.isfinite(chunk.gripper).all()):
+        raise ValueError("the policy predicted a position or gripper that is not finite; its weights may be damaged")
+    return chunk
+
+
+def remember(plans: list[tuple[int, ActionChunk]], step: int, chunk: ActionChunk) -> list[tuple[int, ActionChunk]]:
+    """The plans that still say something of this step or later ones, with the newest last."""
+    return [(made, plan) for made, plan in plans if step - made < plan.horizon] + [(step, chunk)]
+
+
+def next_action(plans: list[tuple[int, ActionChunk]], step: int, config: RolloutConfig) -> tuple[np.ndarray, float]:
+    """The position (3,) in metres and the gripper of this step: the youngest plan's, or the average of all plans'."""
+    if config.ensemble_decay is None:
+        made, chunk = plans[-1]
+        return chunk.position[0, step - made].numpy(), float(chunk.gripper[0, step - made] > 0.5)
+    live = [(step - made, chunk) for made, chunk in plans if step - made < chunk.horizon]
+    weights = np.exp([-config.ensemble_decay * age for age, _ in live])
+    weights = weights / weights.sum()
+    position = sum(w * chunk.position[0, age].numpy() for w, (age, chunk) in zip(weights, live))
+    gripper = sum(w * float(chunk.gripper[0, age]) for w, (age, chunk) in zip(weights, live))
+    return position, float(gripper > 0.5)
+
+
+def gate_gripper(position: np.ndarray, gripper: float, obs: Observation, trace: list, gate_m: float) -> float:
+    """The gripper command, or the previous one while a change is predicted for a place that is still too far away."""
+    previous = trace[-1][2] if trace else float(obs.gripper[0] > 0.5)
+    away = float(np.linalg.norm(position - obs.ee_position[0].numpy()))
+    return previous if gripper != previous and away > gate_m else gripper
+
+
+def as_episode(scene: Scene, trace: list, last: Observation, world: World, keep_frames: bool) -> Episode:
+    """The trace as arrays; with `keep_frames` the last image is added, with its own position held as action."""
+    if keep_frames or not trace:
+        trace = trace + [(last, last.ee_position[0].numpy(), float(last.gripper[0]))]
+    seen = [obs for obs, _, _ in trace]
+    H, W = last.camera.image_size
+    images = [obs.image[0].permute(1, 2, 0).numpy() for obs in seen] if keep_frames else []
+    return Episode(
+        scene=scene,
+        image=np.stack(images) if images else np.zeros((0, H, W, 3), np.uint8),
+        camera=Camera(
+            torch.cat([obs.camera.K for obs in seen]), torch.cat([obs.camera.T_world_cam for obs in seen]), (H, W)
+        ),
+        ee_position=np.stack([obs.ee_position[0].numpy() for obs in seen]).astype(np.float32),
+        gripper=np.array([float(obs.gripper[0]) for obs in seen], np.float32),
+        action_position=np.stack([position for _, position, _ in trace]).astype(np.float32),
+        action_gripper=np.array([gripper for _, _, gripper in trace], np.float32),
+        phase=np.full(len(trace), -1, np.int64),
+        outcome=world.outcome(),
+        info={"n_control_steps": int(world.n_steps)},
+    )
