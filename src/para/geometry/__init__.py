@@ -5,5 +5,17 @@ To add a function, put it in the file of its idea (camera, pixels, lifting, warp
 
 from para.geometry.camera import Camera, look_at, pixel_rays, project
 from para.geometry.lifting import lift_to_height, lift_to_height_masked
+from para.geometry.warps import crop, random_affine, resize, warp_affine
 
-__all__ = ["Camera", "look_at", "pixel_rays", "project", "lift_to_height", "lift_to_height_masked"]
+__all__ = [
+    "Camera",
+    "crop",
+    "lift_to_height",
+    "lift_to_height_masked",
+    "look_at",
+    "pixel_rays",
+    "project",
+    "random_affine",
+    "resize",
+    "warp_affine",
+]

@@ -65,6 +65,14 @@ class Camera:
         return Camera(K, torch.stack([camera.T_world_cam for camera in cameras]), cameras[0].image_size)
 
 
+def apply_to_vectors(M: Tensor, vectors: Tensor) -> Tensor:
+    """M v for each vector: (..., m, n), (..., n) -> (..., m), batch dimensions broadcasting.
+
+    Written as products and sums: under `torch.autocast`, `@` would run in bfloat16 and lose whole pixels.
+    """
+    return (M * vectors.unsqueeze(-2)).sum(dim=-1)
+
+
 def project(p_world: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     """Where world points appear: uv = (K p_cam)_{xy} / (K p_cam)_z with p_cam = T_world_cam^-1 p_world.
 
@@ -75,17 +83,17 @@ def project(p_world: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     Returns:
         uv: (..., 2) pixels, as (u, v); not clipped to the image. NaN-free: where depth is 0 or less the pixel has no
             meaning, so callers mask with `depth > 0` (`para.geometry.pixels.in_image` does both).
-        depth: (...) metres along the optical axis; negative behind the camera.
+        depth: (...) metres along the optical axis; negative behind the camera, or where a homography in K (a turned
+            camera, `para.geometry.warps`) puts the point behind.
     """
-    R_world_cam = camera.T_world_cam[..., :3, :3]
-    origin = camera.T_world_cam[..., :3, 3]
-    # R^T (p - o), written as a row-vector product so that no inverse is taken
-    p_cam = ((p_world - origin).unsqueeze(-2) @ R_world_cam).squeeze(-2)  # (..., 3)
-    p_image = (camera.K @ p_cam.unsqueeze(-1)).squeeze(-1)  # (..., 3) homogeneous pixels
+    R_cam_world = camera.T_world_cam[..., :3, :3].mT
+    p_cam = apply_to_vectors(R_cam_world, p_world - camera.T_world_cam[..., :3, 3])  # (..., 3)
+    p_image = apply_to_vectors(camera.K, p_cam)  # (..., 3) homogeneous pixels
     scale = p_image[..., 2:]
     tiny = torch.finfo(scale.dtype).tiny ** 0.5
     safe = torch.where(scale.abs() < tiny, torch.full_like(scale, tiny), scale)
-    return p_image[..., :2] / safe, p_cam[..., 2]
+    depth = p_cam[..., 2]
+    return p_image[..., :2] / safe, torch.where(scale[..., 0] > 0, depth, -depth.abs())
 
 
 def pixel_rays(uv: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
@@ -100,8 +108,8 @@ def pixel_rays(uv: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
         direction: (..., 3) unit vectors in the world frame, pointing away from the camera.
     """
     ones = torch.ones_like(uv[..., :1])
-    d_cam = (torch.linalg.inv(camera.K) @ torch.cat([uv, ones], dim=-1).unsqueeze(-1)).squeeze(-1)  # (..., 3)
-    d_world = (camera.T_world_cam[..., :3, :3] @ d_cam.unsqueeze(-1)).squeeze(-1)  # (..., 3)
+    d_cam = apply_to_vectors(torch.linalg.inv(camera.K), torch.cat([uv, ones], dim=-1))  # (..., 3)
+    d_world = apply_to_vectors(camera.T_world_cam[..., :3, :3], d_cam)  # (..., 3)
     d_world = d_world / d_world.norm(dim=-1, keepdim=True)
     return camera.T_world_cam[..., :3, 3].expand_as(d_world), d_world
 

@@ -33,13 +33,18 @@ def cell_to_pixel(cell: Tensor, stride: float) -> Tensor:
 def resize_intrinsics(K: Tensor, scale_u: float, scale_v: float) -> Tensor:
     """Intrinsics of the same camera after its image is resized: u' = (u + 0.5) s - 0.5. (..., 3, 3) -> (..., 3, 3)."""
     A = K.new_tensor([[scale_u, 0, (scale_u - 1) / 2], [0, scale_v, (scale_v - 1) / 2], [0, 0, 1]])
-    return A @ K
+    return compose(A, K)
 
 
 def crop_intrinsics(K: Tensor, left: float, top: float) -> Tensor:
     """Intrinsics after `left` columns and `top` rows are cut away. (..., 3, 3) -> (..., 3, 3)."""
     A = K.new_tensor([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-    return A @ K
+    return compose(A, K)
+
+
+def compose(A: Tensor, K: Tensor) -> Tensor:
+    """A K, by products and sums: under `torch.autocast`, `@` would round to bfloat16. (..., 3, 3) each."""
+    return (A.unsqueeze(-1) * K.unsqueeze(-3)).sum(dim=-2)
 
 
 def sample_at_pixels(grid: Tensor, uv: Tensor, stride: float) -> Tensor:
