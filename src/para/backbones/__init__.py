@@ -11,7 +11,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from para.backbones.small_conv import SmallConv, SmallConvConfig
+from para.backbones.vit import Vit, VitConfig
 from para.interfaces import Backbone
+
+BackboneConfig = SmallConvConfig | VitConfig
+"""Options of any registered backbone; which one they are says which backbone is meant."""
 
 
 class BackboneEntry(NamedTuple):
@@ -23,6 +27,7 @@ class BackboneEntry(NamedTuple):
 
 BACKBONES: dict[str, BackboneEntry] = {
     "small_conv": BackboneEntry(SmallConvConfig, SmallConv),
+    "vit": BackboneEntry(VitConfig, Vit),
 }
 
 
@@ -43,4 +48,14 @@ def default_config(name: str) -> Any:
     return BACKBONES[name].config_type()
 
 
-__all__ = ["BACKBONES", "BackboneEntry", "SmallConv", "SmallConvConfig", "default_config", "make_backbone"]
+__all__ = [
+    "BACKBONES",
+    "BackboneConfig",
+    "BackboneEntry",
+    "SmallConv",
+    "SmallConvConfig",
+    "Vit",
+    "VitConfig",
+    "default_config",
+    "make_backbone",
+]

@@ -54,8 +54,14 @@ class PixelHeads(nn.Module):
     """
 
     def __init__(
-        self, channels: int, horizon: int, n_height_bins: int, n_gripper_bins: int, *,
-        formulation: Formulation, read_start: bool,
+        self,
+        channels: int,
+        horizon: int,
+        n_height_bins: int,
+        n_gripper_bins: int,
+        *,
+        formulation: Formulation,
+        read_start: bool,
     ):
         super().__init__()
         self.horizon, self.n_height_bins, self.formulation = horizon, n_height_bins, formulation

@@ -55,7 +55,9 @@ def class_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return masked_mean(soft_cross_entropy(logits, target), valid)
 
 
-def joint_loss(volume_logits: Tensor, uv: Tensor, height: Tensor, valid: Tensor, *, stride: float, soft: bool) -> Tensor:
+def joint_loss(
+    volume_logits: Tensor, uv: Tensor, height: Tensor, valid: Tensor, *, stride: float, soft: bool
+) -> Tensor:
     """Cross-entropy of the demonstrated voxel over all cells x heights (the paper's figure 3).
 
     Args:

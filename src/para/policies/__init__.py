@@ -47,5 +47,14 @@ def policy_entry(name: str) -> PolicyEntry:
     return POLICIES[name]
 
 
-__all__ = ["POLICIES", "ActConfig", "GlobalRegressionConfig", "Para", "ParaConfig", "PolicyEntry", "Regression",
-           "make_policy", "policy_entry"]
+__all__ = [
+    "POLICIES",
+    "ActConfig",
+    "GlobalRegressionConfig",
+    "Para",
+    "ParaConfig",
+    "PolicyEntry",
+    "Regression",
+    "make_policy",
+    "policy_entry",
+]

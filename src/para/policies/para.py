@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from para.backbones import SmallConvConfig, make_backbone
+from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
 from para.geometry import lift_to_height_masked, project
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.bins import Bins
@@ -68,7 +68,7 @@ class ParaConfig:
     supervise_padding: bool = True
     """Whether steps beyond a demonstration's end are targets ("stay there")."""
 
-    backbone: SmallConvConfig = field(default_factory=SmallConvConfig)
+    backbone: BackboneConfig = field(default_factory=SmallConvConfig)
     """The backbone and its options."""
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -78,12 +78,14 @@ class ParaConfig:
         if self.horizon < 1 or self.n_height_bins < 1 or self.n_gripper_bins < 2:
             raise ValueError("horizon and n_height_bins must be at least 1, n_gripper_bins at least 2")
         if self.height_margin_m <= 0:
-            raise ValueError(f"height_margin_m must be above 0, or one height alone gives no range; got {self.height_margin_m}")
+            raise ValueError(
+                f"height_margin_m must be above 0, so that even one height spans bins; got {self.height_margin_m}"
+            )
         if self.formulation == "joint" and self.heatmap_resolution == "image":
             raise ValueError("the joint formulation is scored on cells: upsampled, its volume takes 308 MB an image")
 
 
-def paper_form(image_size: tuple[int, int], backbone: SmallConvConfig | None = None) -> ParaConfig:
+def paper_form(image_size: tuple[int, int], backbone: BackboneConfig | None = None) -> ParaConfig:
     """The paper's plain form: factorised, hard targets at full resolution, argmax, no extra state, no augmentation."""
     return ParaConfig(
         image_size=image_size, formulation="factorised", heatmap_resolution="image", soft_targets=False,
@@ -135,7 +137,7 @@ class Para(nn.Module):
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """Plain sum of the spatial, height and gripper terms (paper sec. 3.5), with the latter two read at the true pixel."""
+        """Plain sum of the spatial, height and gripper terms (paper sec. 3.5), the latter two at the true pixel."""
         if generator is not None:
             obs = augment(obs, self.config.augment, generator)
         targets = make_targets(actions, obs.camera, supervise_padding=self.config.supervise_padding)
@@ -154,8 +156,8 @@ class Para(nn.Module):
         return losses
 
     def _spatial_terms(self, grid: Tensor, targets: Targets) -> dict[str, Tensor]:
-        config, stride = self.config, self.backbone.stride
-        height = self.height_bins.split(targets.height) if config.soft_targets else self.height_bins.to_index(targets.height)
+        config, stride, bins = self.config, self.backbone.stride, self.height_bins
+        height = bins.split(targets.height) if config.soft_targets else bins.to_index(targets.height)
         if config.formulation == "joint":
             if not config.soft_targets:
                 height = nn.functional.one_hot(height, config.n_height_bins).to(grid.dtype)

@@ -1,4 +1,4 @@
-"""Coordinate regression: a pooled image vector to absolute world positions, the baselines `act` and `global_regression`.
+"""Coordinate regression: a pooled image vector to world positions, the baselines `act` and `global_regression`.
 
 `act` is what the paper calls ACT: the CLS token (here the backbone's `pooled` vector) through an MLP to (x, y, z) and
 gripper of the whole chunk; not the CVAE encoder-decoder of that name. `global_regression` pools the feature grid by its
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from para.backbones import SmallConvConfig, make_backbone
+from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
 from para.policies.augment import AugmentConfig, augment
@@ -52,7 +52,7 @@ class ActConfig:
     supervise_padding: bool = True
     """Whether steps beyond a demonstration's end are targets ("stay there")."""
 
-    backbone: SmallConvConfig = field(default_factory=SmallConvConfig)
+    backbone: BackboneConfig = field(default_factory=SmallConvConfig)
     """The backbone and its options."""
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)

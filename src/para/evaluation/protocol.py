@@ -1,0 +1,228 @@
+"""The protocol: every policy in the same scenes, one record per episode, on a pool of processes, restartable."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from para.datasets.video import write_video
+from para.evaluation.results import EpisodeRecord, append_records, read_results
+from para.interfaces import Policy, Scene, World
+from para.progress import progress_bar
+from para.rollout import RolloutConfig, rollout
+from para.worlds import make_world
+
+logger = logging.getLogger(__name__)
+
+EPISODE_TIMEOUT_S = 180.0
+"""An episode that takes longer is recorded as an error: the original project's evaluation hung in some cells."""
+
+VIDEO_FPS = 10
+"""Frames per second of rollout videos; one frame is 0.15 s of the episode, so they play at 1.5 times the speed."""
+
+
+LoadPolicy = Callable[[str], Policy]
+"""Loads a policy from its folder; handed in, since evaluation knows nothing of training and its checkpoints."""
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """Which world to build in each process."""
+
+    name: str
+    """Of the registry `para.worlds.WORLDS`."""
+
+    image_size: tuple[int, int]
+    """(H, W), pixels."""
+
+    options: tuple[tuple[str, Any], ...] = ()
+    """Further options of the world, as pairs."""
+
+    def build(self) -> World:
+        """A world of this kind."""
+        return make_world(self.name, self.image_size, **dict(self.options))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode to run, and what its record says of it."""
+
+    policy: str
+    """Name in the records; a variant has a name of its own."""
+
+    checkpoint: str
+    """Folder of the trained policy."""
+
+    weights: str
+    """Hash of its weights: first 12 hex digits of the SHA-256 of the file."""
+
+    train_seed: int
+    """Which training run it is."""
+
+    split: str
+    """"train" (in distribution), "test" (out of distribution) or a named subset."""
+
+    scene_index: int
+    """Position of the scene in its split: equal for every policy, so that episodes pair up."""
+
+    scene: Scene
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+
+    boundary_distance_m: float | None = None
+    """How far the object lies from the region of the training positions."""
+
+    video: str | None = None
+    """Where to write a video of it, relative to the run folder; None: nowhere."""
+
+    @property
+    def key(self) -> tuple[str, int, str, int]:
+        """What makes it one of a kind in a run."""
+        return self.policy, self.train_seed, self.split, self.scene_index
+
+
+@lru_cache(maxsize=1)
+def cached_world(spec: WorldSpec) -> World:
+    """The world of this process."""
+    return spec.build()
+
+
+@lru_cache(maxsize=8)
+def cached_policy(load: LoadPolicy, checkpoint: str, weights: str) -> Policy:
+    """A policy of this process; the hash is part of the key, so that new weights are never mistaken for old ones."""
+    return load(checkpoint).eval()
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in this process after so many seconds (where the system has alarms)."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum, frame):
+        raise TimeoutError(f"the episode took more than {seconds:g} s")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all trials of a run share."""
+
+    experiment: str
+    world: WorldSpec
+    folder: Path
+    load_policy: LoadPolicy
+
+
+def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
+    """Run one episode. One that raises is recorded as an error, with its reason; never as a miss, never dropped."""
+    base = {
+        "experiment": run.experiment, "world": run.world.name, "policy": trial.policy, "train_seed": trial.train_seed,
+        "split": trial.split, "scene": trial.scene.to_dict(), "scene_index": trial.scene_index,
+        "checkpoint": trial.weights, "boundary_distance_m": trial.boundary_distance_m,
+    }  # fmt: skip
+    started = time.perf_counter()
+    try:
+        with time_limit(EPISODE_TIMEOUT_S):
+            policy = cached_policy(run.load_policy, trial.checkpoint, trial.weights)
+            world = cached_world(run.world)
+            episode = rollout(policy, world, trial.scene, trial.rollout, keep_frames=trial.video is not None)
+            if trial.video is not None:
+                write_video(run.folder / trial.video, episode.image, fps=VIDEO_FPS)
+    except Exception as error:  # whatever it was, the record says so and the run goes on
+        logger.warning("%s, %s scene %d: %s", trial.policy, trial.split, trial.scene_index, error)
+        cached_world.cache_clear()
+        seconds = round(time.perf_counter() - started, 3)
+        reason = f"{type(error).__name__}: {error}"
+        return EpisodeRecord(**base, outcome=None, steps=0, seconds=seconds, error=reason)
+    path = np.vstack([episode.ee_position, episode.action_position[-1:]])
+    return EpisodeRecord(
+        **base, outcome=episode.outcome, steps=episode.info["n_control_steps"],
+        seconds=round(time.perf_counter() - started, 3), error=None,
+        ee_path=[[round(float(x), 3) for x in p] for p in path], video=trial.video,
+    )  # fmt: skip
+
+
+def start_worker() -> None:
+    """Each process computes on one core; two processes of two threads each would fight over two cores."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+
+
+def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, int]:
+    """Run the trials that `results.jsonl` does not hold yet, and append a record for each as it ends.
+
+    Args:
+        trials: every episode of the run; those already recorded are not run again.
+        run: where, in which world, with whose policies.
+        workers: processes; 0 runs in this one.
+
+    Returns:
+        How many were run, and how many were there already.
+
+    Raises:
+        ValueError: if the records there were made with other weights or scenes than these trials have.
+    """
+    path = run.folder / "results.jsonl"
+    records = read_results(path) if path.exists() else []
+    done = {(r.policy, r.train_seed, r.split, r.scene_index): r for r in records}
+    check_same_run(trials, done, path)
+    missing = [trial for trial in trials if trial.key not in done]
+    if missing:
+        with progress_bar(len(missing), "evaluate", unit="episode") as bar:
+            for record in run_all(missing, run, workers):
+                append_records(path, [record])
+                bar.update(1)
+    return len(missing), len(trials) - len(missing)
+
+
+def check_same_run(trials: list[Trial], done: dict[tuple, EpisodeRecord], path: Path) -> None:
+    """Raise ValueError where a record was made with other weights, or in another scene, than its trial has."""
+    for trial in trials:
+        record = done.get(trial.key)
+        if record is None:
+            continue
+        same_scene = Scene.from_dict(record.scene) == trial.scene
+        if record.checkpoint != trial.weights or not same_scene:
+            what = f"weights {record.checkpoint}, now {trial.weights}" if same_scene else "another scene"
+            raise ValueError(
+                f"{path} holds a record of {trial.policy} in {trial.split} scene {trial.scene_index} made with {what}; "
+                "choose another output folder, or remove results.jsonl to evaluate again"
+            )
+
+
+def run_all(trials: list[Trial], run: Run, workers: int) -> Iterator[EpisodeRecord]:
+    """Records in the order of the trials; episodes run ahead of it on the pool."""
+    if workers == 0:
+        yield from (run_trial(trial, run) for trial in trials)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker) as pool:
+        ahead: deque[Future] = deque()
+        for trial in trials:
+            ahead.append(pool.submit(run_trial, trial, run))
+            if len(ahead) >= 4 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
