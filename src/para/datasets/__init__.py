@@ -1,0 +1,28 @@
+"""Demonstrations: recorded to LeRobotDataset v3.0 with camera geometry, read back as chunks. Knows nothing of pixels as targets.
+
+To read another format, write a file that turns it into `Episode`s and give them to a `DatasetWriter`.
+"""
+
+from para.datasets.chunks import ChunkDataset
+from para.datasets.demonstrate import Perturbation, demonstrate
+from para.datasets.demonstrations import Demonstrations
+from para.datasets.lerobot_v3_layout import DatasetError
+from para.datasets.lerobot_v3_write import DatasetWriter
+from para.datasets.recording import RecordingReport, record
+from para.datasets.splits import episodes_where, split_episodes
+from para.datasets.video import read_video, write_video
+
+__all__ = [
+    "ChunkDataset",
+    "DatasetError",
+    "DatasetWriter",
+    "Demonstrations",
+    "Perturbation",
+    "RecordingReport",
+    "demonstrate",
+    "episodes_where",
+    "read_video",
+    "record",
+    "split_episodes",
+    "write_video",
+]

@@ -1,0 +1,141 @@
+"""Decoded frames in one memory-mapped file, so that video decoding is never on the training path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from para.datasets.files import TEMPORARY_SUFFIX
+from para.datasets.lerobot_v3_layout import CACHE_FOLDER, DatasetError
+from para.datasets.lerobot_v3_read import video_file
+from para.datasets.progress import progress_bar
+from para.datasets.video import read_video
+
+logger = logging.getLogger(__name__)
+
+
+class Frames:
+    """Some frames of a memory-mapped array, in a chosen order; reads from the disk only what is indexed.
+
+    `frames[index]` gives uint8 arrays (..., H, W, 3); `np.asarray(frames)` reads everything.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, stored: np.ndarray, rows: np.ndarray):
+        self._stored, self._rows = stored, rows
+        self.shape = (len(rows), *stored.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index) -> np.ndarray:
+        return np.asarray(self._stored[self._rows[index]])
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self[:], dtype=dtype)
+
+    def subset(self, index: np.ndarray) -> Frames:
+        """Some of these frames, without reading them."""
+        return Frames(self._stored, self._rows[index])
+
+
+def open_frame_cache(
+    root: Path, info: dict[str, Any], rows: list[dict[str, Any]], video_key: str, data_hash: str, cache_dir: Path | None
+) -> Frames:
+    """The decoded frames of a dataset, from the cache where it is fresh and whole, decoded into it otherwise.
+
+    Args:
+        root: the dataset.
+        info, rows: info.json and meta/episodes.
+        video_key: the camera's feature.
+        data_hash: of the dataset; a cache made for another one is stale.
+        cache_dir: where caches live; None: in the dataset's own folder.
+
+    Raises:
+        FileNotFoundError, DatasetError: if a video is missing, damaged, or of another size or length than promised.
+        OSError: ENOSPC where the disk is full.
+    """
+    H, W = info["features"][video_key]["shape"][:2]
+    total = sum(row["length"] for row in rows)
+    folder = Path(cache_dir) if cache_dir is not None else root / CACHE_FOLDER
+    key = _cache_key(root, info, rows, video_key, data_hash)
+    path = folder / f"{_prefix(root, video_key)}-{key}.npy"
+    stored = _open_if_whole(path, (total, H, W, 3))
+    if stored is None:
+        _build(path, root, info, rows, video_key, (total, H, W, 3))
+        for old in folder.glob(f"{_prefix(root, video_key)}-*.npy"):
+            if old != path:
+                old.unlink(missing_ok=True)  # made for what the dataset was before
+        stored = _open_if_whole(path, (total, H, W, 3))
+    return Frames(stored, np.arange(total))
+
+
+def _prefix(root: Path, video_key: str) -> str:
+    # Several datasets may share a cache folder, and only a dataset's own old caches may be deleted.
+    place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    return f"{video_key.rsplit('.', 1)[-1]}-{place}"
+
+
+def _cache_key(root: Path, info: dict[str, Any], rows: list[dict[str, Any]], video_key: str, data_hash: str) -> str:
+    paths = dict.fromkeys(video_file(root, info, row, video_key) for row in rows)
+    videos = [(path.name, s.st_size, s.st_mtime_ns) for path in paths if path.exists() for s in [path.stat()]]
+    return hashlib.sha256(json.dumps([data_hash, videos]).encode()).hexdigest()[:16]
+
+
+def _open_if_whole(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    if not path.is_file():
+        return None
+    try:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        logger.warning("the frame cache %s is damaged; decoding again", path)
+        return None
+    return stored if stored.shape == shape and stored.dtype == np.uint8 else None
+
+
+def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str, shape: tuple[int, ...]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written frame by frame rather than through a map: a full disk is then an error here, not a SIGBUS later.
+        with open(temporary, "wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, header)
+            for frames in _decoded_episodes(root, info, rows, video_key, shape[1:3]):
+                file.write(np.ascontiguousarray(frames).data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except PermissionError as error:
+        raise DatasetError(f"cannot write the frame cache {path}; pass cache_dir, a folder that can be written") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _decoded_episodes(root: Path, info: dict, rows: list[dict], video_key: str, image_size: tuple[int, int]):
+    """The frames (n, H, W, 3) of each episode; episodes that share a file follow one another in it."""
+    opened: tuple[Path, np.ndarray] | None = None
+    for row in progress_bar(rows, "decoding demonstrations", unit="episode"):
+        path = video_file(root, info, row, video_key)
+        if opened is None or opened[0] != path:
+            opened = (path, read_video(path))
+        frames, n = opened[1], row["length"]
+        start = round(row[f"videos/{video_key}/from_timestamp"] * info["fps"])
+        if frames.shape[1:3] != tuple(image_size):
+            raise DatasetError(
+                f"{path} shows {frames.shape[1:3]} (H, W), info.json promises {tuple(image_size)}; "
+                "put the right video there, or record again"
+            )
+        if len(frames) < start + n:
+            raise DatasetError(
+                f"{path} holds {len(frames)} frames, episode {row['episode_index']} needs {start} to {start + n}; "
+                f"run `para dataset repair {root}`"
+            )
+        yield frames[start : start + n]

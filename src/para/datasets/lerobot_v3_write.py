@@ -1,0 +1,364 @@
+"""Writing demonstrations as a LeRobotDataset v3.0 that a kill at any moment leaves readable.
+
+The order is the whole idea: an episode's video, frames and metadata are written under names that nothing refers to yet,
+each in full or not at all, and info.json, replaced last, is what makes the episode part of the dataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from para.datasets.files import TEMPORARY_SUFFIX, json_bytes, write_atomic
+from para.datasets.lerobot_v3_encode import (
+    EncodedEpisode,
+    camera_moves,
+    check_episode,
+    encode_episode,
+    parquet_bytes,
+    tasks_parquet,
+)
+from para.datasets.lerobot_v3_layout import (
+    CAMERA_INFO_KEY,
+    CAMERAS_FILE,
+    EPISODE_K,
+    EPISODE_T,
+    FPS,
+    IMAGE_KEY,
+    INFO_FILE,
+    KNOWN_FOLDERS,
+    LOCK_FILE,
+    POSE_KEY,
+    STATS_FILE,
+    STEP_INFO_KEY,
+    STEP_S,
+    TASKS_FILE,
+    DatasetError,
+    chunk_and_file,
+    episode_paths,
+    new_info,
+    para_features,
+    read_info,
+    video_feature,
+)
+from para.datasets.lerobot_v3_read import read_episode_rows, read_tasks
+from para.datasets.lerobot_v3_stats import Stats, column_stats, flat_columns, from_columns, pooled, to_lists
+from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING, pixel_format
+from para.interfaces import Episode
+
+DEFAULT_TASK = "put the black bowl on the plate"
+
+
+class DatasetWriter:
+    """Appends episodes to a dataset folder. One writer at a time; use it in a `with` block, or call `close`."""
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        image_size: tuple[int, int],
+        fps: int = FPS,
+        step_s: float = STEP_S,
+        lossless: bool = False,
+        camera: str = "main",
+        task: str = DEFAULT_TASK,
+    ):
+        """Start a dataset in a folder that is new or empty.
+
+        Args:
+            root: the dataset's folder.
+            image_size: (H, W) of all frames.
+            fps: frame rate to declare; LeRobot needs an integer.
+            step_s: seconds that really pass between two stored frames.
+            lossless: store frames bit for bit (larger; browsers cannot play the videos).
+            camera: name of the camera; its feature is `observation.images.<camera>`.
+            task: what the demonstrations show, in words, where `add` is not told otherwise.
+
+        Raises:
+            DatasetError: if the folder holds anything; `open_or_create` goes on with a dataset that is there.
+        """
+        self._options(root, image_size, fps, step_s, lossless, camera, task)
+        if (self.root / INFO_FILE).exists():
+            raise DatasetError(
+                f"{self.root} holds a dataset already; go on with it through DatasetWriter.open_or_create, "
+                "or choose another folder"
+            )
+        self._start()
+
+    @classmethod
+    def open_or_create(
+        cls,
+        root: str | Path,
+        *,
+        image_size: tuple[int, int],
+        fps: int = FPS,
+        step_s: float = STEP_S,
+        lossless: bool = False,
+        camera: str = "main",
+        task: str = DEFAULT_TASK,
+    ) -> DatasetWriter:
+        """Go on with the dataset in a folder, or start one; what an interrupted `add` left is cleaned away.
+
+        Raises:
+            DatasetError: if the folder holds something else: other files, another format version, or a dataset of another
+                image size, frame rate or encoding.
+        """
+        writer = cls.__new__(cls)
+        writer._options(root, image_size, fps, step_s, lossless, camera, task)
+        if (writer.root / INFO_FILE).exists():
+            writer._resume()
+        else:
+            writer._start()
+        return writer
+
+    def _options(self, root, image_size, fps, step_s, lossless, camera, task) -> None:
+        H, W = image_size
+        if int(fps) != fps or fps <= 0:
+            raise ValueError(f"fps is {fps}; LeRobot needs a positive integer: round it, and give step_s its true value")
+        self.root = Path(root)
+        self.image_size = (int(H), int(W))
+        self.fps, self.step_s, self.camera, self.task = int(fps), float(step_s), camera, task
+        self.encoding = LOSSLESS_ENCODING if lossless else DATASET_ENCODING
+        self.rows: list[dict[str, Any]] = []  # of meta/episodes, without statistics
+        self._tasks: list[str] = []
+        self._stats: Stats = {}
+        self._lock = None
+
+    @property
+    def n_episodes(self) -> int:
+        """Episodes that are part of the dataset."""
+        return self._info["total_episodes"]
+
+    def _start(self) -> None:
+        unrelated = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
+        # A writer that was killed before its first info.json leaves meta/ with its lock and nothing else.
+        started = self.root / "meta"
+        if unrelated == ["meta"] and all(p.name.endswith((".lock", TEMPORARY_SUFFIX)) for p in started.iterdir()):
+            unrelated = []
+        if unrelated or self.root.is_file():
+            found = f"holds {', '.join(sorted(unrelated)[:3])} and no dataset" if unrelated else "is a file"
+            raise DatasetError(f"{self.root} {found}; demonstrations need a folder of their own: choose a new one")
+        self._take_lock()
+        self._info = new_info(self._features(with_pose_column=False), self.fps)
+        write_atomic(self.root / INFO_FILE, json_bytes(self._info))
+
+    def _resume(self) -> None:
+        info = read_info(self.root)
+        unrelated = [p.name for p in self.root.iterdir() if p.is_dir() and p.name not in KNOWN_FOLDERS]
+        if unrelated:
+            raise DatasetError(
+                f"{self.root} holds {', '.join(sorted(unrelated)[:3])} beside a dataset; "
+                "demonstrations need a folder of their own: choose another, or move those away"
+            )
+        with_pose_column = POSE_KEY.format(camera=self.camera) in info["features"]
+        self._refuse_other_options(info, self._features(with_pose_column))
+        self._take_lock()
+        self._info = info
+        for row in read_episode_rows(self.root, info, with_stats=True):
+            self._stats = pooled(self._stats, from_columns(row))
+            self.rows.append({name: value for name, value in row.items() if not name.startswith("stats/")})
+        self._tasks = read_tasks(self.root)[: info["total_tasks"]]
+        remove_uncommitted(self.root, info)
+
+    def _features(self, with_pose_column: bool) -> dict[str, Any]:
+        pix_fmt = pixel_format(self.encoding, self.image_size)
+        crf = 0 if self.encoding.lossless else self.encoding.crf
+        video = video_feature(self.image_size, self.fps, "h264", pix_fmt, crf, self.encoding.keyframe_every)
+        H, W = self.image_size
+        video["info"][STEP_INFO_KEY] = self.step_s
+        video["info"][CAMERA_INFO_KEY] = {"model": "pinhole", "image_size": [H, W], "K": None, "T_world_cam": None}
+        return para_features(self.camera, video, with_pose_column=with_pose_column)
+
+    def _refuse_other_options(self, info: dict[str, Any], features: dict[str, Any]) -> None:
+        key = IMAGE_KEY.format(camera=self.camera)
+        found, needed = dict(info["features"]), dict(features)
+        if set(found) != set(needed) or info["fps"] != self.fps:
+            raise DatasetError(
+                f"{self.root} holds a dataset with features {sorted(found)} at {info['fps']} fps, not para's "
+                f"{sorted(needed)} at {self.fps} fps; choose another folder"
+            )
+        if found[key]["shape"] != needed[key]["shape"]:
+            raise DatasetError(
+                f"{self.root} holds frames of {tuple(found[key]['shape'][:2])} (H, W), not {self.image_size}; "
+                "record at that size, or choose another folder"
+            )
+        for name, value in needed[key]["info"].items():
+            if name != CAMERA_INFO_KEY and found[key].get("info", {}).get(name) != value:
+                raise DatasetError(
+                    f"{self.root} was recorded with {name} = {found[key].get('info', {}).get(name)}, not {value}; "
+                    "record as it was, or choose another folder"
+                )
+
+    def _take_lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # Windows: no lock, one writer at a time is up to the user there
+            return
+        path = self.root / LOCK_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = open(path, "w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise DatasetError(f"{self.root} is being written by another process; wait for it, or stop it") from error
+
+    def add(self, episode: Episode, *, task: str | None = None) -> None:
+        """Append an episode; when this returns, it survives anything but the disk's own death.
+
+        Args:
+            episode: with its frames, at the dataset's image size.
+            task: what it shows, in words; None: the writer's.
+
+        Raises:
+            ValueError: if the episode cannot be stored; the dataset is as it was.
+            OSError: ENOSPC where the disk is full; the dataset is as it was.
+        """
+        check_episode(episode, self.image_size)
+        pose_key = POSE_KEY.format(camera=self.camera)
+        if self.n_episodes == 0 and camera_moves(episode):
+            self._info = new_info(self._features(with_pose_column=True), self.fps)
+        with_pose_column = pose_key in self._info["features"]
+        if camera_moves(episode) and not with_pose_column:
+            raise ValueError(
+                f"the camera moves within the episode, but {self.root} began with fixed cameras and has no column "
+                f"{pose_key}; record moving cameras into a folder of their own"
+            )
+        encoded = encode_episode(
+            episode, camera=self.camera, fps=self.fps, encoding=self.encoding, with_pose_column=with_pose_column
+        )
+        self.append_encoded(encoded, task=task)
+
+    def append_encoded(self, encoded: EncodedEpisode, *, task: str | None = None) -> None:
+        """Append an episode whose video is encoded already; see `add`."""
+        i, n = self.n_episodes, len(encoded)
+        task = self.task if task is None else task
+        tasks = self._tasks if task in self._tasks else [*self._tasks, task]
+        index_columns = self._index_columns(n, tasks.index(task))
+        stats = encoded.stats | {name: column_stats(values) for name, values in index_columns.items()}
+        row = self._row(n, task) | encoded.extras
+        info = self._info_after(n, len(tasks), row)
+        stats_after = pooled(self._stats, stats)
+
+        video_path, data_path, row_path = episode_paths(self.root, i, self.camera)
+        write_atomic(video_path, encoded.video)
+        write_atomic(data_path, parquet_bytes(encoded.columns | index_columns))
+        if tasks != self._tasks or i == 0:
+            write_atomic(self.root / TASKS_FILE, tasks_parquet(tasks))
+        write_atomic(row_path, parquet_bytes({name: [value] for name, value in (row | flat_columns(stats)).items()}))
+        write_atomic(self.root / STATS_FILE, json_bytes(to_lists(stats_after)))
+        write_atomic(self.root / INFO_FILE, json_bytes(info))  # the episode is part of the dataset from here on
+
+        self._info, self._stats, self._tasks = info, stats_after, tasks
+        self.rows.append(row)
+
+    def _index_columns(self, n: int, task_index: int) -> dict[str, np.ndarray]:
+        i, start = self.n_episodes, self._info["total_frames"]
+        frame_index = np.arange(n, dtype=np.int64)
+        return {
+            "timestamp": (frame_index / self.fps).astype(np.float32),
+            "frame_index": frame_index,
+            "episode_index": np.full(n, i, dtype=np.int64),
+            "index": start + frame_index,
+            "task_index": np.full(n, task_index, dtype=np.int64),
+        }
+
+    def _row(self, n: int, task: str) -> dict[str, Any]:
+        i, start = self.n_episodes, self._info["total_frames"]
+        chunk_index, file_index = chunk_and_file(i)
+        video = f"videos/{IMAGE_KEY.format(camera=self.camera)}"
+        return {
+            "episode_index": i,
+            "tasks": [task],
+            "length": n,
+            "data/chunk_index": chunk_index,
+            "data/file_index": file_index,
+            "dataset_from_index": start,
+            "dataset_to_index": start + n,
+            f"{video}/chunk_index": chunk_index,
+            f"{video}/file_index": file_index,
+            f"{video}/from_timestamp": 0.0,
+            f"{video}/to_timestamp": n / self.fps,
+            "meta/episodes/chunk_index": chunk_index,
+            "meta/episodes/file_index": file_index,
+        }
+
+    def _info_after(self, n: int, n_tasks: int, row: dict[str, Any]) -> dict[str, Any]:
+        info = json.loads(json.dumps(self._info))
+        i = info["total_episodes"]
+        info |= {"total_episodes": i + 1, "total_frames": info["total_frames"] + n, "total_tasks": n_tasks}
+        info["splits"] = {"train": f"0:{i + 1}"}
+        # What all episodes share stands in the feature's info, where people and other programs look for it.
+        shared = info["features"][IMAGE_KEY.format(camera=self.camera)]["info"][CAMERA_INFO_KEY]
+        for name, column in (("K", EPISODE_K), ("T_world_cam", EPISODE_T)):
+            value = row.get(column.format(camera=self.camera))
+            shared[name] = value if i == 0 or shared[name] == value else None
+        return info
+
+    def close(self) -> None:
+        """Write the readable list of cameras and let other writers in. May be called twice."""
+        if self._lock is not None and not self._lock.closed:
+            if self.n_episodes:
+                write_atomic(self.root / CAMERAS_FILE, json_bytes(cameras_document(self.rows, self.camera, self.image_size)))
+            self._lock.close()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def cameras_document(rows: list[dict[str, Any]], camera: str, image_size: tuple[int, int]) -> dict[str, Any]:
+    """meta/para_cameras.json: each distinct camera of some episodes, for people; the columns of meta/episodes rule.
+
+    Args:
+        rows: of meta/episodes.
+        camera: name of the camera.
+        image_size: (H, W).
+
+    Returns:
+        JSON-ready values; `checksum` is the SHA-256 of `cameras` as compact JSON.
+    """
+    distinct: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        K, T = row[EPISODE_K.format(camera=camera)], row.get(EPISODE_T.format(camera=camera))
+        entry = {
+            "name": camera,
+            "model": "pinhole",
+            "image_size": list(image_size),
+            "K": np.reshape(K, (3, 3)).tolist(),
+            "T_world_cam": "per frame" if T is None else np.reshape(T, (4, 4)).tolist(),
+        }
+        distinct.setdefault(json.dumps(entry), entry | {"episodes": []})["episodes"].append(row["episode_index"])
+    cameras = list(distinct.values())
+    return {
+        "conventions": "p_world = T_world_cam @ p_cam, metres; OpenCV axes; integer pixels are pixel centres; z = 0 is the table",
+        "cameras": cameras,
+        "checksum": cameras_checksum(cameras),
+    }
+
+
+def cameras_checksum(cameras: list[dict[str, Any]]) -> str:
+    """SHA-256 of a list of cameras as compact JSON."""
+    return hashlib.sha256(json.dumps(cameras, separators=(",", ":")).encode()).hexdigest()
+
+
+def remove_uncommitted(root: Path, info: dict[str, Any]) -> list[str]:
+    """Delete what an interrupted writer left: temporary files, and the files of episodes beyond info.json's count.
+
+    Only for datasets that `para` wrote, with one file per episode. Returns the paths removed, relative to `root`.
+    """
+    removed = []
+    per_chunk, total = info["chunks_size"], info["total_episodes"]
+    for path in sorted(p for folder in ("meta", "data", "videos") for p in (root / folder).rglob("*") if p.is_file()):
+        numbered = path.stem.startswith("file-") and path.parent.name.startswith("chunk-")
+        beyond = numbered and int(path.parent.name[6:]) * per_chunk + int(path.stem[5:]) >= total
+        if path.name.endswith(TEMPORARY_SUFFIX) or beyond:
+            path.unlink()
+            removed.append(str(path.relative_to(root)))
+    return removed

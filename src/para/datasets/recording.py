@@ -1,0 +1,177 @@
+"""Recording a scripted expert in many scenes, in several processes, restartable at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from para.datasets.demonstrate import Perturbation, demonstrate
+from para.datasets.files import json_bytes, write_atomic
+from para.datasets.lerobot_v3_layout import EPISODE_SCENE, INFO_FILE, RECORDING_FILE, DatasetError, read_info
+from para.datasets.lerobot_v3_read import read_episode_rows
+from para.datasets.lerobot_v3_write import DEFAULT_TASK, DatasetWriter
+from para.datasets.progress import progress_bar
+from para.datasets.workers import in_order
+from para.interfaces import Episode, Outcome, Scene, World
+
+MAX_DROPPED_SHARE = 0.1
+"""An expert that fails more often than this is not one to learn from."""
+
+Job = tuple[Scene, int]
+"""A scene, and how many equal ones come before it: they draw different perturbations."""
+
+
+@dataclass(frozen=True)
+class RecordingReport:
+    """What a call of `record` did."""
+
+    recorded: int
+    """Episodes added now."""
+
+    reused: int
+    """Scenes that had been dealt with before: recorded, or dropped."""
+
+    dropped: tuple[tuple[Scene, Outcome], ...]
+    """Scenes in which the expert failed, now or before, and how; they are not in the dataset."""
+
+    seconds: float
+    """How long it took."""
+
+
+def record(
+    make_world: Callable[[], World],
+    scenes: list[Scene],
+    root: str | Path,
+    *,
+    workers: int = 2,
+    perturbation: Perturbation | None = None,
+    progress: bool = True,
+    lossless: bool = False,
+    task: str = DEFAULT_TASK,
+    max_dropped_share: float = MAX_DROPPED_SHARE,
+) -> RecordingReport:
+    """Demonstrate every scene and store what ends in `placed`, in the order of the scenes.
+
+    The same call goes on where a killed one stopped, does nothing where all is there, and leaves the same dataset
+    whatever the number of workers.
+
+    Args:
+        make_world: builds a world; with more than one worker it must be picklable (a function of a module, or a
+            `functools.partial` of one).
+        scenes: initial conditions, in order.
+        root: the dataset's folder; new, or one that this function began.
+        workers: processes; 1 or less: none but this one.
+        perturbation: None: plain demonstrations.
+        progress: show how far it is.
+        lossless, task: see `DatasetWriter`.
+        max_dropped_share: raise once the expert has failed in more than this share of the scenes.
+
+    Raises:
+        ValueError: if the folder holds something else, was recorded with another perturbation, or the expert fails too
+            often.
+        OSError: ENOSPC where the disk is full; what was recorded stays.
+    """
+    started = time.monotonic()
+    root = Path(root)
+    log = _RecordingLog(root, perturbation)
+    jobs = _jobs_left(scenes, _scenes_of(root) + log.dropped_scenes())
+    recorded = 0
+    writer = None
+    episodes = in_order(make_world, _demonstrate_job, [(job, perturbation) for job in jobs], workers)
+    try:
+        for episode in progress_bar(episodes, "recording", unit="episode", total=len(jobs), show=progress):
+            if writer is None:  # the first episode tells the image size, which only a world knows
+                size = tuple(episode.camera.image_size)
+                writer = DatasetWriter.open_or_create(root, image_size=size, lossless=lossless, task=task)
+                log.save()
+            if episode.outcome == "placed":
+                writer.add(episode)
+                recorded += 1
+            else:
+                log.drop(episode)
+                _refuse_bad_expert(log.dropped, len(scenes), max_dropped_share)
+    finally:
+        episodes.close()
+        if writer is not None:
+            writer.close()
+    dropped = tuple((Scene.from_dict(entry["scene"]), entry["outcome"]) for entry in log.dropped)
+    return RecordingReport(recorded, len(scenes) - len(jobs), dropped, time.monotonic() - started)
+
+
+def _demonstrate_job(world: World, task: tuple[Job, Perturbation | None]) -> Episode:
+    (scene, occurrence), perturbation = task
+    if perturbation is None:
+        return demonstrate(world, scene)
+    # Seeded by what is demonstrated, not by its turn: any worker, any restart and any order give the same episode.
+    text = json.dumps([perturbation.seed, scene.to_dict(), occurrence])
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    return demonstrate(world, scene, perturbation, np.random.default_rng(seed))
+
+
+def _key(scene: Scene) -> str:
+    return json.dumps(scene.to_dict())
+
+
+def _jobs_left(scenes: list[Scene], done: list[Scene]) -> list[Job]:
+    n_done = Counter(_key(scene) for scene in done)
+    seen: Counter[str] = Counter()
+    jobs = []
+    for scene in scenes:
+        key = _key(scene)
+        if seen[key] >= n_done[key]:
+            jobs.append((scene, seen[key]))
+        seen[key] += 1
+    return jobs
+
+
+def _scenes_of(root: Path) -> list[Scene]:
+    if not (root / INFO_FILE).exists():
+        return []
+    rows = read_episode_rows(root, read_info(root))
+    return [Scene.from_dict(json.loads(row[EPISODE_SCENE])) for row in rows if row.get(EPISODE_SCENE)]
+
+
+def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: float) -> None:
+    if len(dropped) <= max_share * n_scenes:
+        return
+    how = ", ".join(f"{n} {outcome}" for outcome, n in Counter(entry["outcome"] for entry in dropped).items())
+    raise ValueError(
+        f"the expert failed in {len(dropped)} of {n_scenes} scenes ({how}), more than {max_share:.0%}; "
+        f"first: {dropped[0]['scene']}: mend the expert, or choose scenes that it can do"
+    )
+
+
+class _RecordingLog:
+    """meta/para_recording.json: how a dataset was recorded, and what was dropped, so that a restart repeats neither."""
+
+    def __init__(self, root: Path, perturbation: Perturbation | None):
+        self._path = root / RECORDING_FILE
+        self._perturbation = None if perturbation is None else asdict(perturbation)
+        self.dropped: list[dict[str, Any]] = []
+        if not self._path.exists():
+            return
+        found = json.loads(self._path.read_text())
+        if found["perturbation"] != self._perturbation:
+            raise DatasetError(
+                f"{root} was recorded with perturbation {found['perturbation']}, not {self._perturbation}; "
+                "record as it was, or choose another folder"
+            )
+        self.dropped = found["dropped"]
+
+    def dropped_scenes(self) -> list[Scene]:
+        return [Scene.from_dict(entry["scene"]) for entry in self.dropped]
+
+    def drop(self, episode: Episode) -> None:
+        self.dropped.append({"scene": episode.scene.to_dict(), "outcome": episode.outcome})
+        self.save()
+
+    def save(self) -> None:
+        write_atomic(self._path, json_bytes({"perturbation": self._perturbation, "dropped": self.dropped}))

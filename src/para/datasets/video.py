@@ -1,0 +1,120 @@
+"""MP4 files of frames: the videos of a dataset, and rollouts that any browser plays (H.264, index first)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from para.datasets.files import write_atomic
+
+
+@dataclass(frozen=True)
+class VideoEncoding:
+    """How frames are compressed."""
+
+    crf: int = 20
+    """H.264's constant rate factor: 0 to 51, lower is better and larger."""
+
+    keyframe_every: int = 30
+    """Frames from one independently coded frame to the next; small makes random access fast."""
+
+    lossless: bool = False
+    """Bit-equal frames (H.264 in RGB). PyAV and LeRobot read it; browsers do not."""
+
+    pad_to_even: bool = True
+    """Repeat the last row or column of odd images, which browsers cannot play; false: store them as they are (4:4:4)."""
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the encoder."""
+        return "libx264rgb" if self.lossless else "libx264"
+
+
+DATASET_ENCODING = VideoEncoding(crf=10, keyframe_every=2, pad_to_even=False)
+"""For demonstrations: near-transparent, and any frame is at most one frame away from a key frame."""
+
+LOSSLESS_ENCODING = VideoEncoding(keyframe_every=2, lossless=True, pad_to_even=False)
+"""For demonstrations whose frames must come back bit for bit."""
+
+
+def encode_video(frames: np.ndarray, fps: float, encoding: VideoEncoding) -> bytes:
+    """The MP4 file of some frames.
+
+    Args:
+        frames: (N, H, W, 3) uint8 RGB, N >= 1.
+        fps: frames per second; kept as a fraction, so 20/3 is exact.
+
+    Raises:
+        ValueError: if the frames are not of that shape and type.
+    """
+    import av
+
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
+        raise ValueError(f"a video needs frames (N, H, W, 3) uint8, at least one; got {frames.shape} {frames.dtype}")
+    if encoding.pad_to_even:
+        frames = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
+    N, H, W, _ = frames.shape
+    # The index (moov) goes first, so that a browser can start before it has the whole file. Its place is reserved
+    # rather than made afterwards, which would need the file to be reopened: 8 bytes a frame and 2 kB are ample.
+    reserved = {"moov_size": str(4096 + 32 * N)}
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4", options=reserved) as container:
+        stream = container.add_stream(encoding.codec, rate=Fraction(fps).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = W, H, pixel_format(encoding, (H, W))
+        quality = {"qp": "0", "preset": "ultrafast"} if encoding.lossless else {"crf": str(encoding.crf), "preset": "veryfast"}
+        stream.options = {"g": str(encoding.keyframe_every), "bf": "0", **quality}
+        stream.codec_context.thread_count = 1  # the same bytes on every machine
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def pixel_format(encoding: VideoEncoding, image_size: tuple[int, int]) -> str:
+    """FFmpeg's name of the pixel format in the file: halving the colour planes needs even sides."""
+    if encoding.lossless:
+        return "rgb24"
+    return "yuv444p" if image_size[0] % 2 or image_size[1] % 2 else "yuv420p"
+
+
+def write_video(path: str | Path, frames: np.ndarray, fps: float, encoding: VideoEncoding = VideoEncoding()) -> None:
+    """Write frames as an MP4 file, in full or not at all.
+
+    Args:
+        frames: (N, H, W, 3) uint8 RGB, N >= 1.
+        fps: frames per second.
+
+    Raises:
+        ValueError: if the frames are not of that shape and type.
+        OSError: ENOSPC where the disk is full.
+    """
+    write_atomic(path, encode_video(frames, fps, encoding))
+
+
+def read_video(path: str | Path) -> np.ndarray:
+    """All frames of a video file, (N, H, W, 3) uint8 RGB.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no complete video.
+    """
+    import av
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no video at {path}; record it again, or mend the path")
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            promised = stream.frames
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    except (av.FFmpegError, IndexError) as error:
+        raise ValueError(f"{path} is no complete video ({error}); it is truncated or damaged: record it again") from error
+    if not frames or len(frames) < promised:
+        raise ValueError(f"{path} holds {len(frames)} of its {promised} frames; it is truncated: record it again")
+    return np.stack(frames)

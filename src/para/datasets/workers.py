@@ -1,0 +1,107 @@
+"""A pool of processes, each with a world of its own, whose results come back in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from para.geometry import Camera
+from para.interfaces import Episode, World
+
+AHEAD_PER_WORKER = 3
+"""Jobs handed out beyond what has been taken back: enough to keep workers busy, few enough to bound memory."""
+
+_world: World | None = None
+"""The world of this worker process."""
+
+
+def in_order(
+    make_world: Callable[[], World], work: Callable[[World, Any], Episode], jobs: Sequence[Any], workers: int
+) -> Iterator[Episode]:
+    """`work(world, job)` for every job, in the order of the jobs. Close the iterator to stop early.
+
+    Args:
+        make_world: called once per process; picklable where there is more than one worker.
+        work: a function of a module.
+        jobs: picklable.
+        workers: processes; 1 or less: the work is done here.
+
+    Raises:
+        RuntimeError: if a worker process dies (killed, or out of memory).
+        Whatever `work` raises.
+    """
+    workers = min(workers, len(jobs))
+    if workers > 1:
+        yield from _in_processes(make_world, work, jobs, workers)
+        return
+    if not jobs:
+        return
+    world = make_world()
+    try:
+        for job in jobs:
+            yield work(world, job)
+    finally:
+        world.close()
+
+
+def _in_processes(make_world, work, jobs, workers: int) -> Iterator[Episode]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    # spawn: a forked child would inherit the parent's renderer and thread pools in an unusable state
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker, initargs=(make_world,))
+    waiting = iter(jobs)
+    running: deque = deque()
+    try:
+        while True:
+            while len(running) < workers * AHEAD_PER_WORKER and (job := next(waiting, None)) is not None:
+                running.append(pool.submit(_work, work, job))
+            if not running:
+                return
+            yield _unpacked(running.popleft().result())
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "a recording process died (killed, out of memory, or its world could not be built: see above); what was "
+            "recorded stays: run the same command again, with fewer workers if memory is short"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(make_world: Callable[[], World]) -> None:
+    global _world
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, once
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    _world = make_world()
+
+
+def _end_with_parent() -> None:
+    """A pool's workers wait for ever if their parent is killed; this one does not."""
+    from multiprocessing import parent_process
+
+    parent_process().join()
+    os._exit(1)
+
+
+def _work(work, job) -> tuple[Episode, tuple]:
+    return _packed(work(_world, job))
+
+
+def _packed(episode: Episode) -> tuple[Episode, tuple]:
+    """Tensors travel as arrays: torch would share their memory through files, which the worker's end can take away."""
+    camera = episode.camera
+    return replace(episode, camera=None), (camera.K.numpy(), camera.T_world_cam.numpy(), camera.image_size)
+
+
+def _unpacked(packed: tuple[Episode, tuple]) -> Episode:
+    episode, (K, T_world_cam, image_size) = packed
+    return replace(episode, camera=Camera(torch.from_numpy(K), torch.from_numpy(T_world_cam), image_size))
