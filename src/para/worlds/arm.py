@@ -1,0 +1,74 @@
+"""The arm of the `tabletop` world: its proportions, its inverse kinematics in closed form, and where it may go.
+
+Seven joints as on a Franka: base yaw, shoulder pitch, upper-arm roll, elbow pitch, forearm roll, wrist pitch, flange
+roll. The tool points down with a fixed yaw, and the two rolls stay at 0, which keeps the elbow above the line from
+shoulder to wrist: the remaining joints then follow in closed form. Numpy only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+BASE_XY = (-0.55, 0.0)
+"""Of the arm's vertical first axis, world frame, metres; it stands on the table."""
+
+SHOULDER_HEIGHT = 0.36
+UPPER_ARM = 0.43
+FOREARM = 0.43
+WRIST_OFFSET = 0.08
+"""Horizontal distance from the wrist-pitch axis to the tool's axis, outwards, metres."""
+TOOL_LENGTH = 0.21
+"""Vertical distance from the wrist-pitch axis down to the point between the fingertips, metres."""
+
+FINGER_TRAVEL = 0.04
+"""Of each finger, metres: the gripper opens to 8 cm."""
+PAD_HALF_HEIGHT = 0.011
+"""The fingertips end this far below the point between them, metres."""
+
+BOX_LOW = (-0.32, -0.52, 0.015)
+BOX_HIGH = (0.32, 0.52, 0.42)
+"""The end effector is kept within this box, world frame, metres: the fingertips stay 4 mm above the table."""
+
+FULL_STRETCH = 0.998
+"""The elbow never straightens beyond this share of the arm's length: a straight arm is singular."""
+
+HOME = (-0.10, 0.0, 0.22)
+"""Where the end effector starts by default, world frame, metres."""
+
+
+def clamp_to_reach(p_world: np.ndarray) -> np.ndarray:
+    """The nearest point that the arm may go to: into the safe box, then along the horizontal towards the base until the
+    arm reaches it. (3,) -> (3,) metres.
+    """
+    x, y, z = np.clip(p_world, BOX_LOW, BOX_HIGH)
+    drop = z + TOOL_LENGTH - SHOULDER_HEIGHT
+    reach = WRIST_OFFSET + math.sqrt((FULL_STRETCH * (UPPER_ARM + FOREARM)) ** 2 - drop**2)
+    dx, dy = x - BASE_XY[0], y - BASE_XY[1]
+    scale = min(1.0, reach / math.hypot(dx, dy))
+    return np.array([BASE_XY[0] + scale * dx, BASE_XY[1] + scale * dy, z])
+
+
+def joint_angles(p_world: np.ndarray) -> np.ndarray:
+    """The seven joint angles that put the end effector at points, tool down, fingers opening along world y.
+
+    Closed form, so equal points give equal joints whatever came before (an iterative solver drifts in its null space).
+
+    Args:
+        p_world: (N, 3) points that `clamp_to_reach` leaves alone, metres.
+
+    Returns:
+        (N, 7) radians.
+    """
+    dx, dy = p_world[:, 0] - BASE_XY[0], p_world[:, 1] - BASE_XY[1]
+    yaw = np.arctan2(dy, dx)
+    rho = np.hypot(dx, dy) - WRIST_OFFSET  # (N,) the wrist's horizontal distance from the shoulder
+    zeta = p_world[:, 2] + TOOL_LENGTH - SHOULDER_HEIGHT  # (N,) its height above the shoulder
+    cosine = (rho**2 + zeta**2 - UPPER_ARM**2 - FOREARM**2) / (2 * UPPER_ARM * FOREARM)
+    elbow = np.arccos(np.clip(cosine, -1.0, 1.0))
+    lead = np.arctan2(FOREARM * np.sin(elbow), UPPER_ARM + FOREARM * np.cos(elbow))
+    shoulder = np.arctan2(rho, zeta) - lead  # from the vertical, forwards
+    wrist = np.pi - shoulder - elbow
+    zero = np.zeros_like(yaw)
+    return np.stack([yaw, shoulder, zero, elbow, zero, wrist, yaw], axis=-1)

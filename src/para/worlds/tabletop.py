@@ -1,0 +1,264 @@
+"""The `tabletop` world: a seven-joint arm puts a black bowl on a plate, by friction, in MuJoCo; nothing to download."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+
+from para.interfaces import Observation, Outcome, Scene
+from para.worlds import appearance, arm, distractors, mujoco_camera, scenes, tabletop_model
+from para.worlds.rendering import open_renderer
+from para.worlds.servo import SERVOS, Servo
+from para.worlds.stages import BowlState, StageTracker
+from para.worlds.tabletop_expert import TabletopExpert
+
+logger = logging.getLogger(__name__)
+
+POSITION_TOLERANCE = 0.005
+"""`execute` is done when the end effector is this close to its target, metres, and the fingers rest."""
+
+MIN_CONTROL_STEPS = 3
+"""Per `execute`: 0.15 s, one stored frame (the paper stores every third frame at 20 Hz)."""
+
+MAX_CONTROL_STEPS = 25
+"""Per `execute`; a target not reached by then (the other servo, a blocked arm) is given up silently, as on a robot."""
+
+RENDER_QUALITIES = ("fast", "nice")
+MIN_GOAL_DISTANCE = 0.14
+HIDDEN = (0.0, 0.0, -50.0)
+
+
+class TabletopWorld:
+    """See `para.interfaces.World`. Targets out of reach are clamped (`arm.clamp_to_reach`), never an error."""
+
+    def __init__(
+        self, image_size: tuple[int, int] = (128, 128), *, servo: str = "teleport", render_quality: str = "fast"
+    ):
+        """
+        Args:
+            image_size: (H, W) of observations, pixels.
+            servo: "teleport" (the arm is where the path says) or "controller" (joint controllers track the path).
+            render_quality: "fast" (2 ms a frame at 128 x 128 in software) or "nice" (shadows, multisampling).
+
+        Raises:
+            ValueError: for an unknown option.
+            ImportError: where MuJoCo finds no way to draw; it names the system package to install.
+        """
+        for name, value, known in (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES)):
+            if value not in known:
+                raise ValueError(f"world 'tabletop' knows {name} {' or '.join(known)}; got '{value}'")
+        import mujoco
+
+        self._mujoco = mujoco
+        self.image_size = (int(image_size[0]), int(image_size[1]))
+        xml, assets = tabletop_model.tabletop_mjcf(self.image_size, servo, render_quality)
+        self._model = mujoco.MjModel.from_xml_string(xml, assets)
+        self._data = mujoco.MjData(self._model)
+        self._servo = Servo(self._model, self._data, servo)
+        self._renderer: Any = open_renderer(self._model, self.image_size, shadows=render_quality == "nice")
+        self._camera_id = self._model.camera("agentview").id
+        self._bowl = self._model.body("bowl").id
+        self._bowl_qpos = self._model.joint("bowl").qposadr[0]
+        self._bowl_dof = self._model.joint("bowl").dofadr[0]
+        self._fingers = [self._model.body(f"finger_{side}").id for side in ("left", "right")]
+        self._stages: StageTracker | None = None
+        self._goal_xy = np.zeros(2)
+        self.n_steps = 0
+
+    def reset(self, scene: Scene) -> Observation:
+        """Set up a scene and show it. Nothing of the previous scene remains: equal scenes give equal frames.
+
+        Raises:
+            ValueError: for an unknown appearance, task or distractor; bowl or plate off the table, or too close together.
+        """
+        self._check(scene)
+        self._mujoco.mj_resetData(self._model, self._data)
+        bowl_xy, self._goal_xy = np.array(scene.object_xy), np.array(scenes.goal_of(scene))
+        self._data.qpos[self._bowl_qpos : self._bowl_qpos + 7] = [*bowl_xy, 0.0, 1.0, 0.0, 0.0, 0.0]
+        self._place_mocap("plate", (*self._goal_xy, 0.0))
+        poses = distractors.place(
+            scene.distractors, bowl_xy, self._goal_xy, generator=np.random.default_rng(scene.seed)
+        )
+        for name in distractors.DISTRACTORS:
+            x, y, yaw = poses.get(name, (0.0, 0.0, 0.0))
+            self._place_mocap(name, (x, y, 0.0) if name in poses else HIDDEN, yaw)
+        self._dress(appearance.LOOKS[scene.appearance])
+        T_world_cam = mujoco_camera.tilted_pose(
+            tabletop_model.default_eye(),
+            np.array(tabletop_model.CAMERA_TARGET),
+            scene.view_theta_deg,
+            scene.view_phi_deg,
+        )
+        mujoco_camera.set_camera_pose(self._model, self._camera_id, T_world_cam)
+        self._servo.reset(np.array(scene.ee_start if scene.ee_start is not None else arm.HOME))
+        self._mujoco.mj_forward(self._model, self._data)
+        self._stages = StageTracker(self._goal_xy, tabletop_model.PLATE_THICKNESS, start_height=0.0)
+        self.n_steps = 0
+        return self.look()
+
+    def execute(self, position: np.ndarray, gripper: float, rotation: np.ndarray | None = None) -> Observation:
+        """Servo the end effector to a world position, and look again.
+
+        Args:
+            position: (3,) metres. Out of reach, below the table: the nearest point of `arm.clamp_to_reach` instead.
+            gripper: 0 closed to 1 open; clipped.
+            rotation: must be None: this arm's tool keeps pointing down.
+
+        Raises:
+            ValueError: if the target is not finite or not of that shape, or a rotation is asked for.
+            RuntimeError: if no scene was set up, or the physics diverged.
+        """
+        target = np.asarray(position, dtype=float)
+        if target.shape != (3,) or not np.isfinite(target).all() or not np.isfinite(gripper):
+            raise ValueError(f"a target is three finite metres and a finite opening; got {position} and {gripper}")
+        if rotation is not None:
+            raise ValueError("world 'tabletop' keeps its tool pointing down; pass rotation=None")
+        stages = self._require_scene()
+        target, opening = arm.clamp_to_reach(target), float(np.clip(gripper, 0.0, 1.0))
+        for step in range(1, MAX_CONTROL_STEPS + 1):
+            self._control_step(target, opening)
+            self.n_steps += 1
+            stages.update(self.bowl_state())
+            arrived = np.linalg.norm(self._servo.ee_position - target) < POSITION_TOLERANCE
+            if step >= MIN_CONTROL_STEPS and arrived and self._servo.fingers_at_rest:
+                break
+        return self.look()
+
+    def displace(self, offset: np.ndarray) -> Observation:
+        """Move the end effector, and what it holds, by an offset (3,) in metres, off the record: no steps are counted.
+
+        For demonstrations of recovery. The gripper keeps its present command.
+
+        Raises:
+            ValueError: if the offset is not finite or not of that shape.
+        """
+        offset = np.asarray(offset, dtype=float)
+        if offset.shape != (3,) or not np.isfinite(offset).all():
+            raise ValueError(f"an offset is three finite metres; got {offset}")
+        stages = self._require_scene()
+        target = arm.clamp_to_reach(self._servo.ee_position + offset)
+        for _ in range(MAX_CONTROL_STEPS):
+            self._control_step(target, self._servo.commanded_gripper)
+            stages.update(self.bowl_state())
+            if np.linalg.norm(self._servo.ee_position - target) < POSITION_TOLERANCE:
+                break
+        return self.look()
+
+    def look(self) -> Observation:
+        """What the camera sees now, as a batch of one; nothing moves."""
+        return self._observe(marker=None)
+
+    def show_marker(self, p_world: np.ndarray, radius: float = 0.01) -> Observation:
+        """`look` with a self-luminous magenta sphere at a point (3,), metres: where is it rendered? For tests."""
+        return self._observe(marker=(np.asarray(p_world, dtype=float), radius))
+
+    def outcome(self) -> Outcome:
+        """How the episode stands; thresholds are in `para.worlds.stages`."""
+        return self._require_scene().outcome
+
+    def expert(self) -> TabletopExpert:
+        """The scripted demonstrator, from the present state on."""
+        self._require_scene()
+        return TabletopExpert(self)
+
+    def close(self) -> None:
+        """Release the renderer. May be called twice."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def bowl_state(self) -> BowlState:
+        """Where the bowl is, how it moves, and which fingers touch it; for the expert and the stages."""
+        data = self._data
+        return BowlState(
+            position=data.xpos[self._bowl].copy(),
+            up=data.xmat[self._bowl].reshape(3, 3)[:, 2].copy(),
+            speed=float(np.linalg.norm(data.qvel[self._bowl_dof : self._bowl_dof + 3])),
+            touching=self._touching(),
+        )
+
+    @property
+    def ee_position(self) -> np.ndarray:
+        """(3,) the point between the fingertips, world frame, metres."""
+        return self._servo.ee_position
+
+    @property
+    def gripper(self) -> float:
+        """Measured opening, 0 closed to 1 open."""
+        return self._servo.gripper
+
+    @property
+    def goal_xy(self) -> np.ndarray:
+        """(2,) the plate's centre, world frame, metres."""
+        return self._goal_xy.copy()
+
+    def _check(self, scene: Scene) -> None:
+        scenes.check_scene_numbers(scene)
+        if scene.appearance not in appearance.LOOKS:
+            raise ValueError(f"no appearance '{scene.appearance}' (known: {', '.join(appearance.LOOKS)})")
+        if scene.task:
+            raise ValueError(f"world 'tabletop' has one task, named ''; got '{scene.task}'")
+        goal = scenes.goal_of(scene)
+        for what, xy, radius in (
+            ("bowl", scene.object_xy, tabletop_model.BOWL_RADIUS),
+            ("plate", goal, tabletop_model.PLATE_RADIUS),
+        ):
+            low, high = np.array(arm.BOX_LOW[:2]), np.array(arm.BOX_HIGH[:2])
+            if (np.array(xy) - radius < low).any() or (np.array(xy) + radius > high).any():
+                raise ValueError(
+                    f"the {what} at {xy} leaves the arm's part of the table, {low.tolist()} to {high.tolist()}"
+                )
+        distance = float(np.hypot(goal[0] - scene.object_xy[0], goal[1] - scene.object_xy[1]))
+        if distance < MIN_GOAL_DISTANCE:
+            raise ValueError(f"bowl and plate are {distance:.3f} m apart; put them {MIN_GOAL_DISTANCE} m apart or more")
+
+    def _place_mocap(self, name: str, position: tuple[float, float, float], yaw: float = 0.0) -> None:
+        index = self._model.body(name).mocapid[0]
+        self._data.mocap_pos[index] = position
+        self._data.mocap_quat[index] = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+
+    def _dress(self, look: appearance.Look) -> None:
+        model = self._model
+        model.geom_matid[model.geom("table_top").id] = model.material(look.table).id
+        model.mat_rgba[model.material("wall").id, :3] = look.wall
+        model.mat_rgba[model.material("floor").id, :3] = look.floor
+        model.light_diffuse[model.light("key").id] = look.light
+        direction = np.array(look.light_direction)
+        model.light_dir[model.light("key").id] = direction / np.linalg.norm(direction)
+        model.vis.headlight.ambient[:] = look.ambient
+
+    def _control_step(self, target: np.ndarray, gripper: float) -> None:
+        self._servo.control_step(target, gripper)
+        # MuJoCo resets itself after a divergence and goes on; that must not pass for an episode.
+        bad = self._mujoco.mjtWarning
+        warnings = [self._data.warning[w].number for w in (bad.mjWARN_BADQPOS, bad.mjWARN_BADQVEL, bad.mjWARN_BADQACC)]
+        if any(warnings) or not np.isfinite(self._data.qpos).all():
+            raise RuntimeError(
+                f"the physics of world 'tabletop' diverged at step {self.n_steps} on the way to {target}"
+            )
+
+    def _touching(self) -> tuple[bool, bool]:
+        contacts = self._data.contact.geom[: self._data.ncon]  # (n, 2)
+        bodies = self._model.geom_bodyid[contacts]
+        with_bowl = bodies[(bodies == self._bowl).any(axis=1)]
+        left, right = (bool((with_bowl == finger).any()) for finger in self._fingers)
+        return left, right
+
+    def _require_scene(self) -> StageTracker:
+        if self._stages is None:
+            raise RuntimeError("world 'tabletop' has no scene yet; call reset(scene) first")
+        return self._stages
+
+    def _observe(self, marker: tuple[np.ndarray, float] | None) -> Observation:
+        if self._renderer is None:
+            raise RuntimeError("world 'tabletop' was closed; build it again")
+        self._renderer.update_scene(self._data, self._camera_id)
+        if marker is not None:
+            mujoco_camera.add_marker(self._renderer.scene, *marker, rgba=(1.0, 0.0, 1.0, 1.0))
+        image = torch.from_numpy(self._renderer.render().copy()).permute(2, 0, 1).unsqueeze(0)  # (1, 3, H, W)
+        camera = mujoco_camera.camera_of(self._model, self._data, self._camera_id, self.image_size)
+        ee = torch.from_numpy(self._servo.ee_position).float().unsqueeze(0)
+        return Observation(image.contiguous(), camera[None], ee, torch.tensor([self._servo.gripper]))

@@ -1,0 +1,149 @@
+"""The scripted demonstrator of the `tabletop` world: a closed-loop rule over eight key poses."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from para.interfaces import ExpertAction
+from para.worlds import stages, tabletop_model
+
+if TYPE_CHECKING:
+    from para.worlds.tabletop import TabletopWorld
+
+
+class Phase(IntEnum):
+    """Which key pose an action is on the way to."""
+
+    HOVER = 0
+    GRASP = 1
+    CLOSE = 2
+    LIFT = 3
+    OVER = 4
+    LOWER = 5
+    OPEN = 6
+    RETREAT = 7
+
+
+MAX_STEP = 0.045
+"""Of the end effector per stored frame, metres: 0.3 m/s for 0.15 s."""
+
+MIN_STEP = 0.012
+"""The slowest part of an approach, metres per stored frame."""
+
+DWELL_STEPS = 9
+"""Control steps at rest while the gripper closes, and while it opens: three stored frames. A policy that learns from
+frames needs to see the gripper act; where it acts between two frames, it is learnt to act too early."""
+
+GRASP_OFFSET = np.array([0.0, -(tabletop_model.BOWL_RADIUS - tabletop_model.BOWL_WALL / 2), 0.040])
+"""From the bowl's foot to the point between the fingertips in a grasp: the rim's far side from the plate, the wall
+between the fingers, metres."""
+
+HOVER_HEIGHT = 0.15
+"""Of the end effector above the table before it descends, metres."""
+
+CARRY_HEIGHT = 0.11
+"""Of the bowl's foot above the table while it is carried, metres."""
+
+RELEASE_GAP = 0.003
+"""Between the bowl's foot and the plate when the gripper opens, metres: pressing the bowl onto the plate tips it."""
+
+RETREAT_HEIGHT = 0.17
+"""Of the end effector at the end, metres."""
+
+REACHED = 0.008
+"""A key pose counts as reached within this distance, metres; the servo's tolerance is 5 mm."""
+
+
+class TabletopExpert:
+    """Acts on the simulator's state. Asked twice in one state, it answers the same."""
+
+    def __init__(self, world: TabletopWorld):
+        self._world = world
+        self.phase = self._phase_of_state()
+        self._phase_began = world.n_steps
+
+    def act(self) -> ExpertAction | None:
+        """The next step from the world's present state; None when the bowl is placed and the arm has left it."""
+        self._set_back()
+        while self._reached():
+            if self.phase is Phase.RETREAT:
+                return None
+            self._enter(Phase(self.phase + 1))
+        target = self._target()
+        gripper = 0.0 if Phase.CLOSE <= self.phase <= Phase.LOWER else 1.0
+        return ExpertAction(self._step_towards(target), gripper, int(self.phase))
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._phase_began = self._world.n_steps
+
+    def _held(self) -> bool:
+        return all(self._world.bowl_state().touching) and self._world.gripper < 0.5
+
+    def _phase_of_state(self) -> Phase:
+        """Where in the task a state is, without a history."""
+        bowl = self._world.bowl_state()
+        if self._held() and bowl.position[2] > 0.005:
+            off_plate = np.linalg.norm(bowl.position[:2] - self._world.goal_xy)
+            if off_plate < REACHED:
+                return Phase.LOWER
+            return Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT
+        if stages.rests_on_plate(bowl, self._world.goal_xy, tabletop_model.PLATE_THICKNESS):
+            return Phase.RETREAT
+        return Phase.HOVER
+
+    def _set_back(self) -> None:
+        """Return to an earlier key pose where the state no longer fits the present one."""
+        bowl, ee = self._world.bowl_state(), self._world.ee_position
+        if self.phase in (Phase.GRASP, Phase.CLOSE):
+            grasp = bowl.position + GRASP_OFFSET
+            sideways = float(np.linalg.norm(ee[:2] - grasp[:2]))
+            # A funnel: the nearer to the rim, the better aligned.
+            if sideways > 0.012 + 0.3 * max(0.0, ee[2] - grasp[2]):
+                self._enter(Phase.HOVER)
+        elif Phase.LIFT <= self.phase <= Phase.LOWER:
+            if not self._held():
+                self._enter(Phase.HOVER)
+            elif self.phase is Phase.LOWER and np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > 0.02:
+                self._enter(Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT)
+        elif self.phase is Phase.RETREAT:
+            if not stages.rests_on_plate(bowl, self._world.goal_xy, tabletop_model.PLATE_THICKNESS):
+                self._enter(Phase.HOVER)
+
+    def _reached(self) -> bool:
+        if self.phase in (Phase.CLOSE, Phase.OPEN):
+            return self._world.n_steps - self._phase_began >= DWELL_STEPS
+        return float(np.linalg.norm(self._target() - self._world.ee_position)) < REACHED
+
+    def _target(self) -> np.ndarray:
+        """(3,) the key pose of the present phase for the present state, metres."""
+        ee, bowl, goal = self._world.ee_position, self._world.bowl_state().position, self._world.goal_xy
+        grasp = bowl + GRASP_OFFSET
+        if self.phase is Phase.HOVER:
+            return np.array([grasp[0], grasp[1], HOVER_HEIGHT])
+        if self.phase is Phase.GRASP:
+            return grasp
+        if self.phase in (Phase.CLOSE, Phase.OPEN):
+            return ee
+        if self.phase is Phase.RETREAT:
+            return np.array([ee[0], ee[1], RETREAT_HEIGHT])
+        held_at = ee - bowl  # the grasp as it turned out
+        if self.phase is Phase.LIFT:
+            return np.array([ee[0], ee[1], CARRY_HEIGHT + held_at[2]])
+        height = CARRY_HEIGHT if self.phase is Phase.OVER else tabletop_model.PLATE_THICKNESS + RELEASE_GAP
+        return np.array([goal[0], goal[1], height]) + held_at
+
+    def _step_towards(self, target: np.ndarray) -> np.ndarray:
+        """At most one stored frame's travel towards a key pose; approaches to bowl and plate end slowly."""
+        ee = self._world.ee_position
+        way = target - ee
+        distance = float(np.linalg.norm(way))
+        if distance < 1e-9:
+            return target
+        step = min(MAX_STEP, distance)
+        if self.phase in (Phase.GRASP, Phase.LOWER):
+            step = min(step, max(0.5 * distance, MIN_STEP))
+        return ee + way * (step / distance)
