@@ -1,0 +1,32 @@
+"""The device under the training loop, through `accelerate`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def make_accelerator(device: Literal["auto", "cpu"], mixed_precision: Literal["auto", "no", "bf16"]) -> Accelerator:
+    """An `accelerate` engine: one process, or the share of it that `accelerate launch` or `torchrun` started.
+
+    Args:
+        device: "auto" takes the accelerator where there is one.
+        mixed_precision: "auto" is bfloat16 on CUDA devices that have it, and float32 elsewhere.
+    """
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.state import AcceleratorState
+
+    on_cuda = device == "auto" and torch.cuda.is_available()
+    if mixed_precision == "auto":
+        mixed_precision = "bf16" if on_cuda and torch.cuda.is_bf16_supported() else "no"
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        # accelerate keeps the first device and precision of a process for good; each run here has its own
+        AcceleratorState._reset_state(reset_partial_state=True)
+    # a policy may leave parameters out of some losses (a term without valid steps), which plain DDP waits for forever
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, kwargs_handlers=[unused])

@@ -1,0 +1,89 @@
+"""Files that are whole or absent: written beside their place, flushed to disk, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+
+def flush_to_disk(path: Path) -> None:
+    """Ask the system to put a file, or a folder's list of names, on the disk now."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def commit(partial: Path, path: Path) -> None:
+    """Give a finished file or folder its name, in one step."""
+    flush_to_disk(partial)
+    os.replace(partial, path)
+    flush_to_disk(path.parent)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """One JSON object, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(json.dumps(values, indent=2) + "\n")
+        commit(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """A safetensors file, whole or not at all. Tensors that share memory are written out each."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    partial = path.with_name(f".{path.name}.partial")
+    copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(copies, partial, metadata)
+        commit(partial, path)
+    except SafetensorError as error:
+        # safetensors hides what the system said (a full disk, no permission) in the text of an error type of its own
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, f"cannot write {path} ({error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, on the CPU.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is truncated or no safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path.name} in {path.parent}; was its saving or training finished?")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        size = path.stat().st_size
+        found = f"{path} is truncated or no safetensors file ({size} bytes, {error})"
+        raise ValueError(f"{found}; save it again, or train again") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """One JSON object. Raises FileNotFoundError, or ValueError where the file holds something else."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path.name} in {path.parent}")
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}); restore it, or make it again") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold a JSON object; got a {type(values).__name__}")
+    return values

@@ -1,0 +1,83 @@
+"""How good a policy is on samples that it does not train on, and whether it looks at the image at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from para.interfaces import ActionChunk, Observation
+
+
+class ChunkData(Protocol):
+    """Training samples, as `para.datasets` reads them."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: list[int]) -> tuple[Observation, ActionChunk]:
+        """The samples of those numbers as one batch on the CPU: a pure function, called from a thread of its own."""
+        ...
+
+
+def spread(n: int, n_wanted: int) -> list[int]:
+    """At most `n_wanted` numbers out of 0 .. n - 1, evenly spaced."""
+    n_wanted = min(n, n_wanted)
+    return [i * n // n_wanted for i in range(n_wanted)]
+
+
+@contextmanager
+def evaluation_mode(policy: nn.Module, device: torch.device) -> Iterator[None]:
+    """Evaluation mode, without gradients, and with what it draws from torch's global generators given back."""
+    training = policy.training
+    policy.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            yield
+    finally:
+        policy.train(training)
+
+
+def heldout_metrics(
+    policy: nn.Module, data: ChunkData, *, n_samples: int, batch_size: int, device: torch.device
+) -> dict[str, float]:
+    """Losses and errors on samples spread evenly over `data`, in evaluation mode and without augmentation.
+
+    Returns:
+        Each entry of the policy's loss (its "total" as "loss"), averaged over samples, and "error_mm": how far the
+        predicted positions are from the demonstrated ones, averaged over the steps that are not padding, millimetres.
+    """
+    sums: dict[str, float] = {}
+    distance_m, n_steps, n_seen = 0.0, 0, 0
+    chosen = spread(len(data), n_samples)
+    with evaluation_mode(policy, device):
+        for first in range(0, len(chosen), batch_size):
+            obs, actions = data.batch(chosen[first : first + batch_size])
+            obs, actions = obs.to(device), actions.to(device)
+            for name, value in policy.loss(obs, actions, generator=None).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(obs)
+            distance = (policy.act(obs).position - actions.position).norm(dim=-1)  # (B, T)
+            distance_m += float(distance[~actions.is_pad].double().sum())
+            n_steps += int((~actions.is_pad).sum())
+            n_seen += len(obs)
+    metrics = {"loss" if name == "total" else name: value / n_seen for name, value in sums.items()}
+    return {**metrics, "error_mm": 1000 * distance_m / max(n_steps, 1)}
+
+
+def ignores_images(policy: nn.Module, data: ChunkData, *, device: torch.device) -> bool:
+    """Whether the actions stay the same when the images change places within a batch: a policy that does not look.
+
+    False where all the images are equal, since nothing can be said then.
+    """
+    obs, _ = data.batch(spread(len(data), 8))
+    obs = obs.to(device)
+    moved = replace(obs, image=obs.image.roll(1, dims=0))
+    if torch.equal(moved.image, obs.image):
+        return False
+    with evaluation_mode(policy, device):
+        before, after = policy.act(obs).position, policy.act(moved).position
+    return bool((before - after).abs().max() < 1e-6)

@@ -1,0 +1,105 @@
+"""The optimiser: AdamW with parameter groups, and the learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """How weights are updated."""
+
+    lr: float = 1.5e-3
+    """Peak learning rate of the heads, and of the backbone times `backbone_lr_scale`."""
+
+    weight_decay: float = 1e-4
+    """Of matrices and convolutions; biases, norms and embeddings are never decayed."""
+
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    """one_cycle: from lr / 25 up, then a cosine down to lr / 250 000; cosine: from 0 up, a cosine down to 0; constant:
+    from 0 up, then flat."""
+
+    warmup_fraction: float = 0.1
+    """Share of the steps on the way up."""
+
+    clip_norm: float = 1.0
+    """Largest norm of the gradient; 0: not clipped."""
+
+    backbone_lr_scale: float = 1.0
+    """Learning rate of the backbone over that of the heads; below 1 for pretrained ones, 0 to freeze it."""
+
+    ema_decay: float | None = None
+    """Average the weights over steps with this decay, and keep the average; None: keep the last weights."""
+
+    def __post_init__(self):
+        if self.lr <= 0 or self.weight_decay < 0 or self.clip_norm < 0 or self.backbone_lr_scale < 0:
+            raise ValueError(
+                "lr must be above 0, and weight_decay, clip_norm and backbone_lr_scale at least 0; got "
+                f"{self.lr}, {self.weight_decay}, {self.clip_norm}, {self.backbone_lr_scale}"
+            )
+        if self.schedule not in ("one_cycle", "cosine", "constant"):
+            raise ValueError(f"schedule must be one_cycle, cosine or constant; got {self.schedule!r}")
+        if not 0 <= self.warmup_fraction < 1:
+            raise ValueError(f"warmup_fraction is a share of the steps, 0 to below 1; got {self.warmup_fraction}")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"ema_decay must lie between 0 and 1, or be None; got {self.ema_decay}")
+
+
+def lr_factor(step: int, n_steps: int, config: OptimConfig) -> float:
+    """Learning rate of a step (0 .. n_steps - 1) over the peak, a pure function, so that resuming needs no state."""
+    low, last = {"one_cycle": (1 / 25, 1 / 250_000), "cosine": (0.0, 0.0), "constant": (0.0, 1.0)}[config.schedule]
+    warmup = config.warmup_fraction * n_steps
+    if step < warmup:
+        way = (step + 1) / (warmup + 1)  # never 0: a first step that changes nothing would be wasted
+        rise = (1 - math.cos(math.pi * way)) / 2 if config.schedule == "one_cycle" else way
+        return low + (1 - low) * rise
+    way = (step - warmup) / max(n_steps - warmup, 1)
+    return last + (1 - last) * (1 + math.cos(math.pi * way)) / 2
+
+
+def named_groups(policy: nn.Module, config: OptimConfig) -> list[dict]:
+    """The trainable parameters in four groups: backbone or heads, decayed or not; empty groups are left out.
+
+    What a policy holds under the attribute `backbone` is its backbone. Not decayed: one-dimensional parameters (biases,
+    norms, scales), and embeddings (an `nn.Embedding`, or a name with "embed" or "token" in it).
+
+    Returns:
+        Groups with `names` and `params` in equal order, the peak `lr` and `weight_decay`.
+    """
+    embeddings = {id(module.weight) for module in policy.modules() if isinstance(module, nn.Embedding)}
+    groups: dict[tuple[bool, bool], dict] = {}
+    for name, parameter in policy.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        in_backbone = name.startswith("backbone.")
+        embedding = id(parameter) in embeddings or "embed" in name or "token" in name
+        decayed = parameter.ndim > 1 and not embedding
+        lr = config.lr * (config.backbone_lr_scale if in_backbone else 1.0)
+        decay = config.weight_decay if decayed else 0.0
+        empty = {"names": [], "params": [], "lr": lr, "peak_lr": lr, "weight_decay": decay}
+        group = groups.setdefault((in_backbone, decayed), empty)
+        group["names"].append(name)
+        group["params"].append(parameter)
+    if not groups:
+        raise ValueError("the policy has no trainable parameter; nothing to train")
+    return list(groups.values())
+
+
+def make_optimizer(policy: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
+    """AdamW over `named_groups`, in the fused form where the device has it."""
+    groups = [{key: value for key, value in group.items() if key != "names"} for group in named_groups(policy, config)]
+    fused = all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
+    return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+
+
+def set_lr(optimizer: torch.optim.Optimizer, step: int, n_steps: int, config: OptimConfig) -> float:
+    """Give every group its learning rate of this step. Returns that of the heads."""
+    factor = lr_factor(step, n_steps, config)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    return config.lr * factor

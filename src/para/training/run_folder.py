@@ -1,0 +1,111 @@
+"""The folder of one training run: which run it holds, whether it is finished, and its log."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from para.training.configs import config_hash, config_to_dict
+from para.training.files import read_json, write_json
+from para.training.state import generations, read_state
+
+LOG_FILE, SUMMARY_FILE = "log.jsonl", "training.json"
+
+NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "device")
+"""Options of training that do not change the weights that it ends with."""
+
+
+def run_identity(policy: nn.Module, config: Any, data_hash: str) -> dict[str, Any]:
+    """Everything that decides which weights a run ends with, JSON-ready."""
+    training = {name: value for name, value in config_to_dict(config).items() if name not in NOT_IDENTITY}
+    return {"policy": policy.name, "config": config_to_dict(policy.config), "training": training, "data": data_hash}
+
+
+class RunFolder:
+    """One run's folder, opened for a run of a known identity.
+
+    Raises:
+        ValueError: if the folder holds another run, or a policy that was not trained there.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]):
+        self.path, self.identity = folder, identity
+        held = self._held_identity()
+        if held is not None and held != identity:
+            found = f"{folder} holds another run ({_differences(held, identity)})"
+            raise ValueError(f"{found}; choose another folder, or remove this one")
+        if held is None and (folder / WEIGHTS_FILE).exists():
+            raise ValueError(
+                f"{folder} holds a policy ({WEIGHTS_FILE}) without the record of its training ({SUMMARY_FILE}); "
+                "choose another folder, or remove this one"
+            )
+
+    def _held_identity(self) -> dict[str, Any] | None:
+        if (self.path / SUMMARY_FILE).exists():
+            return read_json(self.path / SUMMARY_FILE).get("identity", {})
+        state = read_state(self.path)
+        return None if state is None else state["identity"]
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits of the identity."""
+        return config_hash(self.identity)
+
+    def summary(self) -> dict[str, Any] | None:
+        """The record of a finished run, or None while it is not."""
+        finished = all((self.path / name).exists() for name in (SUMMARY_FILE, CONFIG_FILE, WEIGHTS_FILE))
+        return read_json(self.path / SUMMARY_FILE) if finished else None
+
+    def write_summary(self, values: dict[str, Any]) -> None:
+        """Leave the record of a run that is about to be finished: its weights come after, as the commit."""
+        write_json(self.path / SUMMARY_FILE, {**values, "config_hash": self.hash, "identity": self.identity})
+
+    def append_log(self, record: dict[str, Any]) -> None:
+        """One line of `log.jsonl`."""
+        with (self.path / LOG_FILE).open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def trim_log(self, step: int) -> None:
+        """Drop the lines of steps after `step`, which will be done again, and a line cut short by a kill."""
+        path = self.path / LOG_FILE
+        if not path.exists():
+            return
+        kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+        partial = path.with_name(f".{LOG_FILE}.partial")
+        partial.write_text("".join(line + "\n" for line in kept))
+        os.replace(partial, path)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether there is a state to go on from."""
+        return bool(generations(self.path))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _differences(held: dict[str, Any], asked: dict[str, Any]) -> str:
+    """The options in which two runs differ, the first three of them."""
+    there, here = _leaves(held), _leaves(asked)
+    names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    told = [f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in names[:3]]
+    return "; ".join(told) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            leaves.update(_leaves(value, f"{prefix}{name}."))
+        else:
+            leaves[prefix + name] = value
+    return leaves

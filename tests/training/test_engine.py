@@ -1,0 +1,233 @@
+"""Laws of the training loop: it learns, repeats itself, goes on after interruptions, and refuses foreign folders."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from para.training import OptimConfig, TrainConfig, load_policy, train, weights_hash
+from para.training.order import SampleOrder
+from tests.training.stubs import REGISTRY, StubData, make_stub, options
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(folder, config=None, *, policy=None, **more):
+    more = {"heldout": StubData(5, 1), "show_progress": False, **more}
+    return train(policy or make_stub(), StubData(21, 0), config or options(), folder, **more)
+
+
+def stop_at(step):
+    def interrupt(record):
+        if record["step"] == step and record["split"] == "train":
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_training_lowers_the_heldout_error(tmp_path):
+    long = options(steps=300, eval_every=300)
+    early = run(tmp_path / "a", options(steps=1))
+    late = run(tmp_path / "b", long, heldout=StubData(21, 0))
+    assert late.metrics["error_mm"] < 0.5 * early.metrics["error_mm"]
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(tmp_path):
+    a, b = run(tmp_path / "a"), run(tmp_path / "b")
+    other = run(tmp_path / "c", options(seed=1))
+    assert a.weights == b.weights != other.weights
+
+
+@pytest.mark.parametrize("step", [5, 15, 25])
+def test_stopping_and_going_on_ends_with_the_same_bytes(tmp_path, step):
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", on_progress=stop_at(step))
+    assert not (tmp_path / "parts" / "model.safetensors").exists()
+    rest = run(tmp_path / "parts")
+    assert (rest.weights, rest.first_step) == (whole.weights, step)
+    assert rest.metrics == whole.metrics
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_process_killed_in_the_middle_ends_with_the_same_bytes(tmp_path, number):
+    script = Path(__file__).with_name("stubs.py")
+    command = [sys.executable, script, tmp_path / "killed", "17", str(int(number))]
+    killed = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
+    assert killed.returncode != 0
+    rest = run(tmp_path / "killed")
+    # a kill falls back to the state saved every 7 steps; a signal that can be heard saves first
+    assert rest.first_step == (14 if number == signal.SIGKILL else 17)
+    assert rest.weights == run(tmp_path / "whole").weights
+
+
+def test_a_damaged_newest_state_falls_back_to_the_one_before(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", on_progress=stop_at(25))
+    newest = sorted((tmp_path / "run" / "training_state").iterdir())[-1]
+    whole = (newest / "weights.safetensors").read_bytes()
+    (newest / "weights.safetensors").write_bytes(whole[: len(whole) // 2])
+    rest = run(tmp_path / "run")
+    assert rest.first_step == 21
+    assert rest.weights == run(tmp_path / "whole").weights
+
+
+def test_a_finished_run_is_reused_and_puts_its_weights_into_the_policy(tmp_path):
+    first = run(tmp_path)
+    before = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    policy = make_stub()
+    again = run(tmp_path, policy=policy)
+    assert again.reused and again.weights == first.weights and again.metrics == first.metrics
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == before
+    loaded = load_policy(tmp_path, registry=REGISTRY)
+    assert all(torch.equal(a, b) for a, b in zip(policy.state_dict().values(), loaded.state_dict().values()))
+
+
+def test_a_finished_run_leaves_what_the_architecture_says(tmp_path):
+    config = options(snapshot_steps=(0, 8))
+    run(tmp_path, config, data_hash="abc")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "config.json", "log.jsonl", "model.safetensors", "snapshots", "training.json"
+    ]  # fmt: skip
+    assert sorted(p.name for p in (tmp_path / "snapshots").iterdir()) == ["step_000000", "step_000008"]
+    early = load_policy(tmp_path / "snapshots" / "step_000000", registry=REGISTRY)
+    assert all(torch.equal(a, b) for a, b in zip(early.parameters(), make_stub().parameters()))
+    summary = json.loads((tmp_path / "training.json").read_text())
+    assert summary["steps"] == 30 and summary["identity"]["data"] == "abc" and len(summary["config_hash"]) == 12
+
+
+def test_the_log_has_each_step_once_after_an_interruption(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(25))
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 99, "split": "train"}\n{"step": 2')
+    run(tmp_path)
+    training = [record for record in lines(tmp_path) if record["split"] == "train"]
+    assert [record["step"] for record in training] == [5, 10, 15, 20, 25, 30]
+    assert {"total", "square", "pixel_error_px", "lr", "samples_per_second", "gradient_norm"} <= set(training[0])
+    heldout = [record for record in lines(tmp_path) if record["split"] == "heldout"]
+    assert [record["step"] for record in heldout] == [10, 20, 30]
+    assert {"loss", "pixel_error_px", "error_mm"} <= set(heldout[0])
+
+
+def test_seconds_add_up_over_interruptions(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(15))
+    state = sorted((tmp_path / "training_state").iterdir())[-1]
+    values = json.loads((state / "state.json").read_text())
+    (state / "state.json").write_text(json.dumps({**values, "seconds": 1000.0}))
+    assert 1000 < run(tmp_path).seconds < 1100
+
+
+def test_another_run_in_the_folder_is_refused_with_what_differs(tmp_path):
+    run(tmp_path)
+    with pytest.raises(ValueError, match=r"holds another run \(training.steps is 30 there, 31 here\)"):
+        run(tmp_path, options(steps=31))
+    with pytest.raises(ValueError, match="config.dropout is 0.2 there, 0.1 here"):
+        run(tmp_path, policy=make_stub(dropout=0.1))
+    with pytest.raises(ValueError, match="data is '' there, 'x' here"):
+        run(tmp_path, data_hash="x")
+
+
+def test_another_interrupted_run_in_the_folder_is_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(15))
+    with pytest.raises(ValueError, match="holds another run"):
+        run(tmp_path, options(seed=3))
+
+
+def test_how_often_to_look_is_no_part_of_the_run(tmp_path):
+    first = run(tmp_path / "a")
+    other = run(tmp_path / "b", options(log_every=3, eval_every=4, save_every=30, heldout_samples=2))
+    assert other.weights == first.weights
+    assert run(tmp_path / "a", options(log_every=3)).reused
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_terms_and_keeps_the_saved_state(tmp_path):
+    with pytest.raises(ValueError, match="step 17: terms total, square are not finite"):
+        run(tmp_path, policy=make_stub(explode_at=17))
+    assert [p.name for p in sorted((tmp_path / "training_state").iterdir())] == ["step_000000007", "step_000000014"]
+
+
+def test_a_policy_that_does_not_look_is_told_apart(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        run(tmp_path / "sees")
+        assert not caplog.records
+        run(tmp_path / "blind", policy=make_stub(blind=True))
+    assert "does not look" in caplog.text
+
+
+def test_padded_steps_do_not_count_in_the_error(tmp_path):
+    class Spoiled(StubData):
+        def batch(self, indices):
+            obs, actions = super().batch(indices)
+            return obs, replace(actions, position=actions.position + 100 * actions.is_pad.unsqueeze(-1))
+
+    clean = run(tmp_path / "a", options(steps=2))
+    spoiled = run(tmp_path / "b", options(steps=2), heldout=Spoiled(5, 1))
+    assert clean.metrics["error_mm"] == pytest.approx(spoiled.metrics["error_mm"])
+
+
+def test_training_leaves_the_global_generator_alone(tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    run(tmp_path)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_every_epoch_sees_every_sample_once_in_another_order():
+    order = SampleOrder(10, 4, seed=0)
+    seen = [i for step in range(5) for i in order.indices(step)]
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10] != seen[10:]
+    assert SampleOrder(10, 4, seed=0).indices(3) == order.indices(3)
+
+
+def test_a_dataset_smaller_than_a_batch_still_fills_it():
+    assert sorted(SampleOrder(3, 7, seed=0).indices(0)[:3]) == [0, 1, 2]
+
+
+def test_no_data_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="at least one sample"):
+        train(make_stub(), StubData(0, 0), options(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"batch_size": 0}, {"snapshot_steps": (31,), "steps": 30}, {"save_every": 0}]
+)
+def test_impossible_options_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainConfig(**wrong)
+
+
+def test_without_average_the_last_weights_are_kept(tmp_path):
+    plain = options(optim=OptimConfig(lr=3e-3, ema_decay=None))
+    assert run(tmp_path / "a", plain).weights != run(tmp_path / "b").weights
+
+
+def test_plain_lines_where_stderr_is_no_terminal(tmp_path, capsys):
+    run(tmp_path, show_progress=True)
+    assert "train stub: 30/30 steps" in capsys.readouterr().err
+
+
+def test_weights_hash_tells_the_weights(tmp_path):
+    result = run(tmp_path)
+    assert result.weights == weights_hash(tmp_path)
