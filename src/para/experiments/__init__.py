@@ -1,0 +1,33 @@
+"""Experiments: one table or figure of the paper each, as a recipe of data, policies, scenes and the paper's numbers.
+
+To add one: a file with an `Experiment` (read and imitate `left_to_right.py`), and one line in `EXPERIMENTS`.
+`tests/test_contracts.py` then covers it.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from para.experiments.experiment import Experiment
+from para.experiments.left_to_right import LEFT_TO_RIGHT
+from para.experiments.near_to_far import NEAR_TO_FAR
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        LEFT_TO_RIGHT,
+        NEAR_TO_FAR,
+    )
+}
+
+
+def pick_experiment(name: str) -> Experiment:
+    """An experiment by name. Raises ValueError with the nearest name for an unknown one."""
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"no experiment '{name}'{hint} (known: {', '.join(sorted(EXPERIMENTS))})")
+    return EXPERIMENTS[name]
+
+
+__all__ = ["EXPERIMENTS", "Experiment", "pick_experiment"]

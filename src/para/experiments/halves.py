@@ -1,0 +1,54 @@
+"""Position extrapolation: train with the object in one half of the workspace, test in the other."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from para.experiments.experiment import EvaluationScene, SceneSet
+from para.experiments.scale import Scale
+from para.interfaces import Scene
+from para.worlds import scenes as layout
+
+SEEDS = {"starts": 11, "heldout": 12, "train": 13, "test": 14, "validation_train": 15, "validation_test": 16}
+"""One stream of random numbers per set of scenes, so that the sets are disjoint and no set changes with another's size."""
+
+
+def half_scenes(train_half: str, test_half: str, scale: Scale, validation: bool) -> SceneSet:
+    """Demonstrations on the grid of one half; evaluation off the grid, in that half ("train") and the other ("test")."""
+    grid = layout.grid_positions()[:: scale.grid_stride, :: scale.grid_stride].reshape(-1, 2)
+    positions = grid[layout.boundary_distance(grid, train_half) == 0]
+    home = [Scene(object_xy=(float(x), float(y)), seed=i) for i, (x, y) in enumerate(positions)]
+    starts = np.random.default_rng(SEEDS["starts"])
+    moved = [random_start(scene, starts) for _ in range(scale.random_starts) for scene in home]
+    stream = partial(sample, train_half=train_half)
+    prefix = "validation_" if validation else ""
+    return SceneSet(
+        train=home + moved,
+        heldout=[item.scene for item in stream("heldout", train_half, scale.n_heldout)],
+        evaluation={
+            "train": stream(f"{prefix}train", train_half, scale.n_in_distribution),
+            "test": stream(f"{prefix}test", test_half, scale.n_test),
+        },
+    )
+
+
+def random_start(scene: Scene, generator: np.random.Generator) -> Scene:
+    """The scene with the arm starting somewhere around and above the object: recovery data, which the paper lacks."""
+    x, y = scene.object_xy
+    low, high = (x - 0.15, y - 0.20, 0.10), (x + 0.15, y + 0.30, 0.28)
+    start = generator.uniform(low, high)
+    return scene.with_(ee_start=tuple(round(float(value), 4) for value in start))
+
+
+def sample(stream: str, half: str, n: int, *, train_half: str) -> list[EvaluationScene]:
+    """Uniform positions in a half, from the stream of that name."""
+    generator = np.random.default_rng(SEEDS[stream])
+    low, high = layout.region(half)
+    xy = layout.sample_object_xy(low, high, n, generator=generator).round(4)
+    distance = layout.boundary_distance(xy, train_half)
+    return [
+        EvaluationScene(Scene(object_xy=(float(x), float(y)), seed=1000 * SEEDS[stream] + i), round(float(d), 4))
+        for i, ((x, y), d) in enumerate(zip(xy, distance))
+    ]

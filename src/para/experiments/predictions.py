@@ -1,0 +1,130 @@
+"""What policies see and predict, as arrays for the report: reports read files and never run a policy."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from para.evaluation.protocol import WorldSpec
+from para.experiments.experiment import SceneSet
+from para.experiments.scale import Scale
+from para.experiments.training_jobs import TrainJob
+from para.files import write_atomic
+from para.geometry import project
+from para.interfaces import ActionChunk, Observation, Policy, Scene, World
+from para.training.checkpoint import load_policy
+
+logger = logging.getLogger(__name__)
+
+
+class Moment(NamedTuple):
+    """Where to look: a scene, so many expert steps after its start."""
+
+    name: str
+    kind: str
+    """train, test, early or late."""
+    title: str
+    scene: Scene
+    n_steps: int
+
+
+def moments(scenes: SceneSet) -> list[Moment]:
+    """A training scene, and the test scenes farthest from training at three stages of the task."""
+    near = scenes.evaluation["train"][0].scene
+    far = sorted(scenes.evaluation["test"], key=lambda item: -item.boundary_distance_m)
+    picks = [Moment("train_reach", "train", "training region, reaching", near, 1)]
+    for name, title, n_steps in (("reach", "reaching", 1), ("grasp", "at the bowl", 9), ("carry", "carrying", 20)):
+        item = far[min(len(picks) - 1, len(far) - 1)]
+        centimetres = 100 * item.boundary_distance_m
+        picks.append(Moment(f"test_{name}", "test", f"{centimetres:.0f} cm beyond training, {title}", item.scene, n_steps))
+    return picks
+
+
+def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, scale: Scale) -> None:
+    """Write `predictions/<policy>/<moment>.npz` for every trained policy, and early and late ones of the first.
+
+    What is there already is kept. The arrays are listed in docs/architecture.md.
+    """
+    wanted: list[tuple[Path, Path, Moment, int]] = []
+    for job in jobs:
+        for moment in moments(scenes):
+            wanted.append((folder / "predictions" / job.name / f"{moment.name}.npz", job.folder, moment, scale.train_steps))
+        first = moments(scenes)[1]
+        for kind, step in (("early", scale.early_snapshot), ("late", scale.train_steps)):
+            source = job.folder if kind == "late" else job.folder / "snapshots" / f"step_{step:06d}"
+            moment = first._replace(name=kind, kind=kind, title=f"{first.title}, after {step} training steps")
+            wanted.append((folder / "predictions" / job.name / f"{kind}.npz", source, moment, step))
+    missing = [item for item in wanted if not item[0].exists()]
+    if not missing:
+        return
+    world = spec.build()
+    try:
+        for path, checkpoint, moment, step in missing:
+            policy = load_policy(checkpoint).eval()
+            arrays = predict_at(policy, world, moment)
+            meta = {"title": moment.title, "kind": moment.kind, "policy": policy.name, "step": step}
+            arrays["meta"] = np.array(json.dumps(meta | {"scene": moment.scene.to_dict()}))
+            content = io.BytesIO()
+            np.savez_compressed(content, **arrays)
+            write_atomic(path, content.getvalue())
+    finally:
+        world.close()
+    logger.info("looked inside at %d moments", len(missing))
+
+
+def predict_at(policy: Policy, world: World, moment: Moment) -> dict[str, np.ndarray]:
+    """What the policy predicts at a moment, and what the demonstrator does from there."""
+    obs = world.reset(moment.scene)
+    expert = world.expert()
+    for _ in range(moment.n_steps):
+        action = expert.act()
+        if action is not None:
+            obs = world.execute(action.position, action.gripper)
+    chunk = policy.act(obs)
+    demonstrated = follow(expert, world, chunk.horizon, hold=obs.ee_position[0].numpy())
+    arrays: dict[str, Any] = {
+        "image": obs.image[0].permute(1, 2, 0).numpy(),
+        "uv": pixels(chunk.position[0], obs),
+        "position": chunk.position[0].numpy(),
+        "gripper": chunk.gripper[0].numpy(),
+        "demonstrated_position": demonstrated,
+        "demonstrated_uv": pixels(torch.from_numpy(demonstrated), obs),
+        "ee_uv": pixels(obs.ee_position, obs)[0],
+        "K": obs.camera.K[0].numpy(),
+        "T_world_cam": obs.camera.T_world_cam[0].numpy(),
+    }
+    return arrays | distributions(policy, obs, chunk)
+
+
+def distributions(policy: Policy, obs: Observation, chunk: ActionChunk) -> dict[str, np.ndarray]:
+    """Heatmaps (T, h, w) and height probabilities (T, N_H) of a policy that has them; nothing for the others."""
+    if chunk.peak_probability is None or not hasattr(policy, "predict"):
+        return {}
+    prediction = policy.predict(obs)
+    logits = prediction.heatmap_logits[0]
+    heatmaps = logits.flatten(1).softmax(dim=-1).view_as(logits)
+    return {"heatmaps": heatmaps.numpy(), "height_probs": prediction.height_logits[0].softmax(dim=-1).numpy()}
+
+
+def follow(expert, world: World, horizon: int, hold: np.ndarray) -> np.ndarray:
+    """The next positions of the demonstrator, (T, 3) metres; the last one is held once it is done."""
+    positions = []
+    for _ in range(horizon):
+        action = expert.act()
+        if action is not None:
+            world.execute(action.position, action.gripper)
+            hold = action.position
+        positions.append(hold)
+    return np.asarray(positions, dtype=np.float32)
+
+
+def pixels(p_world: torch.Tensor, obs: Observation) -> np.ndarray:
+    """Where points (N, 3) appear in the one image of an observation. -> (N, 2)."""
+    uv, _ = project(p_world.to(obs.camera.K.dtype), obs.camera)
+    return uv.numpy()

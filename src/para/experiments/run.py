@@ -1,0 +1,228 @@
+"""Carries out an experiment: record, train, evaluate, look inside, summarise. Every stage goes on from what is there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from para import __version__
+from para.datasets import Demonstrations
+from para.datasets.recording import record
+from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.evaluation.results import read_results, summarise
+from para.experiments import pick_experiment
+from para.experiments.experiment import Experiment, Recipe, SceneSet
+from para.experiments.predictions import export_predictions
+from para.experiments.scale import Scale, pick_scale
+from para.experiments.training_jobs import TrainJob, train_all
+from para.files import read_json, write_json
+from para.training.checkpoint import load_policy, weights_hash
+from para.training.configs import config_hash, config_to_dict
+from para.worlds import make_world
+from para.worlds.stages import describe_stages
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, and where."""
+
+    experiment: str
+    """Name of the experiment."""
+
+    out: Path
+    """Folder for everything that the run leaves behind. The same command goes on from what is there."""
+
+    world: str = "tabletop"
+    """Name of the world."""
+
+    scale: str = "small"
+    """tiny, small or paper."""
+
+    train_seeds: int = 1
+    """Training runs of each policy, with seeds 0, 1, ..."""
+
+    recipes: tuple[str, ...] = ()
+    """Train only the policies of these names; empty: all of the experiment."""
+
+    workers: int = 2
+    """Processes that record, train and evaluate at the same time; 0: everything in this one."""
+
+    validation: bool = False
+    """Evaluate on the validation scenes instead of the test scenes: for choosing, never for reporting."""
+
+    def __post_init__(self):
+        if self.train_seeds < 1:
+            raise ValueError(f"train_seeds must be at least 1; got {self.train_seeds}")
+        if self.workers < 0:
+            raise ValueError(f"workers must be 0 or more; got {self.workers}")
+
+
+def run_experiment(options: RunOptions) -> dict[str, Any]:
+    """Run an experiment to its end and return its summary.
+
+    Raises:
+        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds another run.
+    """
+    experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale)
+    recipes = pick_recipes(experiment, options.recipes)
+    scenes = experiment.scenes(scale, options.validation)
+    config = claim_folder(options, experiment, scale, recipes, scenes)
+    spec = WorldSpec(options.world, scale.image_size)
+    demonstrations = record_demonstrations(options, spec, scenes, config)
+    jobs = training_jobs(options, scale, recipes)
+    timings = train_all(jobs, workers=options.workers)
+    config["seconds"]["train"] = round(sum(timings.values()), 1)
+    config["data_hash"] = demonstrations.data_hash
+    write_json(options.out / "config.json", config)
+    trials = all_trials(options, experiment, recipes, scenes, scale)
+    run = Run(experiment.name, spec, options.out, load_policy)
+    ran, kept = evaluate(trials, run, workers=options.workers)
+    logger.info("evaluated %d episodes, %d were there already", ran, kept)
+    export_predictions(options.out, spec, [job for job in jobs if job.train_seed == 0], scenes, scale)
+    return summarise_run(options.out)
+
+
+def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]:
+    """The experiment's recipes of those names. Raises ValueError for a name that it does not have."""
+    known = {recipe.name: recipe for recipe in experiment.recipes}
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(f"experiment '{experiment.name}' has no policy {unknown} (known: {', '.join(known)})")
+    return [recipe for recipe in experiment.recipes if not names or recipe.name in names]
+
+
+def claim_folder(
+    options: RunOptions, experiment: Experiment, scale: Scale, recipes: list[Recipe], scenes: SceneSet
+) -> dict[str, Any]:
+    """Write `config.json`, or check that the one there is of the same run.
+
+    Raises:
+        ValueError: if the folder holds another run, or files that are no run at all.
+    """
+    identity = {
+        "experiment": experiment.name,
+        "world": options.world,
+        "scale": config_to_dict(scale),
+        "validation": options.validation,
+        "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in experiment.recipes},
+    }
+    path = options.out / "config.json"
+    seconds = {"record": 0.0, "train": 0.0}
+    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    if path.exists():
+        old = read_json(path)
+        if old.get("identity") != config_hash(identity):
+            raise ValueError(
+                f"{options.out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, made "
+                f"by: {old.get('command')}); choose another --out, or remove the folder"
+            )
+        seconds, started = old["seconds"], old["started"]
+    elif options.out.exists() and any(options.out.iterdir()):
+        raise ValueError(f"{options.out} is not empty and holds no run (no config.json); choose another --out")
+    config = identity | {
+        "identity": config_hash(identity),
+        "title": experiment.title,
+        "question": experiment.question,
+        "recipes": {recipe.name: recipe.why for recipe in recipes},
+        "execute": {
+            recipe.name + suffix: config_to_dict(how) for recipe in recipes for suffix, how in recipe.executions.items()
+        },
+        "train_seeds": max(options.train_seeds, len(list(options.out.glob("checkpoints/para/seed*")))),
+        "training_xy": sorted({scene.object_xy for scene in scenes.train}),
+        "thresholds": describe_stages(),
+        "command": command_line(),
+        "started": started,
+        "seconds": seconds,
+        "versions": versions(),
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(path, config)
+    return config
+
+
+def command_line() -> str:
+    """The command that this process was started with, without machine paths."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def versions() -> dict[str, str]:
+    """Of everything that numbers may depend on."""
+    from importlib.metadata import version
+
+    packages = ("torch", "mujoco", "numpy", "accelerate", "av")
+    python = {"para": __version__, "python": platform.python_version()}
+    return python | {name: version(name) for name in packages} | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
+
+
+def record_demonstrations(
+    options: RunOptions, spec: WorldSpec, scenes: SceneSet, config: dict[str, Any]
+) -> Demonstrations:
+    """Record what is missing of the training and held-out demonstrations, and open the training ones."""
+    build = partial(make_world, spec.name, spec.image_size)
+    started = time.monotonic()
+    for name, wanted in (("demonstrations", scenes.train), ("demonstrations_heldout", scenes.heldout)):
+        report = record(build, wanted, options.out / name, workers=options.workers)
+        logger.info("%s: %s", name, report)
+    config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)
+    write_json(options.out / "config.json", config)
+    return Demonstrations.open(options.out / "demonstrations")
+
+
+def training_jobs(options: RunOptions, scale: Scale, recipes: list[Recipe]) -> list[TrainJob]:
+    """One job per recipe and seed, the headline policies of the first seed first."""
+    threads = max(1, (os.cpu_count() or 1) // max(1, options.workers))
+    return [
+        TrainJob(recipe.name, recipe.config(scale), seed, options.out, scale, recipe.home_starts_only, threads)
+        for seed in range(options.train_seeds)
+        for recipe in recipes
+    ]
+
+
+def all_trials(
+    options: RunOptions, experiment: Experiment, recipes: list[Recipe], scenes: SceneSet, scale: Scale
+) -> list[Trial]:
+    """Every episode of the run: each policy, each execution of it, each training run, in the same scenes."""
+    trials = []
+    for seed in range(options.train_seeds):
+        for recipe in recipes:
+            checkpoint = options.out / "checkpoints" / recipe.name / f"seed{seed}"
+            weights = weights_hash(checkpoint)
+            for suffix, how in recipe.executions.items():
+                for split, items in scenes.evaluation.items():
+                    for index, item in enumerate(items):
+                        filmed = seed == 0 and suffix == "" and index < scale.videos_per_split
+                        name = recipe.name + suffix
+                        video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
+                        trials.append(
+                            Trial(
+                                name, str(checkpoint), weights, seed, split, index, item.scene, how,
+                                item.boundary_distance_m, video,
+                            )
+                        )  # fmt: skip
+    return trials
+
+
+def summarise_run(folder: Path) -> dict[str, Any]:
+    """Compute `summary.json` of a run folder from its `config.json` and `results.jsonl`, and write it."""
+    config = read_json(folder / "config.json")
+    experiment = pick_experiment(config["experiment"])
+    records = read_results(folder / "results.jsonl")
+    seconds = config["seconds"] | {"evaluate": round(sum(record.seconds for record in records), 1)}
+    summary = summarise(
+        records, experiment=experiment.name, world=config["world"], scale=config["scale"]["name"],
+        paper=experiment.paper, comparisons=experiment.comparisons, seconds=seconds,
+    )  # fmt: skip
+    write_json(folder / "summary.json", summary)
+    return summary
+
+

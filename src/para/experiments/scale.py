@@ -1,0 +1,89 @@
+"""Scales: the same experiment in seconds (`tiny`), in minutes on two cores (`small`), or as in the paper (`paper`)."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from para.backbones import BackboneConfig, SmallConvConfig, VitConfig
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large an experiment is."""
+
+    name: str
+    """As on the command line."""
+
+    image_size: tuple[int, int]
+    """(H, W) of the images, pixels."""
+
+    backbone: BackboneConfig
+    """Shared by every policy of the experiment."""
+
+    train_steps: int
+    """Optimiser steps of each policy."""
+
+    batch_size: int
+    """Samples per step."""
+
+    grid_stride: int = 1
+    """Record demonstrations at every n-th grid position along each side."""
+
+    random_starts: int = 1
+    """Demonstrations per position from random starts of the arm, besides the one from home."""
+
+    n_heldout: int = 12
+    """Demonstrations held out of training, for errors in pixels and millimetres."""
+
+    n_in_distribution: int = 32
+    """Evaluation scenes in the region of the training positions, off their grid."""
+
+    n_test: int = 64
+    """Evaluation scenes outside it."""
+
+    lr: float = 1.5e-3
+    """Peak learning rate of the heads; the backbone's too unless `backbone_lr_scale` says otherwise."""
+
+    backbone_lr_scale: float = 1.0
+    """Learning rate of the backbone relative to the heads'."""
+
+    eval_every: int = 100
+    """Steps between measurements on held-out demonstrations."""
+
+    early_snapshot: int = 70
+    """Step at which an early policy is kept, for the picture of early and late heatmaps."""
+
+    videos_per_split: int = 12
+    """Rollouts of each split that are filmed, of the first training run's headline policies."""
+
+    note: str = ""
+    """What it needs and takes, for --help and the page."""
+
+
+SCALES: dict[str, Scale] = {
+    "tiny": Scale(
+        name="tiny", image_size=(64, 64), backbone=SmallConvConfig(channels=8, dilations=(1, 2), pooled_grid=2),
+        train_steps=12, batch_size=4, grid_stride=8, random_starts=1, n_heldout=1, n_in_distribution=2, n_test=3,
+        eval_every=6, early_snapshot=4, videos_per_split=1,
+        note="seconds; for tests: its policies have learnt nothing",
+    ),
+    "small": Scale(
+        name="small", image_size=(128, 128), backbone=SmallConvConfig(), train_steps=700, batch_size=16,
+        note="two CPU cores, about ten minutes",
+    ),
+    "paper": Scale(
+        name="paper", image_size=(448, 448), backbone=VitConfig(), train_steps=5000, batch_size=32, lr=3e-4,
+        backbone_lr_scale=0.3, n_in_distribution=100, n_test=100, eval_every=500, early_snapshot=200,
+        note="448 px, ViT-S/16 from scratch; needs a GPU",
+    ),
+}  # fmt: skip
+
+
+def pick_scale(name: str) -> Scale:
+    """A scale by name. Raises ValueError with the nearest name for an unknown one."""
+    if name not in SCALES:
+        near = difflib.get_close_matches(name, SCALES, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"no scale '{name}'{hint} (known: {', '.join(SCALES)})")
+    return SCALES[name]

@@ -1,0 +1,116 @@
+"""Training runs as independent jobs on a pool of processes: one per recipe and seed, each restartable by itself."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from para.datasets import ChunkDataset, Demonstrations
+from para.experiments.scale import Scale
+from para.interfaces import ActionChunk
+from para.policies import make_policy
+from para.training.engine import train
+from para.training.optim import OptimConfig
+from para.training.options import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One training run."""
+
+    name: str
+    """Of the recipe."""
+
+    config: Any
+    """The policy's options."""
+
+    train_seed: int
+    """Of the initial weights, the order of samples and the augmentation."""
+
+    run_folder: Path
+    """Where `demonstrations` are and `checkpoints` go."""
+
+    scale: Scale
+    """Steps, batch and learning rate."""
+
+    home_starts_only: bool
+    """Leave out demonstrations from random starts."""
+
+    n_threads: int
+    """Threads of this job."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoint goes."""
+        return self.run_folder / "checkpoints" / self.name / f"seed{self.train_seed}"
+
+
+def train_all(jobs: list[TrainJob], *, workers: int) -> dict[Path, float]:
+    """Train every job that is not finished. Returns the seconds that each one's training took, whenever that was."""
+    if workers == 0 or len(jobs) == 1:
+        return {job.folder: train_one(job) for job in jobs}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=ignore_interrupts) as pool:
+        futures = {pool.submit(train_one, job): job for job in jobs}
+        return {futures[future].folder: future.result() for future in as_completed(futures)}
+
+
+def ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of the terminal; only the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def train_one(job: TrainJob) -> float:
+    """Train one policy, or go on with it, or find it finished. Returns the seconds that its training took in all."""
+    torch.set_num_threads(job.n_threads)
+    demonstrations = Demonstrations.open(job.run_folder / "demonstrations")
+    if job.home_starts_only:
+        from_home = [i for i, scene in enumerate(demonstrations.scenes) if scene.ee_start is None]
+        demonstrations = demonstrations.subset(from_home)
+    heldout = Demonstrations.open(job.run_folder / "demonstrations_heldout")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(job.train_seed)
+        policy = make_policy(job.config)
+    policy.fit_ranges(all_actions(demonstrations))
+    horizon = job.config.horizon
+    result = train(
+        policy,
+        ChunkDataset(demonstrations, horizon=horizon),
+        train_config(job),
+        job.folder,
+        heldout=ChunkDataset(heldout, horizon=horizon),
+        data_hash=demonstrations.data_hash,
+    )
+    if result.reused:
+        logger.info("%s seed %d: already trained", job.name, job.train_seed)
+    return result.seconds
+
+
+def train_config(job: TrainJob) -> TrainConfig:
+    """How the job trains: the same for every policy of a scale."""
+    scale = job.scale
+    optim = OptimConfig(lr=scale.lr, backbone_lr_scale=scale.backbone_lr_scale)
+    return TrainConfig(
+        steps=scale.train_steps,
+        batch_size=scale.batch_size,
+        seed=job.train_seed,
+        optim=optim,
+        eval_every=scale.eval_every,
+        snapshot_steps=(scale.early_snapshot,),
+    )
+
+
+def all_actions(demonstrations: Demonstrations) -> ActionChunk:
+    """Every action of the demonstrations as one long chunk, for the ranges of a policy's outputs."""
+    position = torch.as_tensor(demonstrations.action_position).float().unsqueeze(0)  # (1, N, 3)
+    gripper = torch.as_tensor(demonstrations.action_gripper).float().unsqueeze(0)
+    return ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool))
