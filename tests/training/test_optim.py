@@ -1,0 +1,96 @@
+"""Laws of the optimiser: which parameters decay, how the rate runs, and what the average holds."""
+
+import pytest
+import torch
+from torch import nn
+
+from para.training.ema import WeightAverage, averaged
+from para.training.optim import OptimConfig, lr_factor, make_optimizer, named_groups, set_lr
+from tests.training.stubs import make_stub
+
+
+def rates(n, **options):
+    return [lr_factor(step, n, OptimConfig(**options)) for step in range(n)]
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
+def test_the_rate_stays_within_its_peak_and_is_never_zero(schedule, warmup):
+    for n in (1, 2, 7, 100):
+        assert all(0 < rate <= 1 for rate in rates(n, schedule=schedule, warmup_fraction=warmup))
+
+
+def test_the_rate_rises_to_its_peak_and_then_falls():
+    way = rates(100, warmup_fraction=0.3)
+    top = way.index(max(way))
+    assert 29 <= top <= 30 and max(way) > 0.99
+    assert way[:top] == sorted(way[:top]) and way[top:] == sorted(way[top:], reverse=True)
+    assert way[0] < 0.06 and way[-1] < 0.01
+
+
+def test_a_constant_rate_is_flat_after_its_way_up():
+    way = rates(50, schedule="constant", warmup_fraction=0.2)
+    assert way[10:] == [1.0] * 40 and way[0] == pytest.approx(1 / 11)
+
+
+def test_biases_norms_and_embeddings_do_not_decay_and_the_backbone_has_its_own_rate():
+    policy = make_stub()
+    policy.norm, policy.table = nn.LayerNorm(4), nn.Embedding(3, 4)
+    groups = named_groups(policy, OptimConfig(lr=1e-2, weight_decay=0.1, backbone_lr_scale=0.1))
+    told = {name: (group["lr"], group["weight_decay"]) for group in groups for name in group["names"]}
+    assert told == {
+        "backbone.weight": (1e-3, 0.1),
+        "backbone.bias": (1e-3, 0.0),
+        "head.weight": (1e-2, 0.1),
+        "head.bias": (1e-2, 0.0),
+        "step_embedding": (1e-2, 0.0),
+        "norm.weight": (1e-2, 0.0),
+        "norm.bias": (1e-2, 0.0),
+        "table.weight": (1e-2, 0.0),
+    }
+
+
+def test_frozen_parameters_are_left_out_and_nothing_to_train_is_an_error():
+    policy = make_stub()
+    policy.backbone.requires_grad_(False)
+    assert all("backbone" not in name for group in named_groups(policy, OptimConfig()) for name in group["names"])
+    with pytest.raises(ValueError, match="no trainable parameter"):
+        named_groups(policy.requires_grad_(False), OptimConfig())
+
+
+def test_setting_the_rate_keeps_the_ratio_of_groups():
+    config = OptimConfig(lr=1e-2, backbone_lr_scale=0.1)
+    optimizer = make_optimizer(make_stub(), config)
+    lr = set_lr(optimizer, 3, 10, config)
+    assert {round(group["lr"] / lr, 6) for group in optimizer.param_groups} == {0.1, 1.0}
+
+
+def test_the_average_is_what_the_equation_says():
+    layer = nn.Linear(2, 1, bias=False)
+    average = WeightAverage(layer, decay=0.3)
+    expected = layer.weight.detach().clone()
+    for step in range(6):
+        with torch.no_grad():
+            layer.weight.add_(step + 1.0)
+        average.update(step)
+        d = min(0.3, (1 + step) / (10 + step))
+        expected = d * expected + (1 - d) * layer.weight.detach()
+    torch.testing.assert_close(average.average["weight"], expected)
+
+
+def test_the_average_is_lent_and_given_back():
+    layer = nn.Linear(2, 1)
+    average = WeightAverage(layer, decay=0.9)
+    own, lent = layer.weight.detach().clone(), torch.full_like(layer.weight, 5.0)
+    average.average["weight"].copy_(lent)
+    with averaged(average):
+        assert torch.equal(layer.weight, lent)
+    assert torch.equal(layer.weight, own) and torch.equal(average.average["weight"], lent)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lr": 0.0}, {"schedule": "linear"}, {"warmup_fraction": 1.0}, {"ema_decay": 1.0}, {"clip_norm": -1.0}]
+)
+def test_impossible_options_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        OptimConfig(**wrong)
