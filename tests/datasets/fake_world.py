@@ -1,4 +1,4 @@
-"""A world without physics: the end effector is a white dot on a noise image, and the expert moves it in straight lines."""
+"""A world without physics: the end effector is a white dot on noise, and the expert moves it in straight lines."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def fake_scenes(n: int) -> list[Scene]:
     return [Scene(object_xy=tuple(rng.uniform(-0.1, 0.1, 2).tolist()), seed=i) for i in range(n)]
 
 
-def random_episode(seed: int = 0, N: int = 5, image_size: tuple[int, int] = IMAGE_SIZE, *, moving: bool = False) -> Episode:
+def random_episode(seed: int = 0, N: int = 5, image_size=IMAGE_SIZE, *, moving: bool = False) -> Episode:
     """Noise frames and positions that the oblique camera sees."""
     rng = np.random.default_rng(seed)
     H, W = image_size

@@ -1,4 +1,4 @@
-"""Demonstrations: recorded to LeRobotDataset v3.0 with camera geometry, read back as chunks. Knows nothing of pixels as targets.
+"""Demonstrations: recorded to LeRobotDataset v3.0 with camera geometry, and read back as chunks in world metres.
 
 To read another format, write a file that turns it into `Episode`s and give them to a `DatasetWriter`.
 """

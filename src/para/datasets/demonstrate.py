@@ -19,7 +19,7 @@ LOWEST_M = 0.05
 
 @dataclass(frozen=True)
 class Perturbation:
-    """Demonstrations from states that a plain one never visits: the expert is a closed-loop rule that starts anywhere."""
+    """Demonstrations from states that a plain one never visits; the expert is a rule that can start anywhere."""
 
     start_m: float = 0.0
     """Radius of the ball around its usual start in which the end effector starts."""
@@ -37,7 +37,7 @@ class Perturbation:
         if not 0 <= self.mid_episode_probability <= 1:
             raise ValueError(f"mid_episode_probability is {self.mid_episode_probability}; it must be within 0 to 1")
         if self.start_m < 0 or self.displacement_m < 0:
-            raise ValueError(f"start_m and displacement_m are radii in metres; got {self.start_m}, {self.displacement_m}")
+            raise ValueError(f"start_m and displacement_m are radii; got {self.start_m}, {self.displacement_m}")
 
 
 def demonstrate(
@@ -125,7 +125,7 @@ def _displaced(position: np.ndarray, offset: np.ndarray, lowest: float) -> tuple
 
 def _episode(scene: Scene, frames: list[tuple[Observation, ExpertAction]], world: World, info: dict) -> Episode:
     if not frames:
-        raise ValueError(f"the expert of {type(world).__name__} does nothing in {scene}; the scene may be solved already")
+        raise ValueError(f"the expert of {type(world).__name__} does nothing in {scene}; is it solved already?")
     observations = [observation for observation, _ in frames]
     return Episode(
         scene=scene,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from para.datasets.frame_cache import Frames, open_frame_cache
-from para.datasets.geometry_columns import camera_per_frame, find_camera
+from para.datasets.geometry_columns import CameraSource, camera_per_frame, find_camera
 from para.datasets.lerobot_v3_layout import (
     ACTION_KEY,
     AXES,
@@ -111,39 +111,12 @@ class Demonstrations:
             DatasetError: if it is empty, truncated, of another version, without geometry or end-effector columns, with
                 numbers that are not finite, or with a camera that never sees the end effector.
         """
-        root = Path(root)
-        info = read_info(root)
-        rows = read_episode_rows(root, info)
-        if not rows:
-            raise DatasetError(f"{root} holds a dataset without episodes; record some with `para record`")
-        geometry = find_camera(root, info, rows, camera)
-        arrays = _frame_arrays(root, info, rows, geometry.pose_column)
-        K, T_world_cam = camera_per_frame(geometry, rows, arrays.pop("pose"))
-        lengths = np.array([row["length"] for row in rows])
-        stop = lengths.cumsum()
-        digest = _data_hash(root, info, rows)
-        demonstrations = Demonstrations(
-            images=None,  # type: ignore[arg-type]  # decoded last: everything cheap is checked first
-            **arrays,
-            K=K,
-            T_world_cam=T_world_cam,
-            episode_index=np.repeat(np.arange(len(rows)), lengths),
-            episode_start=stop - lengths,
-            episode_stop=stop,
-            scenes=[_scene(row) for row in rows],
-            outcomes=[row.get(EPISODE_OUTCOME) or "placed" for row in rows],
-            tasks=[row["tasks"][0] if row.get("tasks") else "" for row in rows],
-            episode_infos=[json.loads(row.get(EPISODE_INFO) or "{}") for row in rows],
-            image_size=geometry.image_size,
-            step_s=geometry.step_s,
-            data_hash=digest,
-        )
-        _check_numbers(root, demonstrations)
-        _check_visible(root, demonstrations)
+        tables = open_tables(root, camera)
         cache_dir = None if cache_dir is None else Path(cache_dir)
-        return replace(
-            demonstrations, images=open_frame_cache(root, info, rows, geometry.video_key, digest, cache_dir)
+        frames = open_frame_cache(
+            tables.root, tables.info, tables.rows, tables.source.video_key, tables.demonstrations.data_hash, cache_dir
         )
+        return replace(tables.demonstrations, images=frames)
 
     def camera(self, frames: Sequence[int] | np.ndarray | slice) -> Camera:
         """The camera at some frames, float32."""
@@ -196,6 +169,50 @@ class Demonstrations:
         uv, depth = project(torch.from_numpy(self.ee_position).double(), camera)
         seen = in_image(uv, self.image_size, depth).numpy()
         return np.add.reduceat(seen, self.episode_start) / (self.episode_stop - self.episode_start)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A dataset opened without its frames."""
+
+    root: Path
+    info: dict[str, Any]
+    rows: list[dict[str, Any]]
+    source: CameraSource
+    demonstrations: Demonstrations
+    """Complete but for `images`, which has no frames."""
+
+
+def open_tables(root: str | Path, camera: str | None = None) -> Tables:
+    """Everything of a dataset that needs no video decoding, checked; see `Demonstrations.open` for what it raises."""
+    root = Path(root)
+    info = read_info(root)
+    rows = read_episode_rows(root, info)
+    if not rows:
+        raise DatasetError(f"{root} holds a dataset without episodes; record some with `para record`")
+    source = find_camera(root, info, rows, camera)
+    arrays = _frame_arrays(root, info, rows, source.pose_column)
+    K, T_world_cam = camera_per_frame(source, rows, arrays.pop("pose"))
+    lengths = np.array([row["length"] for row in rows])
+    demonstrations = Demonstrations(
+        images=Frames(np.zeros((0, *source.image_size, 3), dtype=np.uint8), np.arange(0)),
+        **arrays,
+        K=K,
+        T_world_cam=T_world_cam,
+        episode_index=np.repeat(np.arange(len(rows)), lengths),
+        episode_start=lengths.cumsum() - lengths,
+        episode_stop=lengths.cumsum(),
+        scenes=[_scene(row) for row in rows],
+        outcomes=[row.get(EPISODE_OUTCOME) or "placed" for row in rows],
+        tasks=[row["tasks"][0] if row.get("tasks") else "" for row in rows],
+        episode_infos=[json.loads(row.get(EPISODE_INFO) or "{}") for row in rows],
+        image_size=source.image_size,
+        step_s=source.step_s,
+        data_hash=_data_hash(root, info, rows),
+    )
+    _check_numbers(root, demonstrations)
+    _check_visible(root, demonstrations)
+    return Tables(root, info, rows, source, demonstrations)
 
 
 def _frame_arrays(root: Path, info: dict, rows: list[dict], pose_column: str | None) -> dict[str, np.ndarray]:
@@ -266,6 +283,6 @@ def _check_visible(root: Path, demonstrations: Demonstrations) -> None:
     if not demonstrations.in_image_share().any():
         raise DatasetError(
             f"{root}: the camera never sees the end effector (0 of {len(demonstrations)} frames project into the "
-            f"{demonstrations.image_size} image); T_world_cam must map camera to world (p_world = T_world_cam @ p_cam), "
-            "in metres: check that it is not inverted, and K"
+            f"{demonstrations.image_size} image); p_world = T_world_cam @ p_cam must hold, in metres: check that T_world_cam "
+            "is not inverted, and K"
         )

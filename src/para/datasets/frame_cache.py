@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -11,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from para.datasets.files import TEMPORARY_SUFFIX
 from para.datasets.lerobot_v3_layout import CACHE_FOLDER, DatasetError
 from para.datasets.lerobot_v3_read import video_file
-from para.datasets.progress import progress_bar
 from para.datasets.video import read_video
+from para.files import TEMPORARY_SUFFIX, disk_error
+from para.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -108,13 +109,17 @@ def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str,
         with open(temporary, "wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_2_0(file, header)
-            for frames in _decoded_episodes(root, info, rows, video_key, shape[1:3]):
-                file.write(np.ascontiguousarray(frames).data)
+            with progress_bar(len(rows), "decoding demonstrations", unit="episode") as bar:
+                for frames in _decoded_episodes(root, info, rows, video_key, shape[1:3]):
+                    file.write(np.ascontiguousarray(frames).data)
+                    bar.update()
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except PermissionError as error:
-        raise DatasetError(f"cannot write the frame cache {path}; pass cache_dir, a folder that can be written") from error
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise DatasetError(f"no frame cache can be written to {path.parent}; pass a cache_dir that can") from error
+        raise disk_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -122,7 +127,7 @@ def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str,
 def _decoded_episodes(root: Path, info: dict, rows: list[dict], video_key: str, image_size: tuple[int, int]):
     """The frames (n, H, W, 3) of each episode; episodes that share a file follow one another in it."""
     opened: tuple[Path, np.ndarray] | None = None
-    for row in progress_bar(rows, "decoding demonstrations", unit="episode"):
+    for row in rows:
         path = video_file(root, info, row, video_key)
         if opened is None or opened[0] != path:
             opened = (path, read_video(path))

@@ -64,8 +64,8 @@ def find_camera(root: Path, info: dict[str, Any], rows: list[dict[str, Any]], na
     H, W = feature["shape"][:2]
     if tuple(shared.get("image_size") or (H, W)) != (H, W):
         raise DatasetError(
-            f"{root}: the geometry of camera '{chosen}' is for {tuple(shared['image_size'])} (H, W), but its frames are "
-            f"{(H, W)}; scale K with the image, or calibrate at that size"
+            f"{root}: the geometry of camera '{chosen}' is for {tuple(shared['image_size'])} (H, W), but its frames "
+            f"are {(H, W)}; scale K with the image, or calibrate at that size"
         )
     pose_column = POSE_KEY.format(camera=chosen)
     return CameraSource(

@@ -132,13 +132,13 @@ def check_episode(episode: Episode, image_size: tuple[int, int]) -> None:
                 "mend the world or the driver that gave it"
             )
     if (episode.camera.K != episode.camera.K[:1]).any():
-        raise ValueError("camera.K changes within the episode; one K per episode can be stored: fix the zoom, or split it")
+        raise ValueError("camera.K changes within the episode, one K can be stored: fix the zoom, or split the episode")
     if episode.outcome not in OUTCOMES:
         raise ValueError(f"outcome '{episode.outcome}' is unknown; it must be one of {', '.join(OUTCOMES)}")
 
 
 def parquet_bytes(columns: dict[str, Any], *, metadata: dict[bytes, bytes] | None = None) -> bytes:
-    """A parquet file of columns: (N,) arrays as they are, (N, D) arrays as fixed-size lists, lists as pyarrow takes them."""
+    """A parquet file of columns: (N,) arrays, (N, D) arrays (as fixed-size lists), or lists as pyarrow takes them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

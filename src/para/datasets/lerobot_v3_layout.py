@@ -20,6 +20,8 @@ FPS = 7
 STEP_S = 0.15
 """Seconds between stored frames: every third control step of 20 Hz (the paper's stride)."""
 
+DEFAULT_TASK = "put the black bowl on the plate"
+
 IMAGE_KEY = "observation.images.{camera}"
 POSE_KEY = "observation.camera.{camera}.pose"
 STATE_KEY, ACTION_KEY, PHASE_KEY = "observation.state", "action", "phase"
@@ -135,7 +137,7 @@ def read_info(root: Path) -> dict[str, Any]:
     """
     root, path = Path(root), Path(root) / INFO_FILE
     if not root.is_dir():
-        raise FileNotFoundError(f"no dataset at {root}: no such folder; record one with `para record`, or mend the path")
+        raise FileNotFoundError(f"no dataset at {root} (no such folder); record one with `para record`, or mend it")
     if not path.is_file():
         found = "an empty folder" if not any(root.iterdir()) else "a folder without meta/info.json"
         raise FileNotFoundError(

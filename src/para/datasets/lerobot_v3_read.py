@@ -27,7 +27,7 @@ def read_table(path: Path, columns: list[str] | None = None):
             return file.read(columns)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise DatasetError(f"{path} is truncated or damaged ({reason}); run `para dataset repair`, or copy it again") from error
+        raise DatasetError(f"{path} is truncated or damaged ({reason}); run `para dataset repair`") from error
 
 
 def read_episode_rows(root: Path, info: dict[str, Any], *, with_stats: bool = False) -> list[dict[str, Any]]:
@@ -126,4 +126,3 @@ def _as_numpy(column) -> np.ndarray:
         values = array.flatten().to_numpy(zero_copy_only=False)
         return values.reshape(len(array), -1)
     return array.to_numpy(zero_copy_only=False)
-

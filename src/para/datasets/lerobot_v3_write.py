@@ -6,14 +6,13 @@ each in full or not at all, and info.json, replaced last, is what makes the epis
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from para.datasets.files import TEMPORARY_SUFFIX, json_bytes, write_atomic
+from para.datasets.lerobot_v3_cameras import cameras_document
 from para.datasets.lerobot_v3_encode import (
     EncodedEpisode,
     camera_moves,
@@ -22,16 +21,16 @@ from para.datasets.lerobot_v3_encode import (
     parquet_bytes,
     tasks_parquet,
 )
+from para.datasets.lerobot_v3_folder import refuse_other_recording, refuse_unrelated, take_lock, uncommitted_files
 from para.datasets.lerobot_v3_layout import (
     CAMERA_INFO_KEY,
     CAMERAS_FILE,
+    DEFAULT_TASK,
     EPISODE_K,
     EPISODE_T,
     FPS,
     IMAGE_KEY,
     INFO_FILE,
-    KNOWN_FOLDERS,
-    LOCK_FILE,
     POSE_KEY,
     STATS_FILE,
     STEP_INFO_KEY,
@@ -48,9 +47,8 @@ from para.datasets.lerobot_v3_layout import (
 from para.datasets.lerobot_v3_read import read_episode_rows, read_tasks
 from para.datasets.lerobot_v3_stats import Stats, column_stats, flat_columns, from_columns, pooled, to_lists
 from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING, pixel_format
+from para.files import json_bytes, write_atomic
 from para.interfaces import Episode
-
-DEFAULT_TASK = "put the black bowl on the plate"
 
 
 class DatasetWriter:
@@ -66,6 +64,7 @@ class DatasetWriter:
         lossless: bool = False,
         camera: str = "main",
         task: str = DEFAULT_TASK,
+        go_on: bool = False,
     ):
         """Start a dataset in a folder that is new or empty.
 
@@ -77,17 +76,35 @@ class DatasetWriter:
             lossless: store frames bit for bit (larger; browsers cannot play the videos).
             camera: name of the camera; its feature is `observation.images.<camera>`.
             task: what the demonstrations show, in words, where `add` is not told otherwise.
+            go_on: append to the dataset that is there, if there is one; see `open_or_create`.
 
         Raises:
-            DatasetError: if the folder holds anything; `open_or_create` goes on with a dataset that is there.
+            DatasetError: if the folder holds anything (with `go_on`: anything but a dataset that was recorded alike).
         """
-        self._options(root, image_size, fps, step_s, lossless, camera, task)
-        if (self.root / INFO_FILE).exists():
+        if int(fps) != fps or fps <= 0:
+            raise ValueError(
+                f"fps is {fps}; LeRobot needs a positive integer: round it, and give step_s the true value"
+            )
+        self.root = Path(root)
+        self.image_size = (int(image_size[0]), int(image_size[1]))
+        self.fps, self.step_s, self.camera, self.task = int(fps), float(step_s), camera, task
+        self.encoding = LOSSLESS_ENCODING if lossless else DATASET_ENCODING
+        self.rows: list[dict[str, Any]] = []  # of meta/episodes, without statistics
+        self._tasks: list[str] = []
+        self._stats: Stats = {}
+        self._lock: TextIO | None = None
+        self._closed = False
+        refuse_unrelated(self.root)
+        there = (self.root / INFO_FILE).exists()
+        if there and not go_on:
             raise DatasetError(
                 f"{self.root} holds a dataset already; go on with it through DatasetWriter.open_or_create, "
                 "or choose another folder"
             )
-        self._start()
+        if there:
+            self._resume()
+        else:
+            self._start()
 
     @classmethod
     def open_or_create(
@@ -104,29 +121,19 @@ class DatasetWriter:
         """Go on with the dataset in a folder, or start one; what an interrupted `add` left is cleaned away.
 
         Raises:
-            DatasetError: if the folder holds something else: other files, another format version, or a dataset of another
-                image size, frame rate or encoding.
+            DatasetError: if the folder holds something else: other files, another format version, or a dataset of
+                another image size, frame rate or encoding.
         """
-        writer = cls.__new__(cls)
-        writer._options(root, image_size, fps, step_s, lossless, camera, task)
-        if (writer.root / INFO_FILE).exists():
-            writer._resume()
-        else:
-            writer._start()
-        return writer
-
-    def _options(self, root, image_size, fps, step_s, lossless, camera, task) -> None:
-        H, W = image_size
-        if int(fps) != fps or fps <= 0:
-            raise ValueError(f"fps is {fps}; LeRobot needs a positive integer: round it, and give step_s its true value")
-        self.root = Path(root)
-        self.image_size = (int(H), int(W))
-        self.fps, self.step_s, self.camera, self.task = int(fps), float(step_s), camera, task
-        self.encoding = LOSSLESS_ENCODING if lossless else DATASET_ENCODING
-        self.rows: list[dict[str, Any]] = []  # of meta/episodes, without statistics
-        self._tasks: list[str] = []
-        self._stats: Stats = {}
-        self._lock = None
+        return cls(
+            root,
+            image_size=image_size,
+            fps=fps,
+            step_s=step_s,
+            lossless=lossless,
+            camera=camera,
+            task=task,
+            go_on=True,
+        )
 
     @property
     def n_episodes(self) -> int:
@@ -134,78 +141,31 @@ class DatasetWriter:
         return self._info["total_episodes"]
 
     def _start(self) -> None:
-        unrelated = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
-        # A writer that was killed before its first info.json leaves meta/ with its lock and nothing else.
-        started = self.root / "meta"
-        if unrelated == ["meta"] and all(p.name.endswith((".lock", TEMPORARY_SUFFIX)) for p in started.iterdir()):
-            unrelated = []
-        if unrelated or self.root.is_file():
-            found = f"holds {', '.join(sorted(unrelated)[:3])} and no dataset" if unrelated else "is a file"
-            raise DatasetError(f"{self.root} {found}; demonstrations need a folder of their own: choose a new one")
-        self._take_lock()
-        self._info = new_info(self._features(with_pose_column=False), self.fps)
+        self._lock = take_lock(self.root)
+        self._info = self._new_info(with_pose_column=False)
         write_atomic(self.root / INFO_FILE, json_bytes(self._info))
 
     def _resume(self) -> None:
         info = read_info(self.root)
-        unrelated = [p.name for p in self.root.iterdir() if p.is_dir() and p.name not in KNOWN_FOLDERS]
-        if unrelated:
-            raise DatasetError(
-                f"{self.root} holds {', '.join(sorted(unrelated)[:3])} beside a dataset; "
-                "demonstrations need a folder of their own: choose another, or move those away"
-            )
-        with_pose_column = POSE_KEY.format(camera=self.camera) in info["features"]
-        self._refuse_other_options(info, self._features(with_pose_column))
-        self._take_lock()
+        needed = self._new_info(with_pose_column=POSE_KEY.format(camera=self.camera) in info["features"])
+        refuse_other_recording(self.root, info, needed, IMAGE_KEY.format(camera=self.camera))
+        self._lock = take_lock(self.root)
         self._info = info
         for row in read_episode_rows(self.root, info, with_stats=True):
             self._stats = pooled(self._stats, from_columns(row))
             self.rows.append({name: value for name, value in row.items() if not name.startswith("stats/")})
         self._tasks = read_tasks(self.root)[: info["total_tasks"]]
-        remove_uncommitted(self.root, info)
+        for path in uncommitted_files(self.root, info):
+            path.unlink()
 
-    def _features(self, with_pose_column: bool) -> dict[str, Any]:
+    def _new_info(self, with_pose_column: bool) -> dict[str, Any]:
+        H, W = self.image_size
         pix_fmt = pixel_format(self.encoding, self.image_size)
         crf = 0 if self.encoding.lossless else self.encoding.crf
         video = video_feature(self.image_size, self.fps, "h264", pix_fmt, crf, self.encoding.keyframe_every)
-        H, W = self.image_size
         video["info"][STEP_INFO_KEY] = self.step_s
         video["info"][CAMERA_INFO_KEY] = {"model": "pinhole", "image_size": [H, W], "K": None, "T_world_cam": None}
-        return para_features(self.camera, video, with_pose_column=with_pose_column)
-
-    def _refuse_other_options(self, info: dict[str, Any], features: dict[str, Any]) -> None:
-        key = IMAGE_KEY.format(camera=self.camera)
-        found, needed = dict(info["features"]), dict(features)
-        if set(found) != set(needed) or info["fps"] != self.fps:
-            raise DatasetError(
-                f"{self.root} holds a dataset with features {sorted(found)} at {info['fps']} fps, not para's "
-                f"{sorted(needed)} at {self.fps} fps; choose another folder"
-            )
-        if found[key]["shape"] != needed[key]["shape"]:
-            raise DatasetError(
-                f"{self.root} holds frames of {tuple(found[key]['shape'][:2])} (H, W), not {self.image_size}; "
-                "record at that size, or choose another folder"
-            )
-        for name, value in needed[key]["info"].items():
-            if name != CAMERA_INFO_KEY and found[key].get("info", {}).get(name) != value:
-                raise DatasetError(
-                    f"{self.root} was recorded with {name} = {found[key].get('info', {}).get(name)}, not {value}; "
-                    "record as it was, or choose another folder"
-                )
-
-    def _take_lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows: no lock, one writer at a time is up to the user there
-            return
-        path = self.root / LOCK_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = open(path, "w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise DatasetError(f"{self.root} is being written by another process; wait for it, or stop it") from error
+        return new_info(para_features(self.camera, video, with_pose_column=with_pose_column), self.fps)
 
     def add(self, episode: Episode, *, task: str | None = None) -> None:
         """Append an episode; when this returns, it survives anything but the disk's own death.
@@ -219,11 +179,10 @@ class DatasetWriter:
             OSError: ENOSPC where the disk is full; the dataset is as it was.
         """
         check_episode(episode, self.image_size)
+        moves = camera_moves(episode)
         pose_key = POSE_KEY.format(camera=self.camera)
-        if self.n_episodes == 0 and camera_moves(episode):
-            self._info = new_info(self._features(with_pose_column=True), self.fps)
-        with_pose_column = pose_key in self._info["features"]
-        if camera_moves(episode) and not with_pose_column:
+        with_pose_column = moves if self.n_episodes == 0 else pose_key in self._info["features"]
+        if moves and not with_pose_column:
             raise ValueError(
                 f"the camera moves within the episode, but {self.root} began with fixed cameras and has no column "
                 f"{pose_key}; record moving cameras into a folder of their own"
@@ -236,6 +195,8 @@ class DatasetWriter:
     def append_encoded(self, encoded: EncodedEpisode, *, task: str | None = None) -> None:
         """Append an episode whose video is encoded already; see `add`."""
         i, n = self.n_episodes, len(encoded)
+        if i == 0:
+            self._info = self._new_info(with_pose_column=POSE_KEY.format(camera=self.camera) in encoded.columns)
         task = self.task if task is None else task
         tasks = self._tasks if task in self._tasks else [*self._tasks, task]
         index_columns = self._index_columns(n, tasks.index(task))
@@ -301,64 +262,19 @@ class DatasetWriter:
 
     def close(self) -> None:
         """Write the readable list of cameras and let other writers in. May be called twice."""
-        if self._lock is not None and not self._lock.closed:
+        if self._closed:
+            return
+        self._closed = True
+        try:
             if self.n_episodes:
-                write_atomic(self.root / CAMERAS_FILE, json_bytes(cameras_document(self.rows, self.camera, self.image_size)))
-            self._lock.close()
+                cameras = cameras_document(self.rows, self.camera, self.image_size)
+                write_atomic(self.root / CAMERAS_FILE, json_bytes(cameras))
+        finally:
+            if self._lock is not None:
+                self._lock.close()
 
     def __enter__(self) -> DatasetWriter:
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
-
-
-def cameras_document(rows: list[dict[str, Any]], camera: str, image_size: tuple[int, int]) -> dict[str, Any]:
-    """meta/para_cameras.json: each distinct camera of some episodes, for people; the columns of meta/episodes rule.
-
-    Args:
-        rows: of meta/episodes.
-        camera: name of the camera.
-        image_size: (H, W).
-
-    Returns:
-        JSON-ready values; `checksum` is the SHA-256 of `cameras` as compact JSON.
-    """
-    distinct: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        K, T = row[EPISODE_K.format(camera=camera)], row.get(EPISODE_T.format(camera=camera))
-        entry = {
-            "name": camera,
-            "model": "pinhole",
-            "image_size": list(image_size),
-            "K": np.reshape(K, (3, 3)).tolist(),
-            "T_world_cam": "per frame" if T is None else np.reshape(T, (4, 4)).tolist(),
-        }
-        distinct.setdefault(json.dumps(entry), entry | {"episodes": []})["episodes"].append(row["episode_index"])
-    cameras = list(distinct.values())
-    return {
-        "conventions": "p_world = T_world_cam @ p_cam, metres; OpenCV axes; integer pixels are pixel centres; z = 0 is the table",
-        "cameras": cameras,
-        "checksum": cameras_checksum(cameras),
-    }
-
-
-def cameras_checksum(cameras: list[dict[str, Any]]) -> str:
-    """SHA-256 of a list of cameras as compact JSON."""
-    return hashlib.sha256(json.dumps(cameras, separators=(",", ":")).encode()).hexdigest()
-
-
-def remove_uncommitted(root: Path, info: dict[str, Any]) -> list[str]:
-    """Delete what an interrupted writer left: temporary files, and the files of episodes beyond info.json's count.
-
-    Only for datasets that `para` wrote, with one file per episode. Returns the paths removed, relative to `root`.
-    """
-    removed = []
-    per_chunk, total = info["chunks_size"], info["total_episodes"]
-    for path in sorted(p for folder in ("meta", "data", "videos") for p in (root / folder).rglob("*") if p.is_file()):
-        numbered = path.stem.startswith("file-") and path.parent.name.startswith("chunk-")
-        beyond = numbered and int(path.parent.name[6:]) * per_chunk + int(path.stem[5:]) >= total
-        if path.name.endswith(TEMPORARY_SUFFIX) or beyond:
-            path.unlink()
-            removed.append(str(path.relative_to(root)))
-    return removed

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,21 @@ from typing import Any
 import numpy as np
 
 from para.datasets.demonstrate import Perturbation, demonstrate
-from para.datasets.files import json_bytes, write_atomic
-from para.datasets.lerobot_v3_layout import EPISODE_SCENE, INFO_FILE, RECORDING_FILE, DatasetError, read_info
+from para.datasets.lerobot_v3_folder import refuse_unrelated
+from para.datasets.lerobot_v3_layout import (
+    DEFAULT_TASK,
+    EPISODE_SCENE,
+    INFO_FILE,
+    RECORDING_FILE,
+    DatasetError,
+    read_info,
+)
 from para.datasets.lerobot_v3_read import read_episode_rows
-from para.datasets.lerobot_v3_write import DEFAULT_TASK, DatasetWriter
-from para.datasets.progress import progress_bar
+from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.workers import in_order
+from para.files import read_json, write_json
 from para.interfaces import Episode, Outcome, Scene, World
+from para.progress import progress_bar
 
 MAX_DROPPED_SHARE = 0.1
 """An expert that fails more often than this is not one to learn from."""
@@ -81,16 +90,20 @@ def record(
     """
     started = time.monotonic()
     root = Path(root)
+    refuse_unrelated(root)
     log = _RecordingLog(root, perturbation)
     jobs = _jobs_left(scenes, _scenes_of(root) + log.dropped_scenes())
     recorded = 0
-    writer = None
-    episodes = in_order(make_world, _demonstrate_job, [(job, perturbation) for job in jobs], workers)
-    try:
-        for episode in progress_bar(episodes, "recording", unit="episode", total=len(jobs), show=progress):
+    with ExitStack() as stack:
+        episodes = in_order(make_world, _demonstrate_job, [(job, perturbation) for job in jobs], workers)
+        stack.enter_context(closing(episodes))
+        bar = stack.enter_context(progress_bar(len(jobs), "recording", unit="episode")) if progress and jobs else None
+        writer = None
+        for episode in episodes:
             if writer is None:  # the first episode tells the image size, which only a world knows
                 size = tuple(episode.camera.image_size)
                 writer = DatasetWriter.open_or_create(root, image_size=size, lossless=lossless, task=task)
+                stack.enter_context(writer)
                 log.save()
             if episode.outcome == "placed":
                 writer.add(episode)
@@ -98,10 +111,8 @@ def record(
             else:
                 log.drop(episode)
                 _refuse_bad_expert(log.dropped, len(scenes), max_dropped_share)
-    finally:
-        episodes.close()
-        if writer is not None:
-            writer.close()
+            if bar is not None:
+                bar.update()
     dropped = tuple((Scene.from_dict(entry["scene"]), entry["outcome"]) for entry in log.dropped)
     return RecordingReport(recorded, len(scenes) - len(jobs), dropped, time.monotonic() - started)
 
@@ -158,7 +169,7 @@ class _RecordingLog:
         self.dropped: list[dict[str, Any]] = []
         if not self._path.exists():
             return
-        found = json.loads(self._path.read_text())
+        found = read_json(self._path)
         if found["perturbation"] != self._perturbation:
             raise DatasetError(
                 f"{root} was recorded with perturbation {found['perturbation']}, not {self._perturbation}; "
@@ -174,4 +185,4 @@ class _RecordingLog:
         self.save()
 
     def save(self) -> None:
-        write_atomic(self._path, json_bytes({"perturbation": self._perturbation, "dropped": self.dropped}))
+        write_json(self._path, {"perturbation": self._perturbation, "dropped": self.dropped})

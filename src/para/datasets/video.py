@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from para.datasets.files import write_atomic
+from para.files import write_atomic
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class VideoEncoding:
     """Bit-equal frames (H.264 in RGB). PyAV and LeRobot read it; browsers do not."""
 
     pad_to_even: bool = True
-    """Repeat the last row or column of odd images, which browsers cannot play; false: store them as they are (4:4:4)."""
+    """Repeat the last row or column of odd images, which browsers cannot play; false: store them as they are."""
 
     @property
     def codec(self) -> str:
@@ -65,8 +65,9 @@ def encode_video(frames: np.ndarray, fps: float, encoding: VideoEncoding) -> byt
     with av.open(buffer, "w", format="mp4", options=reserved) as container:
         stream = container.add_stream(encoding.codec, rate=Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = W, H, pixel_format(encoding, (H, W))
-        quality = {"qp": "0", "preset": "ultrafast"} if encoding.lossless else {"crf": str(encoding.crf), "preset": "veryfast"}
-        stream.options = {"g": str(encoding.keyframe_every), "bf": "0", **quality}
+        quality = {"qp": "0"} if encoding.lossless else {"crf": str(encoding.crf)}
+        preset = "ultrafast" if encoding.lossless else "veryfast"
+        stream.options = {"g": str(encoding.keyframe_every), "bf": "0", "preset": preset, **quality}
         stream.codec_context.thread_count = 1  # the same bytes on every machine
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
@@ -114,7 +115,7 @@ def read_video(path: str | Path) -> np.ndarray:
             promised = stream.frames
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f"{path} is no complete video ({error}); it is truncated or damaged: record it again") from error
+        raise ValueError(f"{path} is no complete video ({error}); it is truncated: record it again") from error
     if not frames or len(frames) < promised:
         raise ValueError(f"{path} holds {len(frames)} of its {promised} frames; it is truncated: record it again")
     return np.stack(frames)
