@@ -114,7 +114,7 @@ class StubData:
         camera = Camera(self.camera.K.expand(B, 3, 3), self.camera.T_world_cam.expand(B, 4, 4), (H, W))
         obs = Observation(self.image[index], camera, self.position[index, 0], torch.ones(B))
         pad = torch.zeros(B, T, dtype=torch.bool)
-        pad[::3, -1] = True
+        pad[:, -1] = index % 3 == 0
         return obs, ActionChunk(self.position[index], torch.ones(B, T), pad)
 
 
@@ -133,16 +133,19 @@ def options(**changes) -> TrainConfig:
 
 
 def main() -> None:
-    """Train into a folder in a process of its own, and have it killed by a signal at a step: FOLDER STEP SIGNAL."""
-    folder, step, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    """Train into FOLDER in a process of its own, which a SIGNAL ends at a STEP; "plain" takes all randomness out."""
+    folder, step, number, plain = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:] == ["plain"]
     torch.set_num_threads(1)
 
     def kill(record):
         if record["step"] == step:
             os.kill(os.getpid(), signal.Signals(number))
 
-    config = options(log_every=1)
-    train(make_stub(), StubData(21, 0), config, folder, heldout=StubData(5, 1), on_progress=kill, show_progress=False)
+    policy = make_stub(dropout=0.0) if plain else make_stub()
+    config = options(log_every=1, augment=not plain)
+    train(policy, StubData(21, 0), config, folder, heldout=StubData(5, 1), on_progress=kill, show_progress=False)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -277,15 +277,14 @@ class _Run:
         metrics = self._log_heldout()
         if self.accelerator.is_main_process:
             if ignores_images(policy, self.data if self.heldout is None else self.heldout, device=device):
-                log.warning(
-                    "the actions of %s do not change when images are exchanged: it does not look at them", path
-                )
+                log.warning("the actions of %s stay the same when images are exchanged: it does not look", path)
             seconds = round(self._seconds(), 3)
             self.folder.write_summary({"steps": self.done, "seconds": seconds, "metrics": metrics})
             save_policy(policy, path)
             remove_state(path)
         self.accelerator.wait_for_everyone()
         policy.eval()
+        metrics = self.folder.summary()["metrics"]  # for the processes that did not look
         return TrainResult(path, self.done, self._seconds(), metrics, weights_hash(path), first_step=self.first_step)
 
 
