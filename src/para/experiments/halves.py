@@ -17,21 +17,27 @@ SEEDS = {"starts": 11, "heldout": 12, "train": 13, "test": 14, "validation_train
 
 def half_scenes(train_half: str, test_half: str, scale: Scale, validation: bool) -> SceneSet:
     """Demonstrations on the grid of one half; evaluation off the grid, in that half ("train") and the other ("test")."""
-    grid = layout.grid_positions()[:: scale.grid_stride, :: scale.grid_stride].reshape(-1, 2)
-    positions = grid[layout.boundary_distance(grid, train_half) == 0]
-    home = [Scene(object_xy=(float(x), float(y)), seed=i) for i, (x, y) in enumerate(positions)]
-    starts = np.random.default_rng(SEEDS["starts"])
-    moved = [random_start(scene, starts) for _ in range(scale.random_starts) for scene in home]
     stream = partial(sample, train_half=train_half)
     prefix = "validation_" if validation else ""
     return SceneSet(
-        train=home + moved,
+        train=grid_scenes(train_half, random_starts=scale.random_starts, stride=scale.grid_stride),
         heldout=[item.scene for item in stream("heldout", train_half, scale.n_heldout)],
         evaluation={
             "train": stream(f"{prefix}train", train_half, scale.n_in_distribution),
             "test": stream(f"{prefix}test", test_half, scale.n_test),
         },
     )
+
+
+def grid_scenes(half: str | None, *, random_starts: int, stride: int = 1) -> list[Scene]:
+    """One scene per grid position of a half (None: of the whole grid) from the arm's home, then as many from random
+    starts, `random_starts` times over. `stride` takes every n-th position along each side.
+    """
+    grid = layout.grid_positions()[::stride, ::stride].reshape(-1, 2)
+    positions = grid if half is None else grid[layout.boundary_distance(grid, half) == 0]
+    home = [Scene(object_xy=(float(x), float(y)), seed=i) for i, (x, y) in enumerate(positions)]
+    generator = np.random.default_rng(SEEDS["starts"])
+    return home + [random_start(scene, generator) for _ in range(random_starts) for scene in home]
 
 
 def random_start(scene: Scene, generator: np.random.Generator) -> Scene:

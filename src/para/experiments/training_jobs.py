@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
 from para.experiments.scale import Scale
@@ -77,10 +78,7 @@ def train_one(job: TrainJob) -> float:
         from_home = [i for i, scene in enumerate(demonstrations.scenes) if scene.ee_start is None]
         demonstrations = demonstrations.subset(from_home)
     heldout = Demonstrations.open(job.run_folder / "demonstrations_heldout")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.train_seed)
-        policy = make_policy(job.config)
-    policy.fit_ranges(all_actions(demonstrations))
+    policy = fresh_policy(job.config, demonstrations, job.train_seed)
     horizon = job.config.horizon
     result = train(
         policy,
@@ -93,6 +91,15 @@ def train_one(job: TrainJob) -> float:
     if result.reused:
         logger.info("%s seed %d: already trained", job.name, job.train_seed)
     return result.seconds
+
+
+def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.Module:
+    """An untrained policy: random weights from a seed, ranges of outputs from the demonstrations."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        policy = make_policy(config)
+    policy.fit_ranges(all_actions(demonstrations))
+    return policy
 
 
 def train_config(job: TrainJob) -> TrainConfig:

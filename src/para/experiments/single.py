@@ -1,0 +1,55 @@
+"""Evaluation of one checkpoint by itself, outside of any experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.evaluation.results import read_results, summarise
+from para.files import write_json
+from para.interfaces import Scene
+from para.rollout import RolloutConfig
+from para.training.checkpoint import load_policy, weights_hash
+from para.worlds import scenes as layout
+
+
+def evaluate_checkpoint(
+    checkpoint: Path, out: Path, *, world: str, half: str | None, n: int, seed: int, rollout: RolloutConfig,
+    n_videos: int, workers: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Run a policy in `n` random scenes and summarise; goes on from the records that are there.
+
+    Args:
+        checkpoint: folder of the policy.
+        out: gets results.jsonl, summary.json and videos/.
+        world: name of the world; its images are of the policy's size.
+        half: where the object may lie (None: anywhere in the workspace).
+        n, seed: how many scenes, and of which stream.
+        rollout: how chunks are carried out.
+        n_videos: how many episodes are filmed.
+        workers: processes.
+
+    Raises:
+        FileNotFoundError, ValueError: if the checkpoint is missing or damaged, or `out` holds other records.
+    """
+    policy = load_policy(checkpoint)
+    low, high = layout.region(half)
+    positions = layout.sample_object_xy(low, high, n, generator=np.random.default_rng(seed)).round(4)
+    weights = weights_hash(checkpoint)
+    trials = [
+        Trial(
+            policy.name, str(checkpoint), weights, 0, half or "all", i, Scene(object_xy=(float(x), float(y)), seed=i),
+            rollout, None, f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
+        )
+        for i, (x, y) in enumerate(positions)
+    ]  # fmt: skip
+    run = Run("evaluate", WorldSpec(world, tuple(policy.config.image_size)), out, load_policy)
+    evaluate(trials, run, workers=workers)
+    records = read_results(out / "results.jsonl")
+    seconds = {"evaluate": round(sum(record.seconds for record in records), 1)}
+    summary = summarise(records, experiment="evaluate", world=world, scale="single", seconds=seconds)
+    write_json(out / "summary.json", summary)
+    return summary
