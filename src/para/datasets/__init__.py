@@ -3,12 +3,14 @@
 To read another format, write a file that turns it into `Episode`s and give them to a `DatasetWriter`.
 """
 
+from para.datasets.checks import check_dataset, describe_dataset
 from para.datasets.chunks import ChunkDataset
 from para.datasets.demonstrate import Perturbation, demonstrate
 from para.datasets.demonstrations import Demonstrations
 from para.datasets.lerobot_v3_layout import DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.recording import RecordingReport, record
+from para.datasets.repair import repair_dataset
 from para.datasets.splits import episodes_where, split_episodes
 from para.datasets.video import read_video, write_video
 
@@ -19,10 +21,13 @@ __all__ = [
     "Demonstrations",
     "Perturbation",
     "RecordingReport",
+    "check_dataset",
     "demonstrate",
+    "describe_dataset",
     "episodes_where",
     "read_video",
     "record",
+    "repair_dataset",
     "split_episodes",
     "write_video",
 ]

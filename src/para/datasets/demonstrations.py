@@ -283,6 +283,6 @@ def _check_visible(root: Path, demonstrations: Demonstrations) -> None:
     if not demonstrations.in_image_share().any():
         raise DatasetError(
             f"{root}: the camera never sees the end effector (0 of {len(demonstrations)} frames project into the "
-            f"{demonstrations.image_size} image); p_world = T_world_cam @ p_cam must hold, in metres: check that T_world_cam "
-            "is not inverted, and K"
+            f"{demonstrations.image_size} image); p_world = T_world_cam @ p_cam must hold, in metres: check "
+            "that T_world_cam is not inverted, and K"
         )

@@ -30,6 +30,7 @@ INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index", "index", "task_ind
 
 CAMERA_INFO_KEY = "para.camera"
 STEP_INFO_KEY = "para.step_s"
+LAYOUT_INFO_KEY, FILE_PER_EPISODE = "para.layout", "file_per_episode"
 EPISODE_K = "para.camera.{camera}.K"
 EPISODE_T = "para.camera.{camera}.T_world_cam"
 EPISODE_SCENE, EPISODE_OUTCOME, EPISODE_INFO = "para.scene", "para.outcome", "para.info"
@@ -107,6 +108,12 @@ def para_features(camera: str, video: dict[str, Any], *, with_pose_column: bool)
     for name in INDEX_COLUMNS:
         features[name] = {"dtype": "float32" if name == "timestamp" else "int64", "shape": [1], "names": None}
     return features
+
+
+def has_file_per_episode(info: dict[str, Any]) -> bool:
+    """Whether `para` wrote the dataset: only then does a file's number say which episode it belongs to."""
+    notes = [feature.get("info") or {} for feature in info["features"].values()]
+    return any(of.get(LAYOUT_INFO_KEY) == FILE_PER_EPISODE for of in notes)
 
 
 def new_info(features: dict[str, Any], fps: int) -> dict[str, Any]:

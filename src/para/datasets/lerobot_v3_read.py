@@ -107,7 +107,7 @@ def read_frame_columns(
             missing = [name for name in wanted if name not in table.column_names]
             if missing:
                 raise DatasetError(f"{path} lacks the columns {missing}; it has {table.column_names}: record it again")
-            opened = (path, {name: _as_numpy(table[name]) for name in wanted})
+            opened = (path, as_arrays(table.select(wanted)))
         columns = opened[1]
         of_episode = columns["episode_index"] == row["episode_index"]
         if of_episode.sum() != row["length"]:
@@ -120,9 +120,13 @@ def read_frame_columns(
     return {name: np.concatenate(parts[name]) for name in names}
 
 
-def _as_numpy(column) -> np.ndarray:
-    array = column.combine_chunks()
-    if hasattr(array, "flatten") and hasattr(array.type, "value_type"):
-        values = array.flatten().to_numpy(zero_copy_only=False)
-        return values.reshape(len(array), -1)
-    return array.to_numpy(zero_copy_only=False)
+def as_arrays(table) -> dict[str, np.ndarray]:
+    """The columns of a pyarrow table: scalars as (N,), lists of equal length as (N, D)."""
+    arrays = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if hasattr(column.type, "value_type"):
+            arrays[name] = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+        else:
+            arrays[name] = column.to_numpy(zero_copy_only=False)
+    return arrays

@@ -28,9 +28,11 @@ from para.datasets.lerobot_v3_layout import (
     DEFAULT_TASK,
     EPISODE_K,
     EPISODE_T,
+    FILE_PER_EPISODE,
     FPS,
     IMAGE_KEY,
     INFO_FILE,
+    LAYOUT_INFO_KEY,
     POSE_KEY,
     STATS_FILE,
     STEP_INFO_KEY,
@@ -163,7 +165,7 @@ class DatasetWriter:
         pix_fmt = pixel_format(self.encoding, self.image_size)
         crf = 0 if self.encoding.lossless else self.encoding.crf
         video = video_feature(self.image_size, self.fps, "h264", pix_fmt, crf, self.encoding.keyframe_every)
-        video["info"][STEP_INFO_KEY] = self.step_s
+        video["info"] |= {STEP_INFO_KEY: self.step_s, LAYOUT_INFO_KEY: FILE_PER_EPISODE}
         video["info"][CAMERA_INFO_KEY] = {"model": "pinhole", "image_size": [H, W], "K": None, "T_world_cam": None}
         return new_info(para_features(self.camera, video, with_pose_column=with_pose_column), self.fps)
 

@@ -115,7 +115,16 @@ def read_video(path: str | Path) -> np.ndarray:
             promised = stream.frames
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f"{path} is no complete video ({error}); it is truncated: record it again") from error
+        reason = getattr(error, "strerror", None) or "no video in it"
+        raise ValueError(f"{path} is no complete video ({reason}); it is truncated: record it again") from error
     if not frames or len(frames) < promised:
         raise ValueError(f"{path} holds {len(frames)} of its {promised} frames; it is truncated: record it again")
     return np.stack(frames)
+
+
+def is_lossless(path: str | Path) -> bool:
+    """Whether a video keeps its frames in RGB, as `LOSSLESS_ENCODING` does."""
+    import av
+
+    with av.open(str(path)) as container:
+        return container.streams.video[0].codec_context.pix_fmt == "gbrp"
