@@ -1,0 +1,75 @@
+"""The section that says how a run was made: command, versions, times, hashes, options."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+from para.reports.pictures import Pictures
+from para.reports.run_files import RunFiles
+from para.reports.wording import duration, in_reading_order
+
+SHOWN_ELSEWHERE = {
+    "training_xy",
+    "command",
+    "versions",
+    "seconds",
+    "started",
+    "data_hash",
+    "title",
+    "question",
+    "thresholds",
+}
+"""Entries of `config.json` that need no place among the options."""
+
+
+def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
+    """Command, times, versions, hashes of data and weights, then all options."""
+    config = run.config
+    seconds = run.summary.get("seconds") or config.get("seconds") or {}
+    facts: list[tuple[str, str]] = []
+    if config.get("started"):
+        facts.append(("Started", escape(str(config["started"]))))
+    if seconds:
+        facts.append(("Time", escape(", ".join(f"{name} {duration(value)}" for name, value in seconds.items()))))
+    if config.get("versions"):
+        facts.append(("Versions", escape(", ".join(f"{name} {v}" for name, v in config["versions"].items()))))
+    if config.get("data_hash"):
+        facts.append(("Demonstrations", f"<code>{escape(str(config['data_hash']))}</code>"))
+    facts.append(("Weights", _weights(run)))
+    facts.append(
+        (
+            "Records",
+            f"{len(run.records)} episodes in <code>results.jsonl</code>; every number above is computed from it",
+        )
+    )
+    facts.append(("Intervals", escape(_methods(run))))
+    items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
+    command = f"<pre>{escape(str(config['command']))}</pre>" if config.get("command") else ""
+    return f"{command}<dl>{items}</dl>{_options(config)}"
+
+
+def _weights(run: RunFiles) -> str:
+    hashes = {
+        (r.policy.split("+execute")[0].removesuffix("+ensemble"), r.train_seed): r.checkpoint for r in run.records
+    }
+    named = [
+        f"{escape(policy)} seed {seed} <code>{escape(hashes[policy, seed])}</code>"
+        for policy in in_reading_order(name for name, _ in hashes)
+        for seed in sorted(s for name, s in hashes if name == policy)
+    ]
+    return ", ".join(named)
+
+
+def _methods(run: RunFiles) -> str:
+    methods = sorted({c["method"] for c in run.summary["comparisons"]})
+    return "; ".join(["rates: Wilson score, 95%", *(f"differences: {method}" for method in methods)])
+
+
+def _options(config: Any) -> str:
+    rest = {key: value for key, value in config.items() if key not in SHOWN_ELSEWHERE}
+    if not rest:
+        return ""
+    text = escape(json.dumps(rest, indent=2, ensure_ascii=False))
+    return f"<details><summary>All options</summary><pre>{text}</pre></details>"

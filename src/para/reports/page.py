@@ -1,0 +1,166 @@
+"""The page: one HTML file that opens from disk, with every picture inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+from para.files import write_atomic
+from para.reports import figures, tables
+from para.reports.made import how_it_was_made
+from para.reports.pictures import Pictures
+from para.reports.run_files import RunFiles, read_run
+from para.reports.sections import predictions_section, rollouts_section
+
+
+class Section(NamedTuple):
+    """A part of the page."""
+
+    name: str
+    """Of its anchor."""
+
+    title: str
+    make: Callable[[RunFiles, Pictures], str | None]
+    """Its HTML, or None where the run left nothing to show."""
+
+
+def build_report(run_folder: Path | str, out: Path | str | None = None) -> Path:
+    """Write `report.html` and `figures/` from the files of a run folder; the same files give the same bytes.
+
+    Only `results.jsonl` must be there. Sections of which the run left nothing are left out.
+
+    Args:
+        run_folder: what an experiment left behind.
+        out: where to write the page; default: `report.html` in the run folder. `figures/` goes beside it.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        FileNotFoundError: if there is no run folder or no `results.jsonl` in it.
+        ValueError: if a file in it cannot be read, or `summary.json` does not belong to the records.
+    """
+    run = read_run(run_folder)
+    out = Path(out) if out is not None else run.folder / "report.html"
+    pictures = Pictures()
+    page = render(run, pictures)
+    for name, content in pictures.files.items():
+        write_atomic(out.parent / "figures" / name, content)
+    write_atomic(out, page.encode())
+    return out
+
+
+def render(run: RunFiles, pictures: Pictures) -> str:
+    """The page as HTML."""
+    made = [(section, section.make(run, pictures)) for section in SECTIONS]
+    made = [(section, html) for section, html in made if html]
+    short, full = tables.headline(run)
+    title = run.config.get("title") or run.summary["experiment"].replace("_", " ").capitalize()
+    question = run.config.get("question")
+    return Template(files("para.reports").joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(f"{title} · PARA"),
+        kicker=escape(f"{title} · world {run.summary['world']} · scale {run.scale}"),
+        headline=short,
+        full_headline=full,
+        question=f'<p class="question">{escape(question)}</p>' if question else "",
+        navigation=" ".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section, _ in made),
+        sections="\n".join(
+            f'<section id="{section.name}"><h2>{escape(section.title)}</h2>\n{html}</section>' for section, html in made
+        ),
+    )
+
+
+def results_section(run: RunFiles, pictures: Pictures) -> str:
+    """The table ours | paper, comparisons, errors."""
+    pictures.files["rates.svg"] = figures.rates_figure(run).encode()
+    thresholds = run.config.get("thresholds")
+    meaning = f'<p class="caption">{escape(str(thresholds))}</p>' if thresholds else ""
+    return (
+        f"{_scale_note(run)}{tables.main_table(run)}"
+        '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Rates are of the '
+        "episodes that ran to their end.</p>"
+        f"{tables.error_list(run)}{tables.comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
+    )
+
+
+def _scale_note(run: RunFiles) -> str:
+    if run.scale == "paper":
+        return ""
+    note = (run.config.get("scale") or {}).get("note", "") if isinstance(run.config.get("scale"), dict) else ""
+    return (
+        f'<p class="note"><b>Not the paper’s scale.</b> This run’s scale is <i>{escape(run.scale)}</i>, in the world '
+        f"<i>{escape(run.summary['world'])}</i>: its numbers are not comparable one to one with the paper’s, which stand "
+        f"beside them for orientation. {escape(note)}</p>"
+    )
+
+
+def positions_section(run: RunFiles, pictures: Pictures) -> str:
+    """The map and the plot of success against distance."""
+    n_scenes = len({(r.split, r.scene_index) for r in run.records if r.split != "validation"})
+    n_seeds = len({r.train_seed for r in run.records})
+    seeds = f" Marks side by side are the {n_seeds} training seeds." if n_seeds > 1 else ""
+    trained = (
+        f"The {len(run.training_xy)} training positions are the small grey squares, their region is shaded. "
+        if len(run.training_xy)
+        else ""
+    )
+    outcomes_map = pictures.figure(
+        "map",
+        figures.positions_figure(run),
+        f"Where the object lay at the start of each of {n_scenes} scored scenes, and what became of it: {tables.legend(run)}. "
+        f"{trained}Drawn as the camera sees it: the camera looks back at the robot, so the robot is beyond the upper edge and "
+        f"the image’s right is the table’s +y.{seeds}",
+        "Map of training and scored positions, coloured by outcome, one panel per policy",
+    )
+    distance = pictures.figure(
+        "distance",
+        figures.distance_figure(run),
+        "Success against how far the object lies from the training region, which ends at the grey line (0 cm: within it). "
+        "Points: rates of bins with about equally many scenes; n: trials per policy; bars: 95% Wilson intervals; ticks: single episodes, placed "
+        "above, not placed below.",
+        "Success against distance from the training region",
+    )
+    return outcomes_map + distance
+
+
+def executions_section(run: RunFiles, pictures: Pictures) -> str | None:
+    """The table of executed steps."""
+    table = tables.execution_table(run)
+    return table and (
+        "<p>A policy predicts a chunk of steps, carries out the first few, and looks again. How many changes what is tested: "
+        "all of them asks most of a single look, one asks most of the closed loop. With temporal ensembling the policy looks at "
+        f"every step and follows the average of all chunks that reach it.</p>{table}"
+    )
+
+
+def variants_section(run: RunFiles, pictures: Pictures) -> str | None:
+    """Other recipes."""
+    return tables.variants_table(run)
+
+
+def training_section(run: RunFiles, pictures: Pictures) -> str | None:
+    """Training curves."""
+    n = len(run.logs)
+    return pictures.figure(
+        "training",
+        figures.training_figure(run.logs),
+        f"{n} training{'s' if n > 1 else ''}; dashed: variants. Losses of different policies have different units and cannot be "
+        "compared; errors on held-out demonstrations, in distribution, can.",
+        "Training curves",
+    )
+
+
+SECTIONS = (
+    Section("results", "Ours and the paper’s", results_section),
+    Section("positions", "Where it works", positions_section),
+    Section("rollouts", "Rollouts", rollouts_section),
+    Section("predictions", "What the policies see", predictions_section),
+    Section("executions", "Steps executed before looking again", executions_section),
+    Section("variants", "Variants", variants_section),
+    Section("training", "Training", training_section),
+    Section("made", "How this was made", how_it_was_made),
+)

@@ -1,0 +1,229 @@
+"""What a run left behind, read for its report: records, summary, predictions, videos and training logs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from para.evaluation.results import EpisodeRecord, read_results, summarise
+from para.interfaces import Outcome
+from para.reports.wording import in_reading_order, variant_of
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a policy saw and predicted in one scene: one file of `predictions/`."""
+
+    policy: str
+    name: str
+    """The file's name: predictions of one name are of one scene."""
+
+    kind: str
+    """"train", "test", "early" or "late" (in training)."""
+
+    title: str
+    step: int | None
+    """Training step of the weights, where known."""
+
+    image: np.ndarray
+    """(H, W, 3) uint8."""
+
+    heatmaps: np.ndarray | None
+    """(T, h, w) probabilities; None for a policy that regresses coordinates."""
+
+    uv: np.ndarray
+    """(T, 2) predicted pixels."""
+
+    position: np.ndarray
+    """(T, 3) predicted positions, world metres."""
+
+    gripper: np.ndarray
+    """(T,) predicted opening: 0 closed, 1 open."""
+
+    demonstrated_uv: np.ndarray
+    """(T, 2) pixels of what the expert does from there."""
+
+    demonstrated_position: np.ndarray
+    """(T, 3) what the expert does from there, world metres."""
+
+    ee_uv: np.ndarray
+    """(2,) pixel of the end effector."""
+
+    @property
+    def error_mm(self) -> np.ndarray:
+        """(T,) distance between prediction and demonstration."""
+        return 1000 * np.linalg.norm(self.position - self.demonstrated_position, axis=-1)
+
+
+@dataclass(frozen=True)
+class RolloutVideo:
+    """A video of one episode, and how it ended."""
+
+    path: Path
+    policy: str
+    split: str
+    scene_index: int
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """How one training went: `log.jsonl` of a checkpoint."""
+
+    policy: str
+    train_seed: int
+    lines: Sequence[Mapping[str, Any]]
+    """Each with "step", "split" ("train" or "heldout") and numbers."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Everything that a report is made from."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    records: Sequence[EpisodeRecord]
+    summary: Mapping[str, Any]
+    predictions: Sequence[Prediction]
+    videos: Sequence[RolloutVideo]
+    logs: Sequence[TrainingLog]
+
+    @property
+    def main_policies(self) -> list[str]:
+        """Those that are no variant of another."""
+        return in_reading_order(row["policy"] for row in self.summary["rows"] if not variant_of(row["policy"]))
+
+    @property
+    def scale(self) -> str:
+        """Name of the scale."""
+        return self.summary["scale"]
+
+    @property
+    def training_xy(self) -> np.ndarray:
+        """(N, 2) positions of the object in the demonstrations, metres; N = 0 where the run does not say."""
+        return np.asarray(self.config.get("training_xy") or np.zeros((0, 2)), dtype=float).reshape(-1, 2)
+
+    def rows(self, policy: str, split: str | None = None) -> list[Mapping[str, Any]]:
+        """Rows of the summary for one policy."""
+        return [r for r in self.summary["rows"] if r["policy"] == policy and split in (None, r["split"])]
+
+
+def read_run(folder: Path | str) -> RunFiles:
+    """Read a run folder. Only `results.jsonl` must be there.
+
+    Raises:
+        FileNotFoundError: if there is no folder or no `results.jsonl` in it.
+        ValueError: if a file cannot be read, or `summary.json` does not belong to the records.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no run folder at {folder}; give the folder that an experiment wrote")
+    records = read_results(folder / "results.jsonl")
+    if not records:
+        raise ValueError(f"{folder / 'results.jsonl'} holds no records; evaluate first")
+    config = _read_json(folder / "config.json") or {}
+    return RunFiles(
+        folder=folder,
+        config=config,
+        records=records,
+        summary=_summary(folder / "summary.json", config, records),
+        predictions=[_prediction(path) for path in sorted(folder.glob("predictions/*/*.npz"))],
+        videos=_videos(folder, records),
+        logs=[_log(path) for path in sorted(folder.glob("checkpoints/*/seed*/log.jsonl"))],
+    )
+
+
+def scale_name(config: Mapping[str, Any]) -> str:
+    """Name of the scale, which a run folder's `config.json` holds with its options."""
+    scale = config.get("scale", "unknown")
+    return scale.get("name", "unknown") if isinstance(scale, Mapping) else str(scale)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON ({error}); remove it, and run the experiment again") from error
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path} holds a {type(values).__name__}, not an object; remove it, and run the experiment again"
+        )
+    return values
+
+
+def _summary(path: Path, config: Mapping[str, Any], records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """The summary of the run, or one made from its records: of PARA against every other policy in every split."""
+    policies = in_reading_order(r.policy for r in records if not variant_of(r.policy))
+    splits = {r.split for r in records}
+    made = summarise(
+        records,
+        experiment=config.get("experiment", records[0].experiment),
+        world=config.get("world", records[0].world),
+        scale=scale_name(config),
+        comparisons=[(policies[0], other, split) for split in sorted(splits) for other in policies[1:]],
+        seconds=config.get("seconds"),
+    )
+    found = _read_json(path)
+    if found is None:
+        return made
+    counts = ("policy", "split", "trials", "placed", "grasped", "missed", "errors")
+    theirs, ours = (sorted([row[key] for key in counts] for row in s.get("rows", [])) for s in (found, made))
+    if theirs != ours:
+        raise ValueError(f"{path} does not belong to the {len(records)} records beside it; remove it, and report again")
+    return found
+
+
+def _prediction(path: Path) -> Prediction:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+        meta = json.loads(str(values["meta"]))
+        return Prediction(
+            policy=path.parent.name,
+            name=path.stem,
+            kind=meta["kind"],
+            title=meta["title"],
+            step=meta.get("step"),
+            heatmaps=values.get("heatmaps"),
+            **{
+                name: values[name]
+                for name in "image uv position gripper demonstrated_uv demonstrated_position ee_uv".split()
+            },
+        )
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no prediction ({error!r}); remove it, and run the experiment again") from error
+
+
+def _videos(folder: Path, records: Sequence[EpisodeRecord]) -> list[RolloutVideo]:
+    outcomes = {r.video: r.outcome for r in records if r.video}
+    first_seed = {(r.policy, r.split, r.scene_index): r.outcome for r in records if r.train_seed == 0}
+    videos = []
+    for path in folder.glob("videos/*/*.mp4"):
+        if not (match := re.fullmatch(r"(.+)_(\d+)", path.stem)):
+            continue
+        policy, split, index = path.parent.name, match[1], int(match[2])
+        name = path.relative_to(folder).as_posix()
+        outcome = outcomes.get(name, first_seed.get((policy, split, index)))
+        videos.append(RolloutVideo(path, policy, split, index, outcome))
+    return sorted(videos, key=lambda v: (v.policy, v.split, v.scene_index))
+
+
+def _log(path: Path) -> TrainingLog:
+    seed = int(path.parent.name.removeprefix("seed") or 0)
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue  # cut off by a kill; the curve does without that point
+    return TrainingLog(
+        path.parent.parent.name, seed, [line for line in lines if isinstance(line, dict) and "step" in line]
+    )

@@ -1,0 +1,250 @@
+"""The headline and the tables of a report, as HTML. Every number comes from the summary or the records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from para.interfaces import OUTCOMES
+from para.reports.run_files import RunFiles
+from para.reports.style import INK, OUTCOME_COLOURS, OUTCOME_SIGNS, PALE, policy_colour
+from para.reports.wording import (
+    base_policy,
+    comparison_text,
+    execution_of,
+    in_reading_order,
+    interval_text,
+    percent,
+    policy_name,
+    rate_text,
+    split_name,
+    splits_in_reading_order,
+    variant_of,
+)
+
+Row = Mapping[str, Any]
+
+
+def headline(run: RunFiles) -> tuple[str, str]:
+    """The result in a short sentence and in a full one, as HTML: the first two policies out of distribution."""
+    splits = splits_in_reading_order(row["split"] for row in run.summary["rows"])
+    split = "test" if "test" in splits else splits[0]
+    rows = [row for policy in run.main_policies for row in run.rows(policy, split)][:2]
+    if not rows:
+        return "No policy was scored", ""
+    rates = [
+        f"{escape(percent(row['rate']))} ({row['placed']}/{row['trials']})" if row["trials"] else "– (no trial ran)"
+        for row in rows
+    ]
+    where = {"test": "Beyond its training data", "train": "Within its training data"}.get(split, split_name(split))
+    parts = [f"{coloured(row['policy'])}{verb} {rate}" for row, verb, rate in zip(rows, (" places", ""), rates)]
+    short = f"{escape(where)}, {', '.join(parts)}"
+    full = "; ".join(f"{escape(policy_name(row['policy']))} {escape(rate_text(row))}" for row in rows)
+    pair = [row["policy"] for row in rows]
+    for comparison in run.summary["comparisons"]:
+        if comparison["split"] == split and [comparison["a"], comparison["b"]] == pair:
+            full += f"; difference {escape(comparison_text(comparison))}"
+    return f"{short}.", f"{escape(split_name(split))}: {full}."
+
+
+def coloured(policy: str) -> str:
+    """A policy's name in its colour."""
+    return f'<span class="policy" style="color:{policy_colour(policy)}">{escape(policy_name(policy))}</span>'
+
+
+def main_table(run: RunFiles) -> str:
+    """Ours beside the paper's: a row per main policy and split."""
+    splits = splits_in_reading_order(row["split"] for row in run.summary["rows"])
+    lines = []
+    for split in splits:
+        for number, policy in enumerate(run.main_policies):
+            for row in run.rows(policy, split):
+                first = (
+                    f'<th scope="rowgroup" class="split">{escape(split_name(split))}</th>'
+                    if number == 0
+                    else "<td></td>"
+                )
+                lines.append(
+                    f"<tr{' class=first' if number == 0 else ''}>{first}<td>{coloured(policy)}</td>{_cells(row, run)}</tr>"
+                )
+    return _table(["", "policy", *_heads(run)], lines)
+
+
+def variants_table(run: RunFiles) -> str | None:
+    """Further variants beside the policy that each varies, out of distribution first; None where there are none."""
+    names = in_reading_order(row["policy"] for row in run.summary["rows"])
+    variants = [name for name in names if variant_of(name) and execution_of(variant_of(name)) is None]
+    why = run.config.get("recipes") or {}
+    lines = []
+    for variant in variants:
+        for split in splits_in_reading_order(row["split"] for row in run.rows(variant)):
+            (row,) = run.rows(variant, split)
+            said = f'<div class="why">{escape(str(why.get(variant, "")))}</div>' if split != "train" else ""
+            cells = f"<td>{coloured(variant)}{said}</td><td>{escape(split_name(split))}</td>{_cells(row, run)}"
+            lines.append(f"<tr>{cells}</tr>")
+    return _table(["policy", "", *_heads(run)], lines) if lines else None
+
+
+def execution_table(run: RunFiles) -> str | None:
+    """Rates by the number of steps that are executed before looking again; None where only one way was tried."""
+    ways: dict[tuple, dict[str, list[Row]]] = {}
+    for row in run.summary["rows"]:
+        key = _execution_key(row["policy"], run.config.get("execute") or {})
+        if key is not None:
+            ways.setdefault(key, {}).setdefault(base_policy(row["policy"]), []).append(row)
+    if len(ways) < 2:
+        return None
+    policies = in_reading_order(policy for way in ways.values() for policy in way)
+    splits = splits_in_reading_order(row["split"] for way in ways.values() for rows in way.values() for row in rows)
+    columns = [(split, policy) for split in splits for policy in policies]
+    lines = []
+    for key in sorted(ways):
+        cells = [f'<th scope="row">{escape(key[1])}</th>']
+        for split, policy in columns:
+            rows = [row for row in ways[key].get(policy, []) if row["split"] == split]
+            cells.append(f"<td>{_rate_cell(rows[0])}</td>" if rows else '<td class="none">–</td>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    heads = ["steps executed"]
+    heads += [f"{coloured(policy)}<br>{escape(split_name(split).lower())}" for split, policy in columns]
+    return _table(heads, lines, kind="compact")
+
+
+def _execution_key(policy: str, execute: Mapping[str, Any]) -> tuple[float, str] | None:
+    """Where a way of executing stands in its table, and how it is called; None for a policy that varies otherwise."""
+    way = execution_of(variant_of(policy))
+    if variant_of(policy) and way is None:
+        return None
+    options = execute.get(policy) or {}
+    if way is None:
+        steps = options.get("execute_steps")
+        said = "as configured" if steps is None else ("all of the chunk" if steps == 0 else str(steps))
+        return (_place(steps), f"{said} (headline)")
+    if way == "ensemble":
+        return (1000.0, "1 + temporal ensembling")
+    return (_place(0), "all of the chunk") if way == "all" else (_place(way), str(way))
+
+
+def _place(steps: int | None) -> float:
+    return 998.0 if steps is None else (999.0 if steps == 0 else float(steps))
+
+
+def error_list(run: RunFiles) -> str:
+    """What the episodes that raised said, with how often; empty where none did."""
+    errors = Counter((r.policy, r.split, r.error) for r in run.records if r.error is not None)
+    if not errors:
+        return ""
+    items = [
+        f"<li>{n} × {coloured(policy)}, {escape(split_name(split).lower())}: <code>{escape(text)}</code></li>"
+        for (policy, split, text), n in sorted(errors.items())
+    ]
+    total = sum(errors.values())
+    return (
+        f'<div class="errors"><p>{total} of {len(run.records)} episodes raised an error. They are counted apart, as neither '
+        f"placed nor missed:</p><ul>{''.join(items)}</ul></div>"
+    )
+
+
+def comparisons_list(run: RunFiles) -> str:
+    """Every paired comparison of the summary, in words."""
+    items = [
+        f"<li>{coloured(c['a'])} against {coloured(c['b'])}, {escape(split_name(c['split']).lower())}: "
+        f"{escape(comparison_text(c))}. Both placed in {c['both']} scenes, only {escape(policy_name(c['a']))} in {c['a_only']}, "
+        f"only {escape(policy_name(c['b']))} in {c['b_only']}.</li>"
+        for c in run.summary["comparisons"]
+    ]
+    return f"<ul class='plain'>{''.join(items)}</ul>" if items else ""
+
+
+def seeds_text(run: RunFiles) -> str:
+    """Counts of each training seed, where there are several: pooled rates hide how much trainings differ."""
+    lines = []
+    for policy in run.main_policies:
+        for row in run.rows(policy):
+            if len(row["train_seeds"]) > 1:
+                counts = ", ".join(_seed_count(run, policy, row["split"], seed) for seed in row["train_seeds"])
+                lines.append(f"<li>{coloured(policy)}, {escape(split_name(row['split']).lower())}: {counts}</li>")
+    if not lines:
+        return ""
+    return (
+        f"<p>Placed, by training seed; the intervals above pool the seeds.</p><ul class='plain'>{''.join(lines)}</ul>"
+    )
+
+
+def _seed_count(run: RunFiles, policy: str, split: str, seed: int) -> str:
+    ran = [r for r in run.records if (r.policy, r.split, r.train_seed) == (policy, split, seed) and r.error is None]
+    return f"{sum(r.outcome == 'placed' for r in ran)}/{len(ran)}"
+
+
+def legend(run: RunFiles) -> str:
+    """What the colours and shapes of outcomes mean."""
+    outcomes = [*OUTCOMES, *(["error"] if _has_errors(run) else [])]
+    items = [
+        f'<span class="outcome"><span style="color:{OUTCOME_COLOURS[o]}">{OUTCOME_SIGNS[o]}</span> {o}</span>'
+        for o in outcomes
+    ]
+    return ", ".join(items)
+
+
+def _heads(run: RunFiles) -> list[str]:
+    outcomes = [f'<span style="color:{OUTCOME_COLOURS[o]}">{OUTCOME_SIGNS[o]}</span> {o}' for o in OUTCOMES]
+    return [
+        "ours: placed",
+        "",
+        *(["paper"] if _has_paper(run) else []),
+        *outcomes,
+        *(["errors"] if _has_errors(run) else []),
+    ]
+
+
+def _cells(row: Row, run: RunFiles) -> str:
+    cells = [_rate_cell(row), _interval_bar(row), *([_paper_cell(row)] if _has_paper(run) else [])]
+    cells += [str(row[outcome]) for outcome in OUTCOMES]
+    if _has_errors(run):
+        cells.append(f'<span class="error">{row["errors"]}</span>' if row["errors"] else "0")
+    return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def _has_paper(run: RunFiles) -> bool:
+    return any(row["paper"] is not None for row in run.summary["rows"])
+
+
+def _has_errors(run: RunFiles) -> bool:
+    return any(row["errors"] for row in run.summary["rows"])
+
+
+def _rate_cell(row: Row) -> str:
+    if row["rate"] is None:
+        return f'<span class="none">{rate_text(row)}</span>'
+    rest = f"({row['placed']}/{row['trials']}, {interval_text(row['ci_low'], row['ci_high'])})"
+    return f'<span class="rate"><b>{escape(percent(row["rate"]))}</b> <span class="n">{escape(rest)}</span></span>'
+
+
+def _paper_cell(row: Row) -> str:
+    if row["paper"] is None:
+        return '<span class="none">–</span>'
+    return f'{escape(percent(row["paper"]))}<div class="why">{escape(row["paper_source"] or "")}</div>'
+
+
+def _interval_bar(row: Row) -> str:
+    """The rate as a dot on a scale from 0 to 100%, its interval as a bar, the paper's rate as a diamond."""
+    width, height, middle = 150, 16, 8
+    x = [4 + (width - 8) * (row[key] or 0.0) for key in ("ci_low", "ci_high", "rate", "paper")]
+    colour = policy_colour(row["policy"])
+    shapes = [f'<line x1="4" x2="{width - 4}" y1="{middle}" y2="{middle}" stroke="{PALE}" stroke-width="8"/>']
+    if row["rate"] is not None:
+        shapes.append(
+            f'<line x1="{x[0]:.1f}" x2="{x[1]:.1f}" y1="{middle}" y2="{middle}" stroke="{colour}" stroke-width="3" '
+            f'opacity="0.55"/><circle cx="{x[2]:.1f}" cy="{middle}" r="4" fill="{colour}"/>'
+        )
+    if row["paper"] is not None:
+        shapes.append(
+            f'<path d="M{x[3]:.1f} {middle - 5} l5 5 l-5 5 l-5 -5 z" fill="white" stroke="{INK}" stroke-width="1.2"/>'
+        )
+    return f'<svg class="bar" width="{width}" height="{height}" aria-hidden="true">{"".join(shapes)}</svg>'
+
+
+def _table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full") -> str:
+    cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return f'<div class="scroll"><table class="{kind}"><thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'

@@ -1,0 +1,120 @@
+"""Numbers and names as a reader sees them. A rate is never written without its counts and interval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+POLICY_NAMES = {
+    "para": "PARA",
+    "act": "ACT",
+    "global_regression": "Global regression",
+    "motion_tracks": "Motion Tracks",
+    "diffusion": "Diffusion",
+}
+"""How policies are called in text; one that is missing here goes by its own name."""
+
+SPLIT_NAMES = {
+    "train": "In distribution",
+    "test": "Out of distribution",
+    "validation": "Validation (used for choosing)",
+}
+"""How splits are called in text; a named subset goes by its own name."""
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def percent(rate: float) -> str:
+    """A fraction as a whole percentage, but never 0% or 100% unless it is exactly that."""
+    text = f"{100 * rate:.0f}"
+    if (text == "0" and rate > 0) or (text == "100" and rate < 1):
+        text = f"{100 * rate:.1f}" if 0.0005 <= rate < 0.9995 else ("<0.1" if rate < 0.5 else ">99.9")
+    return f"{text}%"
+
+
+def interval_text(low: float, high: float) -> str:
+    """As `95% interval 34 to 74%`."""
+    return f"95% interval {100 * low:.0f} to {100 * high:.0f}%"
+
+
+def rate_text(row: Mapping[str, Any]) -> str:
+    """A row of the summary as `55% (11/20, 95% interval 34 to 74%)`."""
+    if row["rate"] is None:
+        return "no trial ran"
+    counts = f"{row['placed']}/{row['trials']}"
+    return f"{percent(row['rate'])} ({counts}, {interval_text(row['ci_low'], row['ci_high'])})"
+
+
+def points(difference: float) -> str:
+    """A difference of two rates in percentage points, with its sign."""
+    text = f"{100 * abs(difference):.0f}"
+    return "0" if text == "0" else f"{'+' if difference > 0 else MINUS}{text}"
+
+
+def p_text(p: float) -> str:
+    """As `p = 0.013` or `p < 0.0001`."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+
+
+def comparison_text(comparison: Mapping[str, Any]) -> str:
+    """A comparison of the summary as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, 64 pairs)`."""
+    low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
+    return (
+        f"{points(comparison['difference'])} points (95% interval {low} to {high}, "
+        f"exact McNemar {p_text(comparison['p_value'])}, {comparison['n_pairs']} pairs)"
+    )
+
+
+def base_policy(policy: str) -> str:
+    """The policy of which `policy` is a variant: `para` of `para+execute1`."""
+    return policy.split("+")[0]
+
+
+def variant_of(policy: str) -> str:
+    """What comes after the policy's own name; empty for the policy itself."""
+    return policy.partition("+")[2]
+
+
+def execution_of(variant: str) -> int | str | None:
+    """Which way of executing chunks a variant's name means: a number of steps, "all" or "ensemble"; None: no such name."""
+    if match := re.fullmatch(r"execute_?(\d+)", variant):
+        return int(match[1])
+    return {"execute_all": "all", "ensemble": "ensemble"}.get(variant)
+
+
+def policy_name(policy: str) -> str:
+    """As in text: `para+paper_form` is "PARA, paper form"."""
+    base, variant = base_policy(policy), variant_of(policy)
+    name = POLICY_NAMES.get(base, base)
+    return f"{name}, {variant.replace('_', ' ').replace('+', ', ')}" if variant else name
+
+
+def split_name(split: str) -> str:
+    """As in text."""
+    return SPLIT_NAMES.get(split, split.replace("_", " "))
+
+
+def in_reading_order(policies: Iterable[str]) -> list[str]:
+    """Known policies first, in the order of `POLICY_NAMES`, each before its variants."""
+    known = list(POLICY_NAMES)
+
+    def rank(policy: str) -> tuple[int, str, str]:
+        base = base_policy(policy)
+        return (known.index(base) if base in known else len(known), base, variant_of(policy))
+
+    return sorted(set(policies), key=rank)
+
+
+def splits_in_reading_order(splits: Iterable[str]) -> list[str]:
+    """Out of distribution, in distribution, subsets by name, validation last."""
+    order = {"test": 0, "train": 1, "validation": 3}
+    return sorted(set(splits), key=lambda split: (order.get(split, 2), split))
+
+
+def duration(seconds: float) -> str:
+    """As `2 h 05 min`, `12 min` or `40 s`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
