@@ -71,7 +71,9 @@ def accelerator() -> str:
         return f"ok  accelerator: {torch.cuda.get_device_name(0)}; scale paper will use it"
     if torch.backends.mps.is_available():
         return "ok  accelerator: Apple MPS"
-    return f"ok  no accelerator: scales tiny and small run on the CPU ({torch.get_num_threads()} threads); paper needs one"
+    return (
+        f"ok  no accelerator: scales tiny and small run on the CPU ({torch.get_num_threads()} threads); paper needs one"
+    )
 
 
 def extras() -> Iterator[str]:

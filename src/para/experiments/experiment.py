@@ -1,10 +1,10 @@
-"""What an experiment is: data, recipes, scenes, and the paper's numbers. Frozen descriptions; `run.py` carries them out."""
+"""What an experiment is: data, recipes, scenes and the paper's numbers. Descriptions; `run.py` carries them out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from para.interfaces import Scene
 from para.rollout import RolloutConfig
@@ -55,6 +55,12 @@ class Recipe:
     executions: Mapping[str, RolloutConfig] = field(default_factory=lambda: {"": RolloutConfig()})
     """Suffix of the name in the records, and how chunks are carried out; "" is the headline."""
 
+    step: Literal["dense", "keypose"] = "dense"
+    """What a step of the chunk is: every stored frame (the paper), or the next key poses of the task."""
+
+    data: str = "demonstrations"
+    """Which of the experiment's sets of demonstrations it trains on."""
+
     home_starts_only: bool = False
     """Train only on demonstrations that start at the arm's home (the paper's kind), not on those from random starts."""
 
@@ -76,7 +82,7 @@ class Experiment:
     """What it asks, in a sentence."""
 
     scenes: Callable[[Any, bool], SceneSet]
-    """(scale, validation) -> its scenes; with `validation` the evaluation scenes are those for choosing, never the test's."""
+    """(scale, validation) -> its scenes; with `validation` those to evaluate in are for choosing, never the test's."""
 
     recipes: tuple[Recipe, ...]
     """The policies, the headline ones first."""
@@ -84,5 +90,9 @@ class Experiment:
     comparisons: tuple[tuple[str, str, str], ...]
     """(a, b, split): compare policy a with policy b on the scenes of a split."""
 
-    paper: Mapping[str, Mapping[str, PaperNumber]]
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"demonstrations": {}})
+    """Sets of demonstrations of the training scenes: the name of the folder, and the options of the world in which they
+    are recorded. The held-out demonstrations are of the first kind."""
+
+    paper: Mapping[str, Mapping[str, PaperNumber]] = field(default_factory=dict)
     """policy -> split -> what the paper reports for it."""

@@ -12,11 +12,11 @@ from para.interfaces import Scene
 from para.worlds import scenes as layout
 
 SEEDS = {"starts": 11, "heldout": 12, "train": 13, "test": 14, "validation_train": 15, "validation_test": 16}
-"""One stream of random numbers per set of scenes, so that the sets are disjoint and no set changes with another's size."""
+"""One stream of random numbers per set of scenes: the sets are disjoint, and none changes with another's size."""
 
 
 def half_scenes(train_half: str, test_half: str, scale: Scale, validation: bool) -> SceneSet:
-    """Demonstrations on the grid of one half; evaluation off the grid, in that half ("train") and the other ("test")."""
+    """Demonstrations on the grid of one half; evaluation off the grid, there ("train") and in the other ("test")."""
     stream = partial(sample, train_half=train_half)
     prefix = "validation_" if validation else ""
     return SceneSet(

@@ -42,7 +42,9 @@ def moments(scenes: SceneSet) -> list[Moment]:
     for name, title, n_steps in (("reach", "reaching", 1), ("grasp", "at the bowl", 9), ("carry", "carrying", 20)):
         item = far[min(len(picks) - 1, len(far) - 1)]
         centimetres = 100 * item.boundary_distance_m
-        picks.append(Moment(f"test_{name}", "test", f"{centimetres:.0f} cm beyond training, {title}", item.scene, n_steps))
+        picks.append(
+            Moment(f"test_{name}", "test", f"{centimetres:.0f} cm beyond training, {title}", item.scene, n_steps)
+        )
     return picks
 
 
@@ -54,7 +56,9 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
     wanted: list[tuple[Path, Path, Moment, int]] = []
     for job in jobs:
         for moment in moments(scenes):
-            wanted.append((folder / "predictions" / job.name / f"{moment.name}.npz", job.folder, moment, scale.train_steps))
+            wanted.append(
+                (folder / "predictions" / job.name / f"{moment.name}.npz", job.folder, moment, scale.train_steps)
+            )
         first = moments(scenes)[1]
         for kind, step in (("early", scale.early_snapshot), ("late", scale.train_steps)):
             source = job.folder if kind == "late" else job.folder / "snapshots" / f"step_{step:06d}"

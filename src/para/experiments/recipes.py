@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from para.experiments.experiment import Recipe
 from para.experiments.scale import Scale
 from para.policies import ActConfig, ParaConfig
@@ -30,6 +32,11 @@ def para(scale: Scale) -> ParaConfig:
     return ParaConfig(image_size=scale.image_size, backbone=scale.backbone, augment=WARPS)
 
 
+def para_keypose(scale: Scale) -> ParaConfig:
+    """PARA over the task's eight key poses."""
+    return replace(para(scale), horizon=8)
+
+
 def para_paper_form(scale: Scale) -> ParaConfig:
     """PARA as the paper writes it."""
     return paper_form(scale.image_size, scale.backbone)
@@ -46,11 +53,17 @@ def act_train_range(scale: Scale) -> ActConfig:
 
 
 PARA = Recipe("para", para, EXECUTIONS, why="PARA as we run it")
-ACT = Recipe("act", act, EXECUTIONS, why="coordinate regression at its best in distribution, outputs over the whole workspace")
+ACT = Recipe(
+    "act", act, EXECUTIONS, why="coordinate regression at its best in distribution, outputs over the whole workspace"
+)
 PARA_PAPER_FORM = Recipe(
     "para+paper_form", para_paper_form, home_starts_only=True,
-    why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but the "
-    "start pixel, demonstrations from home only",
+    why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "
+    "the start pixel, demonstrations from home only",
+)  # fmt: skip
+PARA_KEYPOSE = Recipe(
+    "para+keypose", para_keypose, {"": RolloutConfig(execute_steps=1), "+execute_all": RolloutConfig(execute_steps=0)},
+    step="keypose", why="a step is the next key pose of the task (hover, grasp, ...), not the next stored frame",
 )  # fmt: skip
 ACT_TRAIN_RANGE = Recipe(
     "act+train_range", act_train_range, why="ACT with the paper's normalisation, which cannot leave the training range"

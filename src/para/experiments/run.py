@@ -1,4 +1,4 @@
-"""Carries out an experiment: record, train, evaluate, look inside, summarise. Every stage goes on from what is there."""
+"""Carries out an experiment: record, train, evaluate, look inside, summarise. Each stage goes on from what is there."""
 
 from __future__ import annotations
 
@@ -78,11 +78,13 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
     scenes = experiment.scenes(scale, options.validation)
     config = claim_folder(options, experiment, scale, recipes, scenes)
     spec = WorldSpec(options.world, scale.image_size)
-    demonstrations = record_demonstrations(options, spec, scenes, config)
+    record_demonstrations(options, spec, experiment, recipes, scenes, config)
     jobs = training_jobs(options, scale, recipes)
     timings = train_all(jobs, workers=options.workers)
     config["seconds"]["train"] = round(sum(timings.values()), 1)
-    config["data_hash"] = demonstrations.data_hash
+    config["data_hash"] = {
+        name: Demonstrations.open(options.out / name).data_hash for name in data_of(experiment, recipes)
+    }
     write_json(options.out / "config.json", config)
     trials = all_trials(options, experiment, recipes, scenes, scale)
     run = Run(experiment.name, spec, options.out, load_policy)
@@ -123,8 +125,8 @@ def claim_folder(
         old = read_json(path)
         if old.get("identity") != config_hash(identity):
             raise ValueError(
-                f"{options.out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, made "
-                f"by: {old.get('command')}); choose another --out, or remove the folder"
+                f"{options.out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
+                f"made by: {old.get('command')}); choose another --out, or remove the folder"
             )
         seconds, started = old["seconds"], old["started"]
     elif options.out.exists() and any(options.out.iterdir()):
@@ -161,31 +163,47 @@ def versions() -> dict[str, str]:
 
     packages = ("torch", "mujoco", "numpy", "accelerate", "av")
     python = {"para": __version__, "python": platform.python_version()}
-    return python | {name: version(name) for name in packages} | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
+    return (
+        python
+        | {name: version(name) for name in packages}
+        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
+    )
+
+
+def data_of(experiment: Experiment, recipes: list[Recipe]) -> list[str]:
+    """Names of the sets of demonstrations that the recipes train on, in the experiment's order."""
+    return [name for name in experiment.data if any(recipe.data == name for recipe in recipes)]
 
 
 def record_demonstrations(
-    options: RunOptions, spec: WorldSpec, scenes: SceneSet, config: dict[str, Any]
-) -> Demonstrations:
-    """Record what is missing of the training and held-out demonstrations, and open the training ones."""
-    build = partial(make_world, spec.name, spec.image_size)
+    options: RunOptions, spec: WorldSpec, experiment: Experiment, recipes: list[Recipe], scenes: SceneSet,
+    config: dict[str, Any],
+) -> None:  # fmt: skip
+    """Record what is missing of the training and held-out demonstrations."""
+    wanted = {name: (experiment.data[name], scenes.train) for name in data_of(experiment, recipes)}
+    wanted["demonstrations_heldout"] = (next(iter(experiment.data.values())), scenes.heldout)
     started = time.monotonic()
-    for name, wanted in (("demonstrations", scenes.train), ("demonstrations_heldout", scenes.heldout)):
-        report = record(build, wanted, options.out / name, workers=options.workers)
-        logger.info("%s: %s", name, report)
-    config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)
+    for name, (world_options, scenes_of_set) in wanted.items():
+        build = partial(make_world, spec.name, spec.image_size, **world_options)
+        report = record(build, scenes_of_set, options.out / name, workers=options.workers)
+        logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))
+        if report.recorded:
+            config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)
+            started = time.monotonic()
     write_json(options.out / "config.json", config)
-    return Demonstrations.open(options.out / "demonstrations")
 
 
 def training_jobs(options: RunOptions, scale: Scale, recipes: list[Recipe]) -> list[TrainJob]:
     """One job per recipe and seed, the headline policies of the first seed first."""
     threads = max(1, (os.cpu_count() or 1) // max(1, options.workers))
     return [
-        TrainJob(recipe.name, recipe.config(scale), seed, options.out, scale, recipe.home_starts_only, threads)
+        TrainJob(
+            recipe.name, recipe.config(scale), seed, options.out, scale, recipe.data, recipe.step,
+            recipe.home_starts_only, threads,
+        )
         for seed in range(options.train_seeds)
         for recipe in recipes
-    ]
+    ]  # fmt: skip
 
 
 def all_trials(
@@ -224,5 +242,3 @@ def summarise_run(folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     write_json(folder / "summary.json", summary)
     return summary
-
-

@@ -8,7 +8,7 @@ import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -43,6 +43,12 @@ class TrainJob:
     scale: Scale
     """Steps, batch and learning rate."""
 
+    data: str
+    """Folder of its demonstrations in the run folder."""
+
+    step: Literal["dense", "keypose"]
+    """What a step of the chunk is."""
+
     home_starts_only: bool
     """Leave out demonstrations from random starts."""
 
@@ -73,7 +79,7 @@ def ignore_interrupts() -> None:
 def train_one(job: TrainJob) -> float:
     """Train one policy, or go on with it, or find it finished. Returns the seconds that its training took in all."""
     torch.set_num_threads(job.n_threads)
-    demonstrations = Demonstrations.open(job.run_folder / "demonstrations")
+    demonstrations = Demonstrations.open(job.run_folder / job.data)
     if job.home_starts_only:
         from_home = [i for i, scene in enumerate(demonstrations.scenes) if scene.ee_start is None]
         demonstrations = demonstrations.subset(from_home)
@@ -82,10 +88,10 @@ def train_one(job: TrainJob) -> float:
     horizon = job.config.horizon
     result = train(
         policy,
-        ChunkDataset(demonstrations, horizon=horizon),
+        ChunkDataset(demonstrations, horizon, job.step),
         train_config(job),
         job.folder,
-        heldout=ChunkDataset(heldout, horizon=horizon),
+        heldout=ChunkDataset(heldout, horizon, job.step),
         data_hash=demonstrations.data_hash,
     )
     if result.reused:
