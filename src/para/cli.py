@@ -52,7 +52,7 @@ class Experiment:
     """Training runs of each policy."""
 
     policies: tuple[str, ...] = ()
-    """Only the policies of these names, as `para act para+paper_form act+train_range`; default: the experiment's all."""
+    """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all of them."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time."""
