@@ -1,0 +1,77 @@
+# Every target sets itself up: `make demo` and `make test` need nothing but Python 3.11 or newer and a C library's EGL.
+#   make demo        PARA against ACT on the left and right half of a table; ends with runs/demo/report.html
+#   make test        every test that this machine can run
+#   make test-fast   the tests that take no more than a moment each
+#   make check       lint and format
+#   make bench       what the heads cost in time and memory
+#   make lerobot     a second environment with LeRobot (Python 3.12), for the tests that read our datasets with it
+#   make clean       drop both environments and the caches; runs/ stays
+
+PYTHON ?= python3
+# Processes of the test-suite. Each computes on one thread.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); if [ $$n -gt 4 ]; then echo 4; else echo $$n; fi)
+# LeRobot 0.6 needs Python 3.12 or newer: a path or a command; empty: do without.
+LEROBOT_PYTHON ?= $(shell sh .ci/find_python312)
+
+VENV := .venv
+READY := $(VENV)/.ready
+LEROBOT_VENV := .venv-lerobot
+LEROBOT_READY := $(LEROBOT_VENV)/.ready
+ifeq ($(shell uname -s),Linux)
+export MUJOCO_GL ?= egl
+endif
+# Waiting threads sleep: with more processes than cores, spinning ones take the time of those that work.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+TEST := OMP_NUM_THREADS=1 PARA_LEROBOT_PYTHON=$(wildcard $(LEROBOT_VENV)/bin/python) $(VENV)/bin/python -m pytest
+
+.PHONY: demo test test-fast check bench setup lerobot lerobot-if-possible clean
+
+demo: $(READY)
+	$(VENV)/bin/para experiment left_to_right --scale small --policies para act --out runs/demo
+	@echo "Open runs/demo/report.html in a browser."
+
+test: $(READY) lerobot-if-possible
+	$(MAKE) --no-print-directory run-tests
+
+# A make of its own, so that it sees the environment that `lerobot-if-possible` has just made.
+.PHONY: run-tests
+run-tests:
+	$(TEST) -n $(JOBS) --dist loadfile --durations 10
+
+test-fast: $(READY)
+	$(TEST) -n $(JOBS) --dist loadfile -m "not slow and not lerobot and not libero and not download and not gpu and not hardware"
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+bench: $(READY)
+	$(VENV)/bin/python -m benchmarks.head_cost
+
+setup: $(READY)
+
+# Made again only when the packages that it must hold have changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) .ci/check_machine.py
+	@echo "setting up $(VENV): about 250 MB to download, one to three minutes"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+lerobot: $(LEROBOT_READY)
+
+$(LEROBOT_READY): requirements-lerobot.txt
+	@test -n "$(LEROBOT_PYTHON)" || { echo "LeRobot needs Python 3.12 or newer and none was found; name one: make lerobot LEROBOT_PYTHON=/path/to/python3.12"; exit 2; }
+	@echo "setting up $(LEROBOT_VENV): several GB, two to five minutes"
+	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
+	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-lerobot.txt
+	@touch $@
+
+lerobot-if-possible:
+	@if [ -n "$(LEROBOT_PYTHON)" ]; then $(MAKE) --no-print-directory lerobot; \
+	else echo "no Python 3.12 found: the tests against LeRobot itself will be skipped (LEROBOT_PYTHON names one)"; fi
+
+clean:
+	rm -rf $(VENV) $(LEROBOT_VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
