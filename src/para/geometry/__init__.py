@@ -4,12 +4,14 @@ To add a function, put it in the file of its idea (camera, pixels, lifting, warp
 """
 
 from para.geometry.camera import Camera, look_at, pixel_rays, project
+from para.geometry.distortion import distort_points, undistort_image, undistort_points
 from para.geometry.lifting import lift_to_height, lift_to_height_masked
 from para.geometry.warps import crop, random_affine, resize, warp_affine
 
 __all__ = [
     "Camera",
     "crop",
+    "distort_points",
     "lift_to_height",
     "lift_to_height_masked",
     "look_at",
@@ -17,5 +19,7 @@ __all__ = [
     "project",
     "random_affine",
     "resize",
+    "undistort_image",
+    "undistort_points",
     "warp_affine",
 ]
