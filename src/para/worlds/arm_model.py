@@ -93,12 +93,12 @@ def _hand() -> str:
     tip, pad = arm.TOOL_LENGTH, arm.PAD_HALF_HEIGHT
     palm = tip - 0.085  # height of the palm's middle below the wrist, metres
     return f"""
-    {_shell("cylinder", "0.040 0.030", f'pos="0 0 0.055" material="arm_white"')}
-    {_shell("cylinder", "0.041 0.006", f'pos="0 0 0.088" material="arm_dark"')}
+    {_shell("cylinder", "0.040 0.030", 'pos="0 0 0.055" material="arm_white"')}
+    {_shell("cylinder", "0.041 0.006", 'pos="0 0 0.088" material="arm_dark"')}
     {_shell("box", "0.026 0.086 0.024", f'pos="0 0 {palm - 0.01}" material="arm_white"')}
     {_shell("box", "0.0265 0.0865 0.006", f'pos="0 0 {palm + 0.016}" material="arm_dark"')}
     <geom class="contact" name="palm" type="box" size="0.026 0.086 0.032" pos="0 0 {palm - 0.01}"/>
-    <site name="{EE_SITE}" pos="0 0 {tip}"/>
+    <site name="{EE_SITE}" pos="0 0 {tip}" group="5"/>
     {_finger("left", 1, tip, pad)}
     {_finger("right", -1, tip, pad)}"""
 
@@ -132,7 +132,9 @@ def arm_defaults() -> str:
     return """
     <default class="visual"><geom group="2" contype="0" conaffinity="0" mass="0.02"/></default>
     <default class="shell"><geom group="2" contype="0" conaffinity="0" mass="0.4"/></default>
-    <default class="contact"><geom group="3" contype="0" conaffinity="1" mass="0.02" friction="0.6 0.005 0.0001"/></default>
+    <default class="contact">
+      <geom group="3" contype="0" conaffinity="1" mass="0.02" friction="0.6 0.005 0.0001"/>
+    </default>
     <default class="pad">
       <geom group="3" contype="0" conaffinity="1" mass="0.02" condim="4" friction="1.2 0.02 0.0001"
         solimp="0.95 0.99 0.001" solref="0.01 1"/>

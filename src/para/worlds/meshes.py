@@ -11,8 +11,8 @@ def lathe(profile: list[tuple[float, float]], n_slices: int = 32) -> tuple[np.nd
     """The surface swept by a closed profile that turns about the z axis.
 
     Args:
-        profile: (radius, z) points, metres, in the order that has the material on their left when z is drawn upwards and
-            the radius to the right (counter-clockwise); first and last point are joined unless both lie on the axis.
+        profile: (radius, z) points, metres, counter-clockwise where the radius is drawn to the right and z upwards (the
+            material is on the left); first and last point are joined unless both lie on the axis.
         n_slices: facets around the axis.
 
     Returns:

@@ -1,7 +1,7 @@
 """MuJoCo's cameras in this project's terms: intrinsics and poses, computed once for all simulated worlds.
 
-MuJoCo's camera looks along its -z with y up; ours (OpenCV) looks along z with y down. Functions take a model or data that
-the caller has made, so that importing this file does not import mujoco.
+MuJoCo's camera looks along its -z with y up; ours (OpenCV) looks along z with y down. Functions take a model or data
+that the caller has made, so that importing this file does not import mujoco.
 """
 
 from __future__ import annotations

@@ -29,8 +29,10 @@ HALVES = ("left", "right", "near", "far")
 
 
 def grid_positions() -> np.ndarray:
-    """The bowl's 16 x 16 training positions. (16, 16, 2) metres; [i, j] with i along x (near to far), j along y (left to
-    right in the image). `[:, :8]` is the left half, `[:8]` the near half.
+    """The bowl's 16 x 16 grid, [i, j] with i along x (near to far) and j along y (left to right in the image).
+
+    Returns:
+        (16, 16, 2) metres. `[:, :8]` is the left half, `[:8]` the near half.
     """
     x = np.linspace(WORKSPACE_LOW[0], WORKSPACE_HIGH[0], N_GRID)
     y = np.linspace(WORKSPACE_LOW[1], WORKSPACE_HIGH[1], N_GRID)
@@ -121,9 +123,10 @@ def goal_of(scene: Scene) -> tuple[float, float]:
 
 
 def check_scene_numbers(scene: Scene) -> None:
-    """Raises ValueError where a position or angle of the scene is not finite, or bowl and plate start too close."""
-    numbers = [*scene.object_xy, *goal_of(scene), *(scene.ee_start or ()), scene.view_theta_deg, scene.view_phi_deg]
-    if len(scene.object_xy) != 2 or len(goal_of(scene)) != 2 or not all(math.isfinite(v) for v in numbers):
-        raise ValueError(f"a scene needs two finite numbers per position and finite angles; got {scene}")
-    if scene.ee_start is not None and len(scene.ee_start) != 3:
-        raise ValueError(f"ee_start is a point (x, y, z) in metres; got {scene.ee_start}")
+    """Raises ValueError where a position of the scene has too few or many numbers, or one that is not finite."""
+    for name, size in (("object_xy", 2), ("goal_xy", 2), ("ee_start", 3)):
+        value = getattr(scene, name)
+        if value is not None and (len(value) != size or not all(math.isfinite(v) for v in value)):
+            raise ValueError(f"{name} is {size} finite numbers in metres; got {value}")
+    if not (math.isfinite(scene.view_theta_deg) and math.isfinite(scene.view_phi_deg)):
+        raise ValueError(f"the view's angles must be finite; got {scene.view_theta_deg} and {scene.view_phi_deg}")

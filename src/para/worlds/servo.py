@@ -1,7 +1,7 @@
 """How the `tabletop` world's arm is moved to a target: prescribed ("teleport"), or tracked by joint controllers.
 
-Both follow one path of joint angles. Teleport isolates the quality of predictions from the controller's dynamics, as the
-paper does: the arm is where the path says, while gripper and bowl stay simulated physics. The controller has to earn it.
+Both follow one path of joint angles. Teleport isolates the quality of predictions from the controller's dynamics, as
+the paper does: the arm is where the path says, while gripper and bowl stay simulated physics.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ CONTROL_PERIOD = 0.05
 
 SPEED = 0.3
 """Of the end effector along its path, metres per second."""
+
+SQUEEZE = 0.01
+"""How far a closed finger's target lies beyond the middle, metres: enough to press with all its force on what it holds.
+It fades out up to a quarter open, so that wider openings are met."""
 
 SETTLED_SPEED = 0.01
 """A finger slower than this is at rest, metres per second."""
@@ -78,8 +82,7 @@ class Servo:
         points = np.array([arm.clamp_to_reach(start + f * way) for f in fractions])
         self._goal, self.commanded_gripper = points[-1], gripper
         path = arm.joint_angles(np.vstack([start, points]))  # (substeps + 1, 7)
-        # A closed gripper presses on what it holds: its target lies beyond contact by as much as saturates the force.
-        self._data.ctrl[7:] = arm.FINGER_TRAVEL * gripper - 0.01 * (1.0 - gripper)
+        self._data.ctrl[7:] = arm.FINGER_TRAVEL * gripper - SQUEEZE * max(0.0, 1.0 - gripper / 0.25)
         if self._prescribed:
             self._follow(path)
         else:

@@ -84,7 +84,7 @@ def describe_stages() -> dict[str, str]:
     """The stages in words with their thresholds, for the record of a run."""
     return {
         "grasped": f"the bowl was {100 * LIFTED_HEIGHT:g} cm above the table while both fingers touched it",
-        "placed": f"then released, resting upright (within {PLACED_TILT_DEG:g} degrees) on the plate, its centre within "
-        f"{100 * PLACED_DISTANCE:g} cm of the plate's, for {PLACED_STEPS} control steps of 0.05 s",
+        "placed": f"then released, resting upright (within {PLACED_TILT_DEG:g} degrees) on the plate, its centre "
+        f"within {100 * PLACED_DISTANCE:g} cm of the plate's, for {PLACED_STEPS} control steps of 0.05 s",
         "missed": "neither",
     }

@@ -10,7 +10,7 @@ import torch
 
 from para.interfaces import Observation, Outcome, Scene
 from para.worlds import appearance, arm, distractors, mujoco_camera, scenes, tabletop_model
-from para.worlds.rendering import open_renderer
+from para.worlds.rendering import import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
 from para.worlds.stages import BowlState, StageTracker
 from para.worlds.tabletop_expert import TabletopExpert
@@ -28,7 +28,10 @@ MAX_CONTROL_STEPS = 25
 
 RENDER_QUALITIES = ("fast", "nice")
 MIN_GOAL_DISTANCE = 0.14
+"""Between the centres of bowl and plate at the start, metres: nearer, the bowl would stand on the plate's rim."""
+
 HIDDEN = (0.0, 0.0, -50.0)
+"""Where distractors wait that are not in the scene: beyond the camera's view, below the floor."""
 
 
 class TabletopWorld:
@@ -50,8 +53,9 @@ class TabletopWorld:
         for name, value, known in (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES)):
             if value not in known:
                 raise ValueError(f"world 'tabletop' knows {name} {' or '.join(known)}; got '{value}'")
-        import mujoco
-
+        if len(image_size) != 2 or min(image_size) < 1:
+            raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
+        mujoco = import_mujoco()
         self._mujoco = mujoco
         self.image_size = (int(image_size[0]), int(image_size[1]))
         xml, assets = tabletop_model.tabletop_mjcf(self.image_size, servo, render_quality)
@@ -72,7 +76,7 @@ class TabletopWorld:
         """Set up a scene and show it. Nothing of the previous scene remains: equal scenes give equal frames.
 
         Raises:
-            ValueError: for an unknown appearance, task or distractor; bowl or plate off the table, or too close together.
+            ValueError: for an unknown appearance, task or distractor; bowl or plate out of reach, or too near each other.
         """
         self._check(scene)
         self._mujoco.mj_resetData(self._model, self._data)

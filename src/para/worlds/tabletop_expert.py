@@ -33,9 +33,9 @@ MAX_STEP = 0.045
 MIN_STEP = 0.012
 """The slowest part of an approach, metres per stored frame."""
 
-DWELL_STEPS = 9
-"""Control steps at rest while the gripper closes, and while it opens: three stored frames. A policy that learns from
-frames needs to see the gripper act; where it acts between two frames, it is learnt to act too early."""
+DWELL_FRAMES = 3
+"""Stored frames at rest while the gripper closes, and while it opens. A policy that learns from frames needs to see the
+gripper act; where it acts between two frames, it is learnt to act too early."""
 
 GRASP_OFFSET = np.array([0.0, -(tabletop_model.BOWL_RADIUS - tabletop_model.BOWL_WALL / 2), 0.040])
 """From the bowl's foot to the point between the fingertips in a grasp: the rim's far side from the plate, the wall
@@ -62,8 +62,7 @@ class TabletopExpert:
 
     def __init__(self, world: TabletopWorld):
         self._world = world
-        self.phase = self._phase_of_state()
-        self._phase_began = world.n_steps
+        self.enter(self._phase_of_state())
 
     def act(self) -> ExpertAction | None:
         """The next step from the world's present state; None when the bowl is placed and the arm has left it."""
@@ -71,14 +70,16 @@ class TabletopExpert:
         while self._reached():
             if self.phase is Phase.RETREAT:
                 return None
-            self._enter(Phase(self.phase + 1))
+            self.enter(Phase(self.phase + 1))
+        self._asked_at.add(self._world.n_steps)
         target = self._target()
         gripper = 0.0 if Phase.CLOSE <= self.phase <= Phase.LOWER else 1.0
         return ExpertAction(self._step_towards(target), gripper, int(self.phase))
 
-    def _enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase) -> None:
+        """Go on, or back, to a key pose."""
         self.phase = phase
-        self._phase_began = self._world.n_steps
+        self._asked_at: set[int] = set()  # the control steps at which this phase was acted on, each one frame
 
     def _held(self) -> bool:
         return all(self._world.bowl_state().touching) and self._world.gripper < 0.5
@@ -86,36 +87,37 @@ class TabletopExpert:
     def _phase_of_state(self) -> Phase:
         """Where in the task a state is, without a history."""
         bowl = self._world.bowl_state()
-        if self._held() and bowl.position[2] > 0.005:
-            off_plate = np.linalg.norm(bowl.position[:2] - self._world.goal_xy)
-            if off_plate < REACHED:
-                return Phase.LOWER
-            return Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT
+        if self._held():
+            if np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > REACHED:
+                return Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT
+            return Phase.LOWER
         if stages.rests_on_plate(bowl, self._world.goal_xy, tabletop_model.PLATE_THICKNESS):
             return Phase.RETREAT
-        return Phase.HOVER
+        return Phase.GRASP if self._in_funnel() else Phase.HOVER
+
+    def _in_funnel(self) -> bool:
+        """Whether the rim can be reached by descending: the nearer to it, the better the fingers must be aligned."""
+        way = self._world.bowl_state().position + GRASP_OFFSET - self._world.ee_position
+        return float(np.linalg.norm(way[:2])) < 0.012 + 0.3 * max(0.0, -way[2]) and -way[2] < HOVER_HEIGHT
 
     def _set_back(self) -> None:
         """Return to an earlier key pose where the state no longer fits the present one."""
-        bowl, ee = self._world.bowl_state(), self._world.ee_position
+        bowl = self._world.bowl_state()
         if self.phase in (Phase.GRASP, Phase.CLOSE):
-            grasp = bowl.position + GRASP_OFFSET
-            sideways = float(np.linalg.norm(ee[:2] - grasp[:2]))
-            # A funnel: the nearer to the rim, the better aligned.
-            if sideways > 0.012 + 0.3 * max(0.0, ee[2] - grasp[2]):
-                self._enter(Phase.HOVER)
+            if not self._in_funnel():
+                self.enter(Phase.HOVER)
         elif Phase.LIFT <= self.phase <= Phase.LOWER:
             if not self._held():
-                self._enter(Phase.HOVER)
+                self.enter(Phase.HOVER)
             elif self.phase is Phase.LOWER and np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > 0.02:
-                self._enter(Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT)
+                self.enter(Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT)
         elif self.phase is Phase.RETREAT:
             if not stages.rests_on_plate(bowl, self._world.goal_xy, tabletop_model.PLATE_THICKNESS):
-                self._enter(Phase.HOVER)
+                self.enter(Phase.HOVER)
 
     def _reached(self) -> bool:
         if self.phase in (Phase.CLOSE, Phase.OPEN):
-            return self._world.n_steps - self._phase_began >= DWELL_STEPS
+            return len(self._asked_at - {self._world.n_steps}) >= DWELL_FRAMES
         return float(np.linalg.norm(self._target() - self._world.ee_position)) < REACHED
 
     def _target(self) -> np.ndarray:
