@@ -76,7 +76,7 @@ class TabletopWorld:
         """Set up a scene and show it. Nothing of the previous scene remains: equal scenes give equal frames.
 
         Raises:
-            ValueError: for an unknown appearance, task or distractor; bowl or plate out of reach, or too near each other.
+            ValueError: for an unknown appearance, task or distractor; bowl and plate too close, or out of reach.
         """
         self._check(scene)
         self._mujoco.mj_resetData(self._model, self._data)
