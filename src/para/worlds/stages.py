@@ -80,11 +80,10 @@ class StageTracker:
         return "grasped" if self._grasped else "missed"
 
 
-def describe_stages() -> dict[str, str]:
+def describe_stages() -> str:
     """The stages in words with their thresholds, for the record of a run."""
-    return {
-        "grasped": f"the bowl was {100 * LIFTED_HEIGHT:g} cm above the table while both fingers touched it",
-        "placed": f"then released, resting upright (within {PLACED_TILT_DEG:g} degrees) on the plate, its centre "
-        f"within {100 * PLACED_DISTANCE:g} cm of the plate's, for {PLACED_STEPS} control steps of 0.05 s",
-        "missed": "neither",
-    }
+    return (
+        f"Grasped: the bowl was {100 * LIFTED_HEIGHT:g} cm above where it lay while both fingers touched it. Placed: it was "
+        f"then released and rests upright (within {PLACED_TILT_DEG:g} degrees) on the plate, its centre within "
+        f"{100 * PLACED_DISTANCE:g} cm of the plate's, for {PLACED_STEPS} control steps of 0.05 s. Missed: neither."
+    )
