@@ -17,6 +17,8 @@ VENV := .venv
 READY := $(VENV)/.ready
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_READY := $(LEROBOT_VENV)/.ready
+# Errors only; bytecode is compiled when a module is first imported, which most never are.
+PIP_FLAGS := -qq --no-compile --disable-pip-version-check
 ifeq ($(shell uname -s),Linux)
 export MUJOCO_GL ?= egl
 endif
@@ -54,9 +56,9 @@ setup: $(READY)
 # Made again only when the packages that it must hold have changed.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) .ci/check_machine.py
-	@echo "setting up $(VENV): about 250 MB to download, one to three minutes"
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "setting up $(VENV): 1.6 GB on the disk, one to three minutes"
+	@$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
 	@touch $@
 
 lerobot: $(LEROBOT_READY)
@@ -64,8 +66,8 @@ lerobot: $(LEROBOT_READY)
 $(LEROBOT_READY): requirements-lerobot.txt
 	@test -n "$(LEROBOT_PYTHON)" || { echo "LeRobot needs Python 3.12 or newer and none was found; name one: make lerobot LEROBOT_PYTHON=/path/to/python3.12"; exit 2; }
 	@echo "setting up $(LEROBOT_VENV): several GB, two to five minutes"
-	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
-	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-lerobot.txt
+	@$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
+	$(LEROBOT_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-lerobot.txt
 	@touch $@
 
 lerobot-if-possible:
