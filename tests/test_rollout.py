@@ -1,0 +1,180 @@
+"""Laws of the loop in which a policy meets a world: when it looks, what it executes, how it ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from para.interfaces import ActionChunk, Observation, Scene, World
+from para.rollout import RolloutConfig, rollout
+from tests.conftest import oblique_camera
+
+SCENE = Scene(object_xy=(0.0, 0.0), seed=3)
+HORIZON = 5
+STEPS_PER_EXECUTE = 3
+
+
+class FakeWorld:
+    """Shows the number of steps that were executed in its image, and is where it was told to be."""
+
+    def __init__(self, placed_after: int | None = None):
+        self.placed_after, self.n_steps, self.executed = placed_after, 0, []
+
+    def reset(self, scene: Scene) -> Observation:
+        self.n_steps, self.executed, self.ee, self.gripper = 0, [], np.array([0.0, 0.0, 0.2]), 1.0
+        return self.observe()
+
+    def observe(self) -> Observation:
+        image = torch.full((1, 3, 48, 64), len(self.executed), dtype=torch.uint8)
+        ee = torch.tensor(self.ee, dtype=torch.float32).unsqueeze(0)
+        return Observation(image, oblique_camera(batch=1), ee, torch.tensor([self.gripper]))
+
+    def execute(self, position, gripper, rotation=None) -> Observation:
+        assert np.shape(position) == (3,) and gripper in (0.0, 1.0)
+        self.executed.append((np.array(position), gripper))
+        self.ee, self.gripper = np.array(position), gripper
+        self.n_steps += STEPS_PER_EXECUTE
+        return self.observe()
+
+    def outcome(self):
+        return "placed" if self.placed_after is not None and len(self.executed) >= self.placed_after else "missed"
+
+    def expert(self):
+        return None
+
+    def close(self):
+        pass
+
+
+class FakePolicy(nn.Module):
+    """Each look draws a chunk of its own; `looks` are the steps at which it looked."""
+
+    def __init__(self, position=None, gripper=None):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        g = torch.Generator().manual_seed(0)
+        self.position = torch.randn(60, HORIZON, 3, generator=g) if position is None else position
+        self.gripper = torch.rand(60, HORIZON, generator=g) if gripper is None else gripper
+        self.looks = []
+
+    def act(self, obs: Observation) -> ActionChunk:
+        self.looks.append(int(obs.image[0, 0, 0, 0]))
+        i = len(self.looks) - 1
+        pad = torch.zeros(1, HORIZON, dtype=torch.bool)
+        return ActionChunk(self.position[i : i + 1], self.gripper[i : i + 1], pad)
+
+
+def run(config: RolloutConfig, policy=None, world=None, **options):
+    policy, world = policy or FakePolicy(), world or FakeWorld()
+    episode = rollout(policy, world, SCENE, config, **options)
+    return episode, policy, world
+
+
+def test_the_fake_keeps_the_worlds_contract():
+    assert isinstance(FakeWorld(), World)
+
+
+@pytest.mark.parametrize(
+    ("execute_steps", "expected"),
+    [(1, [0, 1, 2, 3, 4, 5, 6]), (2, [0, 2, 4, 6]), (4, [0, 4]), (0, [0, 5]), (99, [0, 5])],
+)
+def test_the_policy_looks_again_after_that_many_executed_steps(execute_steps, expected):
+    episode, policy, world = run(RolloutConfig(execute_steps=execute_steps, max_control_steps=7 * STEPS_PER_EXECUTE))
+    assert policy.looks == expected
+    assert len(world.executed) == len(episode) == 7
+
+
+def test_the_steps_of_a_chunk_are_executed_in_order():
+    _, policy, world = run(RolloutConfig(execute_steps=3, max_control_steps=6 * STEPS_PER_EXECUTE))
+    expected = torch.cat([policy.position[0, :3], policy.position[1, :3]])
+    np.testing.assert_array_equal(np.stack([p for p, _ in world.executed]), expected.numpy())
+    opening = torch.cat([policy.gripper[0, :3], policy.gripper[1, :3]]) > 0.5
+    assert [g for _, g in world.executed] == opening.float().tolist()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1, 1.5])
+def test_ensembling_averages_what_all_earlier_chunks_said_of_a_step(decay):
+    n = 9
+    config = RolloutConfig(execute_steps=1, ensemble_decay=decay, max_control_steps=n * STEPS_PER_EXECUTE)
+    _, policy, world = run(config)
+    assert policy.looks == list(range(n))
+    for step, (position, gripper) in enumerate(world.executed):
+        ages = range(min(step, HORIZON - 1) + 1)
+        weights = np.array([np.exp(-decay * age) for age in ages])
+        said = np.stack([policy.position[step - age, age].numpy() for age in ages])
+        opening = np.array([float(policy.gripper[step - age, age]) for age in ages])
+        np.testing.assert_allclose(position, weights @ said / weights.sum(), atol=1e-6)
+        assert gripper == float(weights @ opening / weights.sum() > 0.5)
+
+
+def test_ensembling_needs_a_look_at_every_step():
+    with pytest.raises(ValueError, match="execute_steps to 1"):
+        RolloutConfig(execute_steps=4, ensemble_decay=0.1)
+
+
+def test_a_gated_gripper_changes_only_once_the_arm_is_where_the_change_was_predicted():
+    # The arm goes down 10 cm, in steps of 4 cm; the policy wants to close two steps too early.
+    heights = torch.tensor([0.16, 0.12, 0.10, 0.10, 0.10])
+    position = torch.zeros(1, HORIZON, 3)
+    position[0, :, 2] = heights
+    gripper = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]])
+    config = {"execute_steps": 0, "max_control_steps": HORIZON * STEPS_PER_EXECUTE}
+    closed = {}
+    for gate in (None, 0.03):
+        _, _, world = run(RolloutConfig(gripper_gate_m=gate, **config), FakePolicy(position, gripper))
+        closed[gate] = [g for _, g in world.executed]
+    assert closed[None] == [1, 0, 0, 0, 0]
+    assert closed[0.03] == [1, 1, 0, 0, 0]  # at 0.16 m the place of the change is 4 cm away, at 0.12 m 2 cm
+
+
+def test_an_episode_ends_once_the_object_is_placed():
+    episode, _, world = run(RolloutConfig(execute_steps=4), world=FakeWorld(placed_after=6))
+    assert episode.outcome == "placed" and len(world.executed) == 6
+    assert episode.info["n_control_steps"] == 6 * STEPS_PER_EXECUTE
+
+
+def test_a_scene_that_is_placed_already_needs_no_look():
+    episode, policy, world = run(RolloutConfig(), world=FakeWorld(placed_after=0))
+    assert policy.looks == [] and world.executed == [] and episode.outcome == "placed"
+
+
+def test_an_episode_ends_once_its_control_steps_are_spent():
+    episode, _, world = run(RolloutConfig(max_control_steps=10))
+    assert episode.outcome == "missed"
+    assert len(world.executed) == 4 and episode.info["n_control_steps"] == 12  # the step that passes 10 is finished
+
+
+@pytest.mark.parametrize("what", ["position", "gripper"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_prediction_that_is_not_finite_raises_and_is_no_miss(what, bad):
+    policy = FakePolicy()
+    getattr(policy, what)[1, 2] = bad
+    world = FakeWorld()
+    with pytest.raises(ValueError, match="not finite"):
+        rollout(policy, world, SCENE, RolloutConfig(execute_steps=2))
+    assert len(world.executed) == 2
+
+
+def test_an_episode_holds_frames_only_where_they_were_asked_for():
+    config = RolloutConfig(execute_steps=2, max_control_steps=4 * STEPS_PER_EXECUTE)
+    without, _, _ = run(config)
+    assert without.image.shape == (0, 48, 64, 3) and len(without) == 4
+    kept, _, _ = run(config, keep_frames=True)
+    assert kept.image.shape == (5, 48, 64, 3)  # one before each action, and the last view
+    assert kept.image[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_an_episode_tells_where_the_arm_was_and_what_it_was_told():
+    episode, policy, world = run(RolloutConfig(execute_steps=0, max_control_steps=3 * STEPS_PER_EXECUTE))
+    np.testing.assert_allclose(episode.action_position, [p for p, _ in world.executed], atol=1e-7)
+    np.testing.assert_allclose(episode.ee_position[0], [0, 0, 0.2], atol=1e-7)
+    np.testing.assert_allclose(episode.ee_position[1:], episode.action_position[:-1], atol=1e-7)
+    assert episode.scene == SCENE and tuple(episode.camera.K.shape) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("options", [{"execute_steps": -1}, {"max_control_steps": 0}])
+def test_options_without_meaning_are_refused(options):
+    with pytest.raises(ValueError, match="or more"):
+        RolloutConfig(**options)
