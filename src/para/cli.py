@@ -37,7 +37,7 @@ class Experiment:
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """Which one: left_to_right, near_to_far."""
+    """Which one: left_to_right, near_to_far, repairs."""
 
     out: Path | None = None
     """Folder for everything it leaves behind; default: runs/<name>."""

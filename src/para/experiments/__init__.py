@@ -11,12 +11,14 @@ import difflib
 from para.experiments.experiment import Experiment
 from para.experiments.left_to_right import LEFT_TO_RIGHT
 from para.experiments.near_to_far import NEAR_TO_FAR
+from para.experiments.repairs import REPAIRS
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         LEFT_TO_RIGHT,
         NEAR_TO_FAR,
+        REPAIRS,
     )
 }
 

@@ -51,6 +51,7 @@ class PixelHeads(nn.Module):
         formulation: see `Formulation`.
         read_start: add a linear reading of the feature at the end effector's own pixel to the gripper logits, which
             then depend on the way that is still to go (an addition to the paper; docs/method.md).
+        n_rotation_bins: classes per Euler angle; 0: no rotation is predicted (the paper's simulation).
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class PixelHeads(nn.Module):
         *,
         formulation: Formulation,
         read_start: bool,
+        n_rotation_bins: int = 0,
     ):
         super().__init__()
         self.horizon, self.n_height_bins, self.formulation = horizon, n_height_bins, formulation
@@ -70,6 +72,7 @@ class PixelHeads(nn.Module):
         self.height = StepLinear(horizon, channels, n_height_bins)
         self.gripper = StepLinear(horizon, channels, n_gripper_bins)
         self.gripper_start = nn.Linear(channels, horizon * n_gripper_bins, bias=False) if read_start else None
+        self.rotation = StepLinear(horizon, channels, 3 * n_rotation_bins) if n_rotation_bins else None
 
     def heatmap_logits(self, grid: Tensor) -> Tensor:
         """Logits over cells; in the joint form those over cells x heights, summed over heights. -> (B, T, h, w)."""
@@ -92,6 +95,10 @@ class PixelHeads(nn.Module):
             return logits
         start = sample_at_pixels(grid, start_uv.unsqueeze(1), stride).squeeze(1)  # (B, C)
         return logits + self.gripper_start(start).unflatten(-1, (self.horizon, -1))
+
+    def rotation_logits(self, grid: Tensor, uv: Tensor, stride: float) -> Tensor:
+        """Logits of the three Euler angles read at one pixel per step. -> (B, T, 3, N_R)."""
+        return self.rotation.at_steps(sample_at_pixels(grid, uv, stride)).unflatten(-1, (3, -1))
 
 
 def materialised_logits(head: StepLinear, grid: Tensor, stride: int) -> Tensor:

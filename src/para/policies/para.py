@@ -20,6 +20,7 @@ from para.pixel_actions.bins import Bins
 from para.pixel_actions.decoding import Decoder, Peak, best_voxel_cell, decode_peak, heights_near_cell
 from para.pixel_actions.heads import Formulation, PixelHeads
 from para.pixel_actions.losses import class_loss, full_resolution_spatial_loss, joint_loss, masked_mean, spatial_loss
+from para.pixel_actions.rotations import RotationBins
 from para.pixel_actions.start_keypoint import StartKeypoint
 from para.pixel_actions.targets import Targets, make_targets
 from para.policies.augment import AugmentConfig, augment
@@ -40,6 +41,9 @@ class ParaConfig:
 
     n_gripper_bins: int = 32
     """Gripper classes per pixel (paper N_G), over openings 0 to 1."""
+
+    n_rotation_bins: int = 0
+    """Classes per Euler angle of the tool, read at the pixel too; 0: rotation is not predicted (the paper's sim)."""
 
     height_margin_m: float = 0.02
     """How far the height classes reach beyond the heights of the training data."""
@@ -106,6 +110,8 @@ class Prediction(NamedTuple):
     """(B, T, h, w)."""
     height_logits: Tensor
     """(B, T, N_H) at the predicted pixels."""
+    rotation: Tensor | None
+    """(B, T, 3, 3) R_world_ee, or None."""
 
 
 class Para(nn.Module):
@@ -122,9 +128,11 @@ class Para(nn.Module):
         self.heads = PixelHeads(
             channels, config.horizon, config.n_height_bins, config.n_gripper_bins,
             formulation=config.formulation, read_start=config.read_start,
+            n_rotation_bins=config.n_rotation_bins,
         )  # fmt: skip
         self.height_bins = Bins(config.n_height_bins, 0.0, 0.4)
         self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0)
+        self.rotation_bins = RotationBins(config.n_rotation_bins) if config.n_rotation_bins else None
 
     def fit_ranges(self, actions: ActionChunk) -> None:
         """Height classes span the training data's heights and a margin."""
@@ -146,6 +154,11 @@ class Para(nn.Module):
         start_uv, _ = project(obs.ee_position, obs.camera)
         gripper_logits = self.heads.gripper_logits(grid, targets.uv, start_uv, self.backbone.stride)
         losses["gripper"] = class_loss(gripper_logits, self.gripper_bins.to_index(targets.gripper), targets.valid)
+        if self.rotation_bins is not None and actions.rotation is not None:
+            logits = self.heads.rotation_logits(grid, targets.uv, self.backbone.stride)  # (B, T, 3, N_R)
+            classes = self.rotation_bins.to_index(actions.rotation)
+            axes = (class_loss(logits[..., axis, :], classes[..., axis], targets.valid) for axis in range(3))
+            losses["rotation"] = sum(axes)
         losses["total"] = sum(losses.values())
         with torch.no_grad():
             losses["unseen_fraction"] = 1 - targets.valid.float().mean()
@@ -190,7 +203,11 @@ class Para(nn.Module):
         start_uv, _ = project(obs.ee_position, obs.camera)
         gripper_logits = self.heads.gripper_logits(grid, peak.uv, start_uv, stride)
         gripper = self.gripper_bins.decode(gripper_logits)
-        return Prediction(peak, self.height_bins.decode(height_logits), gripper, heatmap_logits, height_logits)
+        rotation = None
+        if self.rotation_bins is not None:
+            rotation = self.rotation_bins.decode(self.heads.rotation_logits(grid, peak.uv, stride))
+        height = self.height_bins.decode(height_logits)
+        return Prediction(peak, height, gripper, heatmap_logits, height_logits, rotation)
 
     @torch.no_grad()
     def act(self, obs: Observation) -> ActionChunk:
@@ -200,6 +217,6 @@ class Para(nn.Module):
         position, valid = lift_to_height_masked(peak.uv, prediction.height, obs.camera.unsqueeze(1))
         position = torch.where(valid.unsqueeze(-1), position, obs.ee_position.unsqueeze(1))  # (B, T, 3)
         return ActionChunk(
-            position, prediction.gripper, torch.zeros_like(valid),
+            position, prediction.gripper, torch.zeros_like(valid), prediction.rotation,
             peak_probability=peak.probability * valid, entropy=peak.entropy,
         )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Laws of the policy `para` beyond those that every policy keeps (tests/test_contracts.py)."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from para.backbones import SmallConvConfig
+from para.geometry import Camera, project
+from para.interfaces import Observation
+from para.policies import ParaConfig, make_policy
+from para.policies.augment import AugmentConfig, augment
+from para.policies.para import paper_form
+from tests.conftest import random_batch
+
+TINY = SmallConvConfig(channels=8, dilations=(1, 2), pooled_grid=2)
+CONFIG = ParaConfig(image_size=(48, 64), horizon=4, n_height_bins=8, n_gripper_bins=4, backbone=TINY)
+FORMS = {
+    "ours": CONFIG,
+    "joint": replace(CONFIG, formulation="joint"),
+    "joint, hard targets": replace(CONFIG, formulation="joint", soft_targets=False),
+    "paper": replace(paper_form((48, 64), TINY), horizon=4),
+}
+
+
+def build(config: ParaConfig):
+    torch.manual_seed(0)
+    return make_policy(config)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_trains_and_acts(form):
+    obs, actions = random_batch()
+    policy = build(FORMS[form])
+    policy.fit_ranges(actions)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=1e-2)
+    before = policy.loss(obs, actions)["total"].item()
+    for _ in range(25):
+        optimizer.zero_grad()
+        policy.loss(obs, actions)["total"].backward()
+        optimizer.step()
+    assert policy.loss(obs, actions)["total"].item() < 0.7 * before
+    chunk = policy.eval().act(obs)
+    assert torch.isfinite(chunk.position).all() and ((0 < chunk.peak_probability) & (chunk.peak_probability <= 1)).all()
+
+
+def test_the_lifted_chunk_projects_to_the_predicted_pixel_at_the_predicted_height():
+    obs, actions = random_batch()
+    policy = build(CONFIG).eval()
+    policy.fit_ranges(actions)
+    prediction, chunk = policy.predict(obs), policy.act(obs)
+    uv, _ = project(chunk.position, obs.camera.unsqueeze(1))
+    torch.testing.assert_close(uv, prediction.peak.uv, rtol=0, atol=0.05)
+    torch.testing.assert_close(chunk.position[..., 2], prediction.height, rtol=0, atol=1e-5)
+
+
+def test_a_camera_that_looks_at_the_horizon_holds_the_arm_still_at_no_confidence():
+    obs, _ = random_batch(B=1)
+    level = torch.tensor([[[1.0, 0, 0, 0], [0, 0, 1, -0.9], [0, -1, 0, 0.5], [0, 0, 0, 1]]])
+    # rays of the upper half of the image of a level camera never meet the table
+    up = Observation(obs.image, Camera(obs.camera.K, level, (48, 64)), obs.ee_position, obs.gripper)
+    policy = build(CONFIG).eval()
+    policy.height_bins.set_range(0.0, 0.3)
+    with torch.no_grad():
+        policy.heads.heatmap.weight.zero_()
+        policy.heads.heatmap.bias.zero_()  # uniform: the first cell, in the upper left corner, wins
+    chunk = policy.act(up)
+    torch.testing.assert_close(chunk.position, obs.ee_position.expand(1, 4, 3))
+    assert (chunk.peak_probability == 0).all()
+
+
+def test_rotations_are_learnt_and_read_at_the_pixel():
+    obs, actions = random_batch(B=2)
+    R = torch.from_numpy(Rotation.random(8, random_state=1).as_matrix()).float().view(2, 4, 3, 3)
+    actions = replace(actions, rotation=R)
+    policy = build(replace(CONFIG, n_rotation_bins=32))
+    policy.fit_ranges(actions)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=2e-2)
+    for _ in range(120):
+        optimizer.zero_grad()
+        policy.loss(obs, actions)["total"].backward()
+        optimizer.step()
+    decoded = policy.eval().act(obs).rotation
+    cosine = ((decoded.transpose(-1, -2) @ R).diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2
+    assert cosine.clamp(-1, 1).acos().max() < 0.35  # three half-bins of 11 degrees, and some
+
+
+def test_a_warp_moves_the_camera_so_that_targets_follow_the_image():
+    obs, actions = random_batch(B=4, H=96, W=128)
+    # a bright dot where the first target is
+    uv, _ = project(actions.position[:, 0], obs.camera)
+    image = torch.zeros(4, 3, 96, 128, dtype=torch.uint8)
+    v, u = torch.meshgrid(torch.arange(96), torch.arange(128), indexing="ij")
+    for b in range(4):
+        image[b] = (255 * torch.exp(-((u - uv[b, 0]) ** 2 + (v - uv[b, 1]) ** 2) / 8)).to(torch.uint8)
+    obs = replace(obs, image=image)
+    config = AugmentConfig(scale=(0.8, 1.1), max_rotation_deg=10, max_shift=0.05)
+    warped = augment(obs, config, torch.Generator().manual_seed(0))
+    moved, _ = project(actions.position[:, 0], warped.camera)
+    weight = warped.image[:, 0].float()
+    mass = weight.sum((-1, -2))
+    seen = torch.stack([(weight * u).sum((-1, -2)) / mass, (weight * v).sum((-1, -2)) / mass], dim=-1)
+    assert (moved - uv).norm(dim=-1).min() > 0.5
+    torch.testing.assert_close(seen, moved, rtol=0, atol=0.3)
+
+
+def test_augmentation_is_a_function_of_its_generator():
+    obs, _ = random_batch()
+    config = AugmentConfig(scale=(0.8, 1.1), brightness=0.2, colour=0.1)
+    a, b = (augment(obs, config, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(a.image, b.image) and torch.equal(a.camera.K, b.camera.K)
+
+
+def test_the_joint_form_refuses_full_resolution():
+    with pytest.raises(ValueError, match="308 MB"):
+        ParaConfig(formulation="joint", heatmap_resolution="image")
