@@ -61,10 +61,12 @@ def test_single_precision_and_a_lens_per_row_are_kept_apart():
     assert (found[0] - uv[0]).norm() > 1
 
 
-def test_beyond_the_fold_of_the_lens_is_an_error():
-    # x (1 - 0.5 r2) has its greatest value, 0.544, at r = 0.816: no pixel beyond it was seen through this lens
+@pytest.mark.parametrize("x", [0.6, 0.75])
+def test_beyond_the_fold_of_the_lens_is_an_error(x):
+    # x (1 - 0.5 r2) has its greatest value, 0.544, at r = 0.816: no pixel beyond was seen through this lens. For 0.75
+    # Newton's method finds the mirrored branch, x = -1.7, which maps there too.
     barrel = torch.tensor([-0.5, 0, 0, 0]).double()
-    far = torch.tensor([[70 + 110 * 0.6, 44.0], [75.0, 44.0]]).double()
+    far = torch.tensor([[70 + 110 * x, 44.0], [75.0, 44.0]]).double()
     with pytest.raises(ValueError, match="1 of 2 pixels cannot be undistorted: the lens model folds back"):
         undistort_points(far, K, barrel)
 
