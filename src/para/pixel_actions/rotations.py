@@ -1,6 +1,6 @@
 """Rotations as classes: R_world_ee to Euler angles and back, one distribution over bins per axis.
 
-The angles are extrinsic xyz (R = Rz Ry Rx), as in the original project's code; each lies in [-pi, pi]. Bins wrap around:
+The angles are extrinsic xyz (R = Rz Ry Rx), as in the original project's code; each lies in [-pi, pi]. Bins wrap:
 an angle near pi and one near -pi are neighbours.
 """
 
