@@ -28,14 +28,14 @@ def projected(world, p_world: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("theta, phi", scenes.viewpoint_cap().round(4).tolist())
-def test_a_marker_renders_within_a_pixel_of_its_projection_from_every_viewpoint(world, theta, phi):
+def test_a_marker_renders_at_its_projection_from_every_viewpoint_and_near_the_corners(world, theta, phi):
     camera = world.reset(MIDDLE.with_(view_theta_deg=theta, view_phi_deg=phi)).camera[0].to(dtype=torch.float64)
     H, W = camera.image_size
     corners = torch.tensor([[4, 3], [W - 5, 3], [4, H - 4], [W - 5, H - 4], [W / 3, 2 * H / 3]], dtype=torch.float64)
     origin, direction = pixel_rays(corners, camera)
     for p_world in (origin + 0.6 * direction).numpy():  # nearer to the camera than anything that could hide it
         error = np.linalg.norm(rendered_at(world, p_world) - projected(world, p_world))
-        assert error < 1.0
+        assert error < 0.25  # half a pixel lost in K would show
 
 
 def test_markers_on_the_table_render_where_they_project_right_being_plus_y_and_up_being_far_from_the_camera(world):

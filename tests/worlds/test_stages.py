@@ -67,5 +67,5 @@ def test_a_bowl_that_passes_the_plate_for_a_moment_is_not_placed():
 
 def test_the_description_names_the_thresholds():
     words = stages.describe_stages()
-    assert set(words) == {"placed", "grasped", "missed"}
-    assert "4 cm" in words["placed"] and "4 cm" in words["grasped"]
+    assert f"{100 * stages.LIFTED_HEIGHT:g} cm above" in words
+    assert f"within {100 * stages.PLACED_DISTANCE:g} cm" in words

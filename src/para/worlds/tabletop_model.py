@@ -39,6 +39,11 @@ BOWL_PROFILE = [
     (0.0, 0.001), (0.030, 0.0), (0.034, 0.002), (0.045, 0.010), (0.0545, 0.024), (0.059, 0.040), (0.060, 0.055),
     (0.0555, 0.055), (0.0545, 0.041), (0.050, 0.026), (0.040, 0.013), (0.028, 0.007), (0.0, 0.006),
 ]  # fmt: skip
+LINING_PROFILE = [
+    (0.0, 0.0055), (0.028, 0.0065), (0.0398, 0.0127), (0.0497, 0.0259), (0.0542, 0.041), (0.0552, 0.0548),
+    (0.0540, 0.0548), (0.0530, 0.041), (0.0485, 0.0264), (0.0390, 0.0138), (0.0275, 0.0078), (0.0, 0.0068),
+]  # fmt: skip
+LIP_PROFILE = [(0.0553, 0.0535), (0.0602, 0.0535), (0.0602, 0.0556), (0.0553, 0.0556)]
 PLATE_PROFILE = [(0.0, 0.0005), (0.055, 0.0005), (0.074, 0.007), (0.074, 0.0095), (0.066, 0.008), (0.0, 0.008)]
 RIM_PROFILE = [(0.073, 0.006), (0.088, 0.011), (0.088, 0.0135), (0.073, 0.0098)]
 
@@ -68,6 +73,8 @@ def _bowl() -> str:
       <freejoint name="bowl"/>
       <inertial pos="0 0 0.024" mass="{m}" diaginertia="{inertia}"/>
       <geom name="bowl" class="visual" type="mesh" mesh="bowl" material="bowl"/>
+      <geom class="visual" type="mesh" mesh="lining" material="lining"/>
+      <geom class="visual" type="mesh" mesh="lip" material="lip"/>
       <geom class="bowl" name="foot" type="cylinder" size="0.034 0.003" pos="0 0 0.003"/>
       <geom class="bowl" name="belly" type="cylinder" size="0.045 0.004" pos="0 0 0.017"/>
       {"".join(boxes)}
@@ -112,10 +119,14 @@ def _assets(nice: bool) -> str:
     )
     return f"""
     {mesh_asset("bowl", BOWL_PROFILE, slices)}
+    {mesh_asset("lining", LINING_PROFILE, slices)}
+    {mesh_asset("lip", LIP_PROFILE, slices)}
     {mesh_asset("plate", PLATE_PROFILE, slices)}
     {mesh_asset("rim", RIM_PROFILE, slices)}
     {wood}
     <material name="bowl" rgba="0.055 0.055 0.06 1" specular="0.7" shininess="0.6"/>
+    <material name="lining" rgba="0.15 0.15 0.16 1" specular="0.5" shininess="0.5"/>
+    <material name="lip" rgba="0.42 0.40 0.37 1" specular="0.5" shininess="0.6"/>
     <material name="plate" rgba="0.95 0.95 0.93 1" specular="0.4" shininess="0.6"/>
     <material name="rim" rgba="0.78 0.10 0.10 1" specular="0.4" shininess="0.6"/>
     <material name="arm_white" rgba="0.90 0.91 0.92 1" specular="0.4" shininess="0.5"/>
