@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from para.datasets.video import write_video
 from para.evaluation.results import EpisodeRecord, append_records, read_results
 from para.interfaces import Policy, Scene, World
+from para.processes import worker_pool
 from para.progress import progress_bar
 from para.rollout import RolloutConfig, rollout
 from para.worlds import make_world
@@ -167,7 +167,6 @@ def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
 def start_worker() -> None:
     """Each process computes on one core; two processes of two threads each would fight over two cores."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
 
 
 def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, int]:
@@ -190,8 +189,9 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
     check_same_run(trials, done, path)
     missing = [trial for trial in trials if trial.key not in done]
     if missing:
-        with progress_bar(len(missing), "evaluate", unit="episode") as bar:
-            for record in run_all(missing, run, workers):
+        ran = run_all(missing, run, workers)
+        with closing(ran), progress_bar(len(missing), "evaluate", unit="episode") as bar:
+            for record in ran:
                 append_records(path, [record])
                 bar.update(1)
     return len(missing), len(trials) - len(missing)
@@ -217,8 +217,7 @@ def run_all(trials: list[Trial], run: Run, workers: int) -> Iterator[EpisodeReco
     if workers == 0:
         yield from (run_trial(trial, run) for trial in trials)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker) as pool:
+    with worker_pool(workers, start_worker) as pool:
         ahead: deque[Future] = deque()
         for trial in trials:
             ahead.append(pool.submit(run_trial, trial, run))

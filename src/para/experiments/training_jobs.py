@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import os
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from para.datasets import ChunkDataset, Demonstrations
 from para.experiments.scale import Scale
 from para.interfaces import ActionChunk
 from para.policies import make_policy
+from para.processes import worker_pool
 from para.training.engine import train
 from para.training.optim import OptimConfig
 from para.training.options import TrainConfig
@@ -65,15 +65,17 @@ def train_all(jobs: list[TrainJob], *, workers: int) -> dict[Path, float]:
     """Train every job that is not finished. Returns the seconds that each one's training took, whenever that was."""
     if workers == 0 or len(jobs) == 1:
         return {job.folder: train_one(job) for job in jobs}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=ignore_interrupts) as pool:
-        futures = {pool.submit(train_one, job): job for job in jobs}
+    with worker_pool(min(workers, len(jobs))) as pool:
+        futures = {pool.submit(train_in_worker, job): job for job in jobs}
         return {futures[future].folder: future.result() for future in as_completed(futures)}
 
 
-def ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; only the parent decides what it means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def train_in_worker(job: TrainJob) -> float:
+    """`train_one`; once it was told to stop, and saved what it had, the process ends without beginning another job."""
+    try:
+        return train_one(job)
+    except SystemExit:
+        os._exit(1)
 
 
 def train_one(job: TrainJob) -> float:

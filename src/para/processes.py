@@ -1,0 +1,50 @@
+"""Pools of worker processes that end with the process that started them, however that ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+
+
+@contextmanager
+def worker_pool(workers: int, start: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh processes, whose work is stopped when the body raises (Ctrl-C among the reasons).
+
+    Workers do not hear Ctrl-C, which a terminal sends to all processes: this process decides, and then sends SIGTERM.
+    They also end when this process is killed; a pool of the standard library would work on for nobody, and would write
+    into the same files as the run that is started next.
+
+    Args:
+        workers: how many processes.
+        start: called once in each of them, a function of a module; None: nothing is.
+    """
+    others = set(multiprocessing.active_children())
+    # spawn: a forked child would inherit the parent's renderer and thread pools in an unusable state
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(start,))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(start: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start is not None:
+        start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -1,0 +1,76 @@
+"""Worker processes end with the process that started them: at its end, at an exception, and when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from para.processes import worker_pool
+
+SLOW_S = 30.0
+
+
+def note(folder: str) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+
+
+def work(folder: str, seconds: float = 0.0) -> int:
+    note(folder)
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_results_come_back_from_other_processes(tmp_path):
+    with worker_pool(1) as pool:
+        assert pool.submit(work, str(tmp_path)).result() != os.getpid()
+
+
+def test_an_exception_ends_the_workers_at_once_and_drops_what_waits(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), worker_pool(1) as pool:
+        for _ in range(5):
+            pool.submit(work, str(tmp_path), SLOW_S)
+        wait_for(lambda: any(tmp_path.iterdir()))
+        raise KeyboardInterrupt
+    assert time.monotonic() - started < SLOW_S
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the states of processes from /proc")
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    code = f"from tests.test_processes import main; main({str(tmp_path)!r})"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert all(is_running(pid) for pid in workers)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not any(is_running(pid) for pid in workers), seconds=5.0)
+
+
+def main(folder: str) -> None:
+    """The parent that gets killed."""
+    with worker_pool(2) as pool:
+        for future in [pool.submit(work, folder, SLOW_S) for _ in range(2)]:
+            future.result()
