@@ -8,7 +8,6 @@ from para.evaluation.results import (
     count_pairs,
     read_results,
     summarise,
-    write_json_atomic,
 )
 from para.evaluation.statistics import newcombe_paired_interval, wilson_interval
 from para.interfaces import Scene
@@ -161,12 +160,3 @@ def test_the_summary_has_the_documented_fields_and_is_json():
 def test_two_records_of_one_episode_are_refused():
     with pytest.raises(ValueError, match="policy para, split test, train_seed 0, scene 0"):
         summary([record(), record(outcome="missed")])
-
-
-def test_a_failed_write_leaves_the_old_json_and_no_rubbish(tmp_path):
-    path = tmp_path / "summary.json"
-    write_json_atomic(path, {"a": 1})
-    with pytest.raises(ValueError):
-        write_json_atomic(path, {"a": float("nan")})
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]

@@ -68,7 +68,7 @@ def make_config(**changes) -> dict:
         "world": "tabletop",
         "scale": {"name": "small", "image_size": list(IMAGE_SIZE), "note": "Two CPU cores, minutes."},
         "title": "Left to right: new object positions",
-        "question": "Trained only with the object on the left half of the table, does the policy place it on the right half?",
+        "question": "Trained with the object on the left half only, does the policy place it on the right half?",
         "command": "para experiment left_to_right --scale small --out runs/demo",
         "versions": {"para": "0.1.0", "torch": "2.13.0", "mujoco": "4.0.0"},
         "started": "2026-01-02 03:04:05 +0000",
@@ -177,10 +177,17 @@ def write_logs(folder: Path) -> None:
 
 
 def write_run(
-    folder: Path, *, n_test: int = 24, seeds: int = 1, errors: int = 0, config: dict | None = None, per_split: int = 3,
+    folder: Path,
+    *,
+    n_test: int = 24,
+    seeds: int = 1,
+    errors: int = 0,
+    config: dict | None = None,
+    per_split: int = 3,
+    pictures: bool = True,
     everything: bool = True,
-) -> Path:  # fmt: skip
-    """A run folder; without `everything` it holds `results.jsonl` alone."""
+) -> Path:
+    """A run folder; without `pictures` only its numbers, without `everything` `results.jsonl` alone."""
     records = make_records(n_test=n_test, seeds=seeds, errors=errors)
     append_records(folder / "results.jsonl", records)
     if not everything:
@@ -188,7 +195,8 @@ def write_run(
     config = config or make_config()
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "summary.json").write_text(json.dumps(make_summary(records, config)))
-    write_predictions(folder / "predictions")
-    write_videos(folder, records, per_split)
-    write_logs(folder)
+    if pictures:
+        write_predictions(folder / "predictions")
+        write_videos(folder, records, per_split)
+        write_logs(folder)
     return folder

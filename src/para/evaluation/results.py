@@ -148,22 +148,6 @@ def append_records(path: Path | str, records: Iterable[EpisodeRecord]) -> None:
         os.fsync(file.fileno())
 
 
-def write_json_atomic(path: Path | str, values: Any) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it. NaN raises ValueError."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def summarise(
     records: Sequence[EpisodeRecord],
     *,

@@ -105,20 +105,18 @@ def _outcomes(axis: Axes, records: Sequence[EpisodeRecord]) -> None:
         aside = 100 * SEED_SPREAD_M * (np.array([r.train_seed for r in chosen]) - (n_seeds - 1) / 2)
         size = {"s": 16, "X": 30}.get(mark, 26)
         colour = OUTCOME_COLOURS[outcome]
-        axis.scatter(xy_cm[:, 1] + aside, xy_cm[:, 0], size, colour, mark, linewidths=0.5, edgecolors="white", zorder=3)
+        style = {"marker": mark, "linewidths": 0.5, "edgecolors": "white", "zorder": 3}
+        axis.scatter(xy_cm[:, 1] + aside, xy_cm[:, 0], size, colour, **style)
 
 
 def distance_figure(run: RunFiles) -> str | None:
     """Rate against the distance from the training region, in bins, per main policy; None where no record knows it."""
     import matplotlib
 
-    known = [
-        r for r in run.records if r.boundary_distance_m is not None and r.error is None and r.split != "validation"
-    ]
+    ran = [r for r in run.records if r.error is None and r.split != "validation"]
+    known = [r for r in ran if r.boundary_distance_m is not None]
     policies = [p for p in run.main_policies if any(r.policy == p for r in known)]
-    edges = (
-        distance_bins(np.array([r.boundary_distance_m for r in known if r.policy == policies[0]])) if policies else []
-    )
+    edges = distance_bins(np.array([r.boundary_distance_m for r in known if r.policy in policies[:1]]))
     if len(edges) < 2:
         return None
     with matplotlib.rc_context(RC):
@@ -174,9 +172,8 @@ def _rate_by_distance(
     centres, rates, spans = np.array(centres), np.array(rates), np.array(spans)
     colour = policy_colour(policy)
     bars = [np.maximum(rates - spans[:, 0], 0), np.maximum(spans[:, 1] - rates, 0)]
-    axis.errorbar(
-        centres + aside_cm, rates, bars, color=colour, fmt="o-", ms=6, lw=1.4, elinewidth=2, label=policy_name(policy)
-    )
+    style = {"fmt": "o-", "ms": 6, "lw": 1.4, "elinewidth": 2, "label": policy_name(policy)}
+    axis.errorbar(centres + aside_cm, rates, bars, color=colour, **style)
     ticks = np.where(placed, 105, -5)
     axis.plot(100 * distance + aside_cm, ticks, "|", color=colour, ms=5, mew=0.7, alpha=0.6)
 

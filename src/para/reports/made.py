@@ -8,19 +8,9 @@ from typing import Any
 
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
-from para.reports.wording import duration, in_reading_order
+from para.reports.wording import duration, in_reading_order, trained_policy
 
-SHOWN_ELSEWHERE = {
-    "training_xy",
-    "command",
-    "versions",
-    "seconds",
-    "started",
-    "data_hash",
-    "title",
-    "question",
-    "thresholds",
-}
+SHOWN_ELSEWHERE = frozenset("training_xy command versions seconds started data_hash title question thresholds".split())
 """Entries of `config.json` that need no place among the options."""
 
 
@@ -38,12 +28,8 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     if config.get("data_hash"):
         facts.append(("Demonstrations", f"<code>{escape(str(config['data_hash']))}</code>"))
     facts.append(("Weights", _weights(run)))
-    facts.append(
-        (
-            "Records",
-            f"{len(run.records)} episodes in <code>results.jsonl</code>; every number above is computed from it",
-        )
-    )
+    n = len(run.records)
+    facts.append(("Records", f"{n} episodes in <code>results.jsonl</code>; every rate above is computed from them"))
     facts.append(("Intervals", escape(_methods(run))))
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     command = f"<pre>{escape(str(config['command']))}</pre>" if config.get("command") else ""
@@ -51,9 +37,7 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
 
 
 def _weights(run: RunFiles) -> str:
-    hashes = {
-        (r.policy.split("+execute")[0].removesuffix("+ensemble"), r.train_seed): r.checkpoint for r in run.records
-    }
+    hashes = {(trained_policy(r.policy), r.train_seed): r.checkpoint for r in run.records}
     named = [
         f"{escape(policy)} seed {seed} <code>{escape(hashes[policy, seed])}</code>"
         for policy in in_reading_order(name for name, _ in hashes)

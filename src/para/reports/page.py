@@ -82,7 +82,7 @@ def results_section(run: RunFiles, pictures: Pictures) -> str:
     return (
         f"{_scale_note(run)}{tables.main_table(run)}"
         '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Rates are of the '
-        "episodes that ran to their end.</p>"
+        f"episodes that ran to their end. {tables.paper_sources(run)}</p>"
         f"{tables.error_list(run)}{tables.comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
     )
 
@@ -92,35 +92,31 @@ def _scale_note(run: RunFiles) -> str:
         return ""
     note = (run.config.get("scale") or {}).get("note", "") if isinstance(run.config.get("scale"), dict) else ""
     return (
-        f'<p class="note"><b>Not the paper’s scale.</b> This run’s scale is <i>{escape(run.scale)}</i>, in the world '
-        f"<i>{escape(run.summary['world'])}</i>: its numbers are not comparable one to one with the paper’s, which stand "
-        f"beside them for orientation. {escape(note)}</p>"
+        f'<p class="note"><b>Not the paper’s scale: not comparable one to one.</b> This run’s scale is '
+        f"<i>{escape(run.scale)}</i>, in the world <i>{escape(run.summary['world'])}</i>; the paper’s numbers stand "
+        f"beside ours for orientation. {escape(note)}</p>"
     )
 
 
 def positions_section(run: RunFiles, pictures: Pictures) -> str:
     """The map and the plot of success against distance."""
     n_scenes = len({(r.split, r.scene_index) for r in run.records if r.split != "validation"})
-    n_seeds = len({r.train_seed for r in run.records})
+    n_seeds, n_trained = len({r.train_seed for r in run.records}), len(run.training_xy)
+    trained = f"The {n_trained} training positions are the grey squares, their region is shaded. " if n_trained else ""
     seeds = f" Marks side by side are the {n_seeds} training seeds." if n_seeds > 1 else ""
-    trained = (
-        f"The {len(run.training_xy)} training positions are the small grey squares, their region is shaded. "
-        if len(run.training_xy)
-        else ""
-    )
     outcomes_map = pictures.figure(
         "map",
         figures.positions_figure(run),
-        f"Where the object lay at the start of each of {n_scenes} scored scenes, and what became of it: {tables.legend(run)}. "
-        f"{trained}Drawn as the camera sees it: the camera looks back at the robot, so the robot is beyond the upper edge and "
-        f"the image’s right is the table’s +y.{seeds}",
+        f"Where the object lay at the start of each of {n_scenes} scored scenes, and what became of it: "
+        f"{tables.legend(run)}. {trained}Drawn as the camera sees it: the camera looks back at the robot, so the robot "
+        f"is beyond the upper edge, and the image’s right is the table’s +y.{seeds}",
         "Map of training and scored positions, coloured by outcome, one panel per policy",
     )
     distance = pictures.figure(
         "distance",
         figures.distance_figure(run),
-        "Success against how far the object lies from the training region, which ends at the grey line (0 cm: within it). "
-        "Points: rates of bins with about equally many scenes; n: trials per policy; bars: 95% Wilson intervals; ticks: single episodes, placed "
+        "Success against how far the object lies from the training region (0 cm: within it). Points: bins with about "
+        "equally many scenes; n: trials per policy; bars: 95% Wilson intervals; ticks: single episodes, placed "
         "above, not placed below.",
         "Success against distance from the training region",
     )
@@ -131,9 +127,9 @@ def executions_section(run: RunFiles, pictures: Pictures) -> str | None:
     """The table of executed steps."""
     table = tables.execution_table(run)
     return table and (
-        "<p>A policy predicts a chunk of steps, carries out the first few, and looks again. How many changes what is tested: "
-        "all of them asks most of a single look, one asks most of the closed loop. With temporal ensembling the policy looks at "
-        f"every step and follows the average of all chunks that reach it.</p>{table}"
+        "<p>A policy predicts a chunk of steps, carries out the first few, and looks again. How many changes what is "
+        "tested: all of them asks most of a single look, one asks most of the closed loop. With temporal ensembling "
+        f"the policy looks at every step and follows the average of all chunks that reach it.</p>{table}"
     )
 
 
@@ -148,8 +144,8 @@ def training_section(run: RunFiles, pictures: Pictures) -> str | None:
     return pictures.figure(
         "training",
         figures.training_figure(run.logs),
-        f"{n} training{'s' if n > 1 else ''}; dashed: variants. Losses of different policies have different units and cannot be "
-        "compared; errors on held-out demonstrations, in distribution, can.",
+        f"{n} training{'s' if n > 1 else ''}; dashed: variants. Losses of different policies have different units and "
+        "cannot be compared; errors on held-out demonstrations, in distribution, can.",
         "Training curves",
     )
 

@@ -125,7 +125,7 @@ def _enlarged(image: np.ndarray, width: int) -> tuple[np.ndarray, float]:
 
 
 def _drawable(uv: np.ndarray, scale: float) -> np.ndarray:
-    """Pixels of the original image as fixed-point pixels of the enlarged one; far outside they are pulled to its rim."""
+    """Pixels of the original image as fixed-point pixels of the enlarged one, within what OpenCV can draw."""
     enlarged = (np.nan_to_num(uv) + 0.5) * scale - 0.5
     return np.round(np.clip(enlarged, -2000, 4000) * 2**SHIFT).astype(np.int32)
 

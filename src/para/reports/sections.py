@@ -14,6 +14,9 @@ from para.reports.tables import coloured, legend
 from para.reports.videos import MAX_TILES, video_grid
 from para.reports.wording import in_reading_order, split_name, splits_in_reading_order, variant_of
 
+STAGES = ("reach", "grasp", "carry")
+"""In the order in which they happen: predictions whose names end so are shown in that order."""
+
 N_STEPS_EARLY_LATE = 6
 """Of the heatmaps early and late in training, so many steps are shown."""
 
@@ -23,8 +26,8 @@ def rollouts_section(run: RunFiles, pictures: Pictures) -> str | None:
     if not run.videos:
         return None
     parts = [
-        f"<p>Each tile is one episode in a scene of its own, played until it ends and then held: {legend(run)} (frame and mark). "
-        "Tiles at the same place of two grids are the same scene.</p>"
+        "<p>Each tile is one episode, played until it ends and then held with the frame and mark of its outcome: "
+        f"{legend(run)}. Tiles at the same place of two grids are the same scene.</p>"
     ]
     for split in splits_in_reading_order(v.split for v in run.videos):
         of_split = [v for v in run.videos if v.split == split]
@@ -45,7 +48,7 @@ def _grid(videos: Sequence[RolloutVideo], policy: str) -> str:
     source = data_uri(video_grid(shown), "video/mp4")
     return (
         f'<figure><video src="{source}" autoplay loop muted playsinline controls></video>'
-        f"<figcaption>{coloured(policy)}: the first {len(shown)} scenes; {said or 'none ran to its end'}.</figcaption></figure>"
+        f"<figcaption>{coloured(policy)}: {len(shown)} scenes; {said or 'none ran to its end'}.</figcaption></figure>"
     )
 
 
@@ -53,16 +56,16 @@ def predictions_section(run: RunFiles, pictures: Pictures) -> str | None:
     """For each scene: input, heatmaps, lifted path; then heatmaps early and late in training."""
     main = [p for p in run.predictions if not variant_of(p.policy)]
     scenes: dict[str, list[Prediction]] = {}
-    for prediction in sorted(main, key=lambda p: (p.kind != "train", p.name)):
+    for prediction in sorted(main, key=lambda p: (p.kind != "train", _stage(p.name), p.name)):
         if prediction.kind in ("train", "test"):
             scenes.setdefault(prediction.name, []).append(prediction)
     if not scenes and not main:
         return None
     parts = [
-        "<p>One look at a scene: the image that the policies got (cross: the end effector, where PARA’s start keypoint is), "
-        "the path that each predicts for the next steps, and what the expert would do from there (white in the image, black "
-        "in the plots). Then, for each step, PARA’s heatmap over the image: brighter is more likely, on a square-root "
-        "scale relative to that step’s brightest cell; dot: the decoded pixel; ring: the expert’s.</p>"
+        "<p>One look at a scene: the image that the policies got (cross: the end effector), the path that each "
+        "predicts for the next steps, and what the expert would do from there (white in the image, black in plots). "
+        "Then, for each step, the heatmap over the image: brighter is more likely, on a square-root scale relative to "
+        "the step’s brightest cell; dot: the decoded pixel; ring: the expert’s.</p>"
     ]
     parts += [_scene(group, pictures) for group in scenes.values()]
     for policy in in_reading_order(p.policy for p in main):
@@ -70,12 +73,17 @@ def predictions_section(run: RunFiles, pictures: Pictures) -> str | None:
     return "".join(parts)
 
 
+def _stage(name: str) -> int:
+    last = name.rpartition("_")[2]
+    return STAGES.index(last) if last in STAGES else len(STAGES)
+
+
 def _scene(group: Sequence[Prediction], pictures: Pictures) -> str:
     order = in_reading_order(p.policy for p in group)
     group = sorted(group, key=lambda p: order.index(p.policy))
     looks = [
-        f"<figure>{_image(pictures_of.path_image(p), f'Paths over the image, {p.policy}')}<figcaption>{coloured(p.policy)}: "
-        f"{_errors_text(p)}</figcaption></figure>"
+        f"<figure>{_image(pictures_of.path_image(p), f'Paths over the image, {p.policy}')}"
+        f"<figcaption>{coloured(p.policy)}: {_errors_text(p)}</figcaption></figure>"
         for p in group
     ]
     looks.append(

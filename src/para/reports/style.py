@@ -30,8 +30,12 @@ OUTCOME_COLOURS = {"placed": "#24914a", "grasped": "#e3b505", "missed": "#c62f3d
 OUTCOME_MARKS = {"placed": "o", "grasped": "^", "missed": "X", "error": "s"}
 """matplotlib's marker of each outcome."""
 
-OUTCOME_SIGNS = {"placed": "\N{BLACK CIRCLE}", "grasped": "\N{BLACK UP-POINTING TRIANGLE}", "missed": "\N{MULTIPLICATION X}",
-                 "error": "\N{BLACK SQUARE}"}  # fmt: skip
+OUTCOME_SIGNS = {
+    "placed": "\N{BLACK CIRCLE}",
+    "grasped": "\N{BLACK UP-POINTING TRIANGLE}",
+    "missed": "\N{MULTIPLICATION X}",
+    "error": "\N{BLACK SQUARE}",
+}
 """The same shapes in text."""
 
 FONTS = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"

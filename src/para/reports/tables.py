@@ -61,15 +61,16 @@ def main_table(run: RunFiles) -> str:
     for split in splits:
         for number, policy in enumerate(run.main_policies):
             for row in run.rows(policy, split):
-                first = (
-                    f'<th scope="rowgroup" class="split">{escape(split_name(split))}</th>'
-                    if number == 0
-                    else "<td></td>"
-                )
-                lines.append(
-                    f"<tr{' class=first' if number == 0 else ''}>{first}<td>{coloured(policy)}</td>{_cells(row, run)}</tr>"
-                )
+                said = escape(split_name(split)) if number == 0 else ""
+                lines.append(f'<tr><td class="split">{said}</td><td>{coloured(policy)}</td>{_cells(row, run)}</tr>')
     return _table(["", "policy", *_heads(run)], lines)
+
+
+def paper_sources(run: RunFiles) -> str:
+    """Where the paper's numbers come from, in words."""
+    rows = [row for row in run.summary["rows"] if row["paper"] is not None and row["paper_source"]]
+    said = [f"{policy_name(row['policy'])} {percent(row['paper'])}: {row['paper_source']}" for row in rows]
+    return escape(f"Sources of the paper’s numbers: {'; '.join(said)}.") if said else ""
 
 
 def variants_table(run: RunFiles) -> str | None:
@@ -82,8 +83,8 @@ def variants_table(run: RunFiles) -> str | None:
         for split in splits_in_reading_order(row["split"] for row in run.rows(variant)):
             (row,) = run.rows(variant, split)
             said = f'<div class="why">{escape(str(why.get(variant, "")))}</div>' if split != "train" else ""
-            cells = f"<td>{coloured(variant)}{said}</td><td>{escape(split_name(split))}</td>{_cells(row, run)}"
-            lines.append(f"<tr>{cells}</tr>")
+            where = f'<td class="split">{escape(split_name(split))}</td>'
+            lines.append(f"<tr><td>{coloured(variant)}{said}</td>{where}{_cells(row, run)}</tr>")
     return _table(["policy", "", *_heads(run)], lines) if lines else None
 
 
@@ -141,8 +142,8 @@ def error_list(run: RunFiles) -> str:
     ]
     total = sum(errors.values())
     return (
-        f'<div class="errors"><p>{total} of {len(run.records)} episodes raised an error. They are counted apart, as neither '
-        f"placed nor missed:</p><ul>{''.join(items)}</ul></div>"
+        f'<div class="errors"><p>{total} of {len(run.records)} episodes raised an error. They are counted apart, as '
+        f"neither placed nor missed:</p><ul>{''.join(items)}</ul></div>"
     )
 
 
@@ -150,11 +151,11 @@ def comparisons_list(run: RunFiles) -> str:
     """Every paired comparison of the summary, in words."""
     items = [
         f"<li>{coloured(c['a'])} against {coloured(c['b'])}, {escape(split_name(c['split']).lower())}: "
-        f"{escape(comparison_text(c))}. Both placed in {c['both']} scenes, only {escape(policy_name(c['a']))} in {c['a_only']}, "
-        f"only {escape(policy_name(c['b']))} in {c['b_only']}.</li>"
+        f"{escape(comparison_text(c))}. Both placed in {c['both']} pairs, only the first in {c['a_only']}, only the "
+        f"second in {c['b_only']}.</li>"
         for c in run.summary["comparisons"]
     ]
-    return f"<ul class='plain'>{''.join(items)}</ul>" if items else ""
+    return f"<h3>Paired comparisons, on the same scenes</h3><ul class='plain'>{''.join(items)}</ul>" if items else ""
 
 
 def seeds_text(run: RunFiles) -> str:
@@ -167,9 +168,8 @@ def seeds_text(run: RunFiles) -> str:
                 lines.append(f"<li>{coloured(policy)}, {escape(split_name(row['split']).lower())}: {counts}</li>")
     if not lines:
         return ""
-    return (
-        f"<p>Placed, by training seed; the intervals above pool the seeds.</p><ul class='plain'>{''.join(lines)}</ul>"
-    )
+    said = "<h3>Placed, by training seed</h3><p>The intervals above pool the seeds.</p>"
+    return f"{said}<ul class='plain'>{''.join(lines)}</ul>"
 
 
 def _seed_count(run: RunFiles, policy: str, split: str, seed: int) -> str:
@@ -180,22 +180,16 @@ def _seed_count(run: RunFiles, policy: str, split: str, seed: int) -> str:
 def legend(run: RunFiles) -> str:
     """What the colours and shapes of outcomes mean."""
     outcomes = [*OUTCOMES, *(["error"] if _has_errors(run) else [])]
-    items = [
-        f'<span class="outcome"><span style="color:{OUTCOME_COLOURS[o]}">{OUTCOME_SIGNS[o]}</span> {o}</span>'
-        for o in outcomes
-    ]
-    return ", ".join(items)
+    return ", ".join(f'<span class="outcome">{_sign(outcome)} {outcome}</span>' for outcome in outcomes)
+
+
+def _sign(outcome: str) -> str:
+    return f'<span style="color:{OUTCOME_COLOURS[outcome]}">{OUTCOME_SIGNS[outcome]}</span>'
 
 
 def _heads(run: RunFiles) -> list[str]:
-    outcomes = [f'<span style="color:{OUTCOME_COLOURS[o]}">{OUTCOME_SIGNS[o]}</span> {o}' for o in OUTCOMES]
-    return [
-        "ours: placed",
-        "",
-        *(["paper"] if _has_paper(run) else []),
-        *outcomes,
-        *(["errors"] if _has_errors(run) else []),
-    ]
+    paper, errors = ["paper"] if _has_paper(run) else [], ["errors"] if _has_errors(run) else []
+    return ["ours: placed", "", *paper, *(f"{_sign(outcome)} {outcome}" for outcome in OUTCOMES), *errors]
 
 
 def _cells(row: Row, run: RunFiles) -> str:
@@ -224,7 +218,7 @@ def _rate_cell(row: Row) -> str:
 def _paper_cell(row: Row) -> str:
     if row["paper"] is None:
         return '<span class="none">–</span>'
-    return f'{escape(percent(row["paper"]))}<div class="why">{escape(row["paper_source"] or "")}</div>'
+    return escape(percent(row["paper"]))
 
 
 def _interval_bar(row: Row) -> str:
@@ -247,4 +241,5 @@ def _interval_bar(row: Row) -> str:
 
 def _table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full") -> str:
     cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    return f'<div class="scroll"><table class="{kind}"><thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    head, body = f"<thead><tr>{cells}</tr></thead>", f"<tbody>{''.join(lines)}</tbody>"
+    return f'<div class="scroll"><table class="{kind}">{head}{body}</table></div>'

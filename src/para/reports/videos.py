@@ -30,8 +30,8 @@ ENCODING = VideoEncoding(crf=27, keyframe_every=60)
 def video_grid(videos: Sequence[RolloutVideo]) -> bytes:
     """The MP4 file of a grid of rollouts, in the given order, at most `MAX_TILES` of them.
 
-    While an episode runs its frame is thin; when it is over, the last picture stays, with a thick frame and a mark: green
-    disc placed, yellow triangle grasped, red cross missed.
+    While an episode runs its frame is grey; when it is over, the last picture stays, in its outcome's colour and with a
+    mark: green disc placed, yellow triangle grasped, red cross missed, grey square an error.
 
     Raises:
         FileNotFoundError, ValueError: if a video is missing or damaged.

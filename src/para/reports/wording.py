@@ -77,10 +77,16 @@ def variant_of(policy: str) -> str:
 
 
 def execution_of(variant: str) -> int | str | None:
-    """Which way of executing chunks a variant's name means: a number of steps, "all" or "ensemble"; None: no such name."""
+    """Which way of executing chunks a variant's name means: a number of steps, "all" or "ensemble"; None: none."""
     if match := re.fullmatch(r"execute_?(\d+)", variant):
         return int(match[1])
     return {"execute_all": "all", "ensemble": "ensemble"}.get(variant)
+
+
+def trained_policy(policy: str) -> str:
+    """The policy without its way of execution, as checkpoints are named: `para` of `para+execute1`."""
+    parts = policy.split("+")
+    return "+".join([parts[0], *(part for part in parts[1:] if execution_of(part) is None)])
 
 
 def policy_name(policy: str) -> str:
