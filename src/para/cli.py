@@ -111,9 +111,10 @@ class Record:
 
         from para.datasets import record
         from para.experiments.halves import grid_scenes
-        from para.worlds import make_world
+        from para.worlds import make_world, world_entry
 
-        scenes = grid_scenes(None if self.half == "all" else self.half, random_starts=self.random_starts)
+        half = None if self.half == "all" else self.half
+        scenes = grid_scenes(world_entry(self.world).workspace, half, random_starts=self.random_starts)
         build = partial(make_world, self.world, self.image_size)
         report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless)
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")

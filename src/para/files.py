@@ -39,8 +39,8 @@ def disk_error(error: OSError, path: Path) -> OSError:
         return error
     return OSError(
         errno.ENOSPC,
-        f"the disk is full: {path} could not be written; what was finished before is untouched; free some space and run "
-        "the same command again",
+        f"the disk is full: {path} could not be written; what was finished before is untouched; free some space and "
+        "run the same command again",
     )
 
 

@@ -5,7 +5,7 @@ turns it into an `ActionChunk`: where the end effector goes in the next T steps.
 in which the two meet, and what happened is an `Episode` with an `Outcome`. A `Backbone` is the part of a policy that
 turns the image into a grid of features.
 
-The world frame: metres, z up, z = 0 on the table top; each world converts at its border. The gripper is 0 closed, 1 open.
+The world frame: metres, z up, z = 0 on the table top; each world converts at its border. The gripper: 0 closed, 1 open.
 Shapes: B batch, T horizon (steps of a chunk), C channels, H x W image rows and columns, h x w feature rows and columns.
 """
 
@@ -53,7 +53,7 @@ class Observation:
             )
         shapes = (tuple(self.ee_position.shape), tuple(self.gripper.shape), tuple(self.camera.K.shape[:-2]))
         if shapes != ((B, 3), (B,), (B,)):
-            raise ValueError(f"ee_position, gripper and camera must be (B, 3), (B,) and (B,) with B = {B}; got {shapes}")
+            raise ValueError(f"ee_position, gripper and camera must be (B, 3), (B,), (B,) with B = {B}; got {shapes}")
 
     def __len__(self) -> int:
         return self.image.shape[0]
@@ -267,7 +267,9 @@ class Policy(Protocol):
     config: Any
     """A frozen dataclass; with the weights it is all that is needed to rebuild the policy."""
 
-    def loss(self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """The loss to minimise under "total", and its parts and error measures (scalars) under their own names.
 
         `generator` feeds the augmentation of the training images; None: no augmentation.

@@ -23,7 +23,7 @@ def build(padding: str) -> SmallConv:
 
 
 def test_shifting_the_image_by_strides_shifts_every_cell_exactly():
-    # Receptive field: 1 + 2 + 4 cells of dilation and one of embedding, so what the patch changes ends inside the image.
+    # Receptive field: 1 + 2 + 4 cells of dilation and one of embedding, so the patch changes nothing at the border.
     net = build("replicate")
     here, there = net(blob_image(60, 48)).grid, net(blob_image(60 + 3 * 4, 48 + 2 * 4)).grid
     torch.testing.assert_close(there[..., 2:, 3:], here[..., :-2, :-3], rtol=0, atol=1e-5)

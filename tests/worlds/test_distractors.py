@@ -13,8 +13,8 @@ FURNITURE = tuple(name for name, d in DISTRACTORS.items() if d.furniture)
 @pytest.mark.parametrize("seed", range(20))
 def test_distractors_stand_clear_of_the_task_and_of_each_other(seed):
     generator = np.random.default_rng(seed)
-    bowl = scenes.sample_object_xy(*scenes.region(), 1, generator=generator)[0]
-    goal = np.array(scenes.goal_of(Scene(tuple(bowl))))
+    bowl = scenes.sample_object_xy(*scenes.TABLETOP.region(), 1, generator=generator)[0]
+    goal = np.array(scenes.TABLETOP.goal_of(Scene(tuple(bowl))))
     poses = place(SMALL + FURNITURE, bowl, goal, generator=generator)
     assert set(poses) == set(DISTRACTORS)
     path = bowl + np.linspace(0, 1, 50)[:, None] * (goal - bowl)

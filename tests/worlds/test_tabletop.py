@@ -64,8 +64,8 @@ def test_every_grid_position_is_in_reach_and_in_view_with_the_path_of_the_task(w
     camera = world.reset(MIDDLE).camera[0].to(dtype=torch.float64)
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=-1)
-    for xy in scenes.grid_positions().reshape(-1, 2):
-        bowl, plate = np.append(xy, 0.0), np.append(scenes.goal_of(Scene(tuple(xy))), 0.0)
+    for xy in scenes.TABLETOP.grid_positions().reshape(-1, 2):
+        bowl, plate = np.append(xy, 0.0), np.append(scenes.TABLETOP.goal_of(Scene(tuple(xy))), 0.0)
         hands = [p + [*GRASP_OFFSET[:2], z] for p in (bowl, plate) for z in (GRASP_OFFSET[2], HOVER_HEIGHT + 0.02)]
         for p_world in hands:
             np.testing.assert_allclose(arm.clamp_to_reach(p_world), p_world, atol=1e-12)

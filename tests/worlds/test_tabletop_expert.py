@@ -8,7 +8,7 @@ from para.worlds.tabletop_expert import DWELL_FRAMES, GRASP_OFFSET, MAX_STEP, Ph
 from tests.worlds.conftest import run_expert
 
 MIDDLE = Scene(object_xy=(0.0, -0.08))
-CORNERS = [tuple(scenes.grid_positions()[i, j]) for i in (0, 15) for j in (0, 15)]
+CORNERS = [tuple(scenes.TABLETOP.grid_positions()[i, j]) for i in (0, 15) for j in (0, 15)]
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def place_open_loop(world, xy: np.ndarray, grasp_error: np.ndarray, place_error:
 
 def test_errors_of_1_cm_in_grasp_and_placement_are_mostly_tolerated(small):
     generator = np.random.default_rng(0)
-    positions = scenes.sample_object_xy(*scenes.region(), 20, generator=generator)
+    positions = scenes.sample_object_xy(*scenes.TABLETOP.region(), 20, generator=generator)
     errors = generator.normal(0.0, 0.01, (20, 2, 2))
     assert sum(place_open_loop(small, xy, *error) for xy, error in zip(positions, errors)) >= 16
 
@@ -164,7 +164,7 @@ def test_errors_of_1_cm_in_grasp_and_placement_are_mostly_tolerated(small):
 @pytest.mark.slow
 def test_the_expert_places_the_bowl_on_at_least_250_of_256_grid_positions(small):
     placed = 0
-    for xy in scenes.grid_positions().reshape(-1, 2):
+    for xy in scenes.TABLETOP.grid_positions().reshape(-1, 2):
         small.reset(Scene(object_xy=tuple(xy)))
         run_expert(small)
         placed += small.outcome() == "placed"
@@ -176,7 +176,7 @@ def test_the_expert_starts_anywhere_in_every_appearance_with_bowl_and_plate_apar
     generator = np.random.default_rng(0)
     names, placed = list(LOOKS), 0
     for k in range(32):
-        xy = scenes.sample_object_xy(*scenes.region("left"), 1, generator=generator)[0]
+        xy = scenes.sample_object_xy(*scenes.TABLETOP.region("left"), 1, generator=generator)[0]
         goal = scenes.sample_object_xy((-0.2, 0.08), (0.19, 0.38), 1, generator=generator)[0]
         start = generator.uniform(arm.BOX_LOW, arm.BOX_HIGH)
         small.reset(Scene(tuple(xy), tuple(goal), ee_start=tuple(start), appearance=names[k % len(names)], seed=k))
@@ -189,10 +189,22 @@ def test_the_expert_starts_anywhere_in_every_appearance_with_bowl_and_plate_apar
 def test_random_actions_neither_break_the_physics_nor_leave_the_safe_box(small):
     generator = np.random.default_rng(1)
     for k in range(30):
-        xy = scenes.sample_object_xy(*scenes.region(), 1, generator=generator)[0]
+        xy = scenes.sample_object_xy(*scenes.TABLETOP.region(), 1, generator=generator)[0]
         small.reset(Scene(object_xy=tuple(xy)))
         for _ in range(20):
             spread = 0.08 if k % 2 else 1.0
             small.execute(np.append(xy, 0.0) + generator.normal(0, spread, 3), float(generator.integers(2)))
             assert (small.ee_position >= np.array(arm.BOX_LOW) - 1e-3).all()
             assert (small.ee_position <= np.array(arm.BOX_HIGH) + 1e-3).all()
+
+
+def test_without_dwell_the_gripper_acts_within_one_stored_frame_and_the_bowl_is_still_placed():
+    world = make_world("tabletop", (48, 64), dwell_frames=1)
+    world.reset(Scene((0.0, -0.1)))
+    expert, phases = world.expert(), []
+    while (action := expert.act()) is not None:
+        phases.append(action.phase)
+        world.execute(action.position, action.gripper)
+    world.close()
+    assert world.outcome() == "placed"
+    assert phases.count(Phase.CLOSE) == phases.count(Phase.OPEN) == 1

@@ -30,10 +30,10 @@ class SmallConvConfig:
     channels: int = 48
     """Features per cell."""
 
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2)
     """Dilation of each residual block, in cells."""
 
-    pooled_grid: int = 4
+    pooled_grid: int = 8
     """The pooled vector is the grid averaged to this many cells a side, flattened: what stands in for a CLS token.
     Averaging everything to one cell cannot even fit the training positions (see docs/method.md)."""
 

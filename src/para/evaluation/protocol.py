@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 EPISODE_TIMEOUT_S = 180.0
 """An episode that takes longer is recorded as an error: the original project's evaluation hung in some cells."""
 
+PATH_POINTS = 40
+"""A record keeps so many points of the end effector's path: enough to tell failures apart, and small."""
+
 VIDEO_FPS = 10
 """Frames per second of rollout videos; one frame is 0.15 s of the episode, so they play at 1.5 times the speed."""
 
@@ -156,12 +159,17 @@ def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
         seconds = round(time.perf_counter() - started, 3)
         reason = f"{type(error).__name__}: {error}"
         return EpisodeRecord(**base, outcome=None, steps=0, seconds=seconds, error=reason)
-    path = np.vstack([episode.ee_position, episode.action_position[-1:]])
     return EpisodeRecord(
         **base, outcome=episode.outcome, steps=episode.info["n_control_steps"],
         seconds=round(time.perf_counter() - started, 3), error=None,
-        ee_path=[[round(float(x), 3) for x in p] for p in path], video=trial.video,
+        ee_path=thin_path(episode.ee_position), video=trial.video,
     )  # fmt: skip
+
+
+def thin_path(ee_position: np.ndarray) -> list[list[float]]:
+    """At most `PATH_POINTS` points of a path (N, 3), evenly spaced in time, ends included, rounded to millimetres."""
+    chosen = np.unique(np.linspace(0, len(ee_position) - 1, PATH_POINTS).round().astype(int))
+    return [[round(float(x), 3) for x in point] for point in ee_position[chosen]]
 
 
 def start_worker() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from para.interfaces import Scene
 from para.rollout import RolloutConfig
+from para.worlds.scenes import Workspace
 
 
 class PaperNumber(NamedTuple):
@@ -81,8 +82,8 @@ class Experiment:
     question: str
     """What it asks, in a sentence."""
 
-    scenes: Callable[[Any, bool], SceneSet]
-    """(scale, validation) -> its scenes; with `validation` those to evaluate in are for choosing, never the test's."""
+    scenes: Callable[[Workspace, Any, bool], SceneSet]
+    """(workspace, scale, validation) -> its scenes; with `validation`, those for choosing in place of the test's."""
 
     recipes: tuple[Recipe, ...]
     """The policies, the headline ones first."""

@@ -9,18 +9,18 @@ import numpy as np
 from para.experiments.experiment import EvaluationScene, SceneSet
 from para.experiments.scale import Scale
 from para.interfaces import Scene
-from para.worlds import scenes as layout
+from para.worlds.scenes import Workspace, sample_object_xy
 
 SEEDS = {"starts": 11, "heldout": 12, "train": 13, "test": 14, "validation_train": 15, "validation_test": 16}
 """One stream of random numbers per set of scenes: the sets are disjoint, and none changes with another's size."""
 
 
-def half_scenes(train_half: str, test_half: str, scale: Scale, validation: bool) -> SceneSet:
+def half_scenes(train_half: str, test_half: str, workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     """Demonstrations on the grid of one half; evaluation off the grid, there ("train") and in the other ("test")."""
-    stream = partial(sample, train_half=train_half)
+    stream = partial(sample, workspace, train_half=train_half)
     prefix = "validation_" if validation else ""
     return SceneSet(
-        train=grid_scenes(train_half, random_starts=scale.random_starts, stride=scale.grid_stride),
+        train=grid_scenes(workspace, train_half, random_starts=scale.random_starts, stride=scale.grid_stride),
         heldout=[item.scene for item in stream("heldout", train_half, scale.n_heldout)],
         evaluation={
             "train": stream(f"{prefix}train", train_half, scale.n_in_distribution),
@@ -29,12 +29,12 @@ def half_scenes(train_half: str, test_half: str, scale: Scale, validation: bool)
     )
 
 
-def grid_scenes(half: str | None, *, random_starts: int, stride: int = 1) -> list[Scene]:
+def grid_scenes(workspace: Workspace, half: str | None, *, random_starts: int, stride: int = 1) -> list[Scene]:
     """One scene per grid position of a half (None: of the whole grid) from the arm's home, then as many from random
     starts, `random_starts` times over. `stride` takes every n-th position along each side.
     """
-    grid = layout.grid_positions()[::stride, ::stride].reshape(-1, 2)
-    positions = grid if half is None else grid[layout.boundary_distance(grid, half) == 0]
+    grid = workspace.grid_positions()[::stride, ::stride].reshape(-1, 2)
+    positions = grid if half is None else grid[workspace.boundary_distance(grid, half) == 0]
     home = [Scene(object_xy=(float(x), float(y)), seed=i) for i, (x, y) in enumerate(positions)]
     generator = np.random.default_rng(SEEDS["starts"])
     return home + [random_start(scene, generator) for _ in range(random_starts) for scene in home]
@@ -48,12 +48,12 @@ def random_start(scene: Scene, generator: np.random.Generator) -> Scene:
     return scene.with_(ee_start=tuple(round(float(value), 4) for value in start))
 
 
-def sample(stream: str, half: str, n: int, *, train_half: str) -> list[EvaluationScene]:
+def sample(workspace: Workspace, stream: str, half: str, n: int, *, train_half: str) -> list[EvaluationScene]:
     """Uniform positions in a half, from the stream of that name."""
     generator = np.random.default_rng(SEEDS[stream])
-    low, high = layout.region(half)
-    xy = layout.sample_object_xy(low, high, n, generator=generator).round(4)
-    distance = layout.boundary_distance(xy, train_half)
+    low, high = workspace.region(half)
+    xy = sample_object_xy(low, high, n, generator=generator).round(4)
+    distance = workspace.boundary_distance(xy, train_half)
     return [
         EvaluationScene(Scene(object_xy=(float(x), float(y)), seed=1000 * SEEDS[stream] + i), round(float(d), 4))
         for i, ((x, y), d) in enumerate(zip(xy, distance))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from para.experiments import pick_experiment
 from para.experiments.run import RunOptions, pick_recipes
 from para.experiments.scale import pick_scale
+from para.worlds import world_entry
 
 
 def describe_plan(options: RunOptions) -> str:
@@ -15,7 +16,7 @@ def describe_plan(options: RunOptions) -> str:
     """
     experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale)
     recipes = pick_recipes(experiment, options.recipes)
-    scenes = experiment.scenes(scale, options.validation)
+    scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     n_scenes = sum(len(items) for items in scenes.evaluation.values())
     n_executions = sum(len(recipe.executions) for recipe in recipes)
     splits = ", ".join(f"{len(items)} {split}" for split, items in scenes.evaluation.items())

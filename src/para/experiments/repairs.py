@@ -29,7 +29,7 @@ REPAIRS = Experiment(
     title="Gripper timing and replanning: the failures, and what repairs them",
     question="What does each repair do to success, in distribution and on the half that training left out?",
     scenes=partial(half_scenes, "left", "right"),
-    data={"demonstrations": {}, "demonstrations_no_dwell": {"dwell_frames": 0}},
+    data={"demonstrations": {}, "demonstrations_no_dwell": {"dwell_frames": 1}},
     recipes=(
         Recipe("para", para, LOOKS, why="all repairs: dwell in the demonstrations, random starts, four steps per look"),
         Recipe("para+home_starts", para, LOOKS, home_starts_only=True, why="no demonstrations from perturbed states"),

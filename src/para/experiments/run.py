@@ -26,7 +26,7 @@ from para.experiments.training_jobs import TrainJob, train_all
 from para.files import read_json, write_json
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_hash, config_to_dict
-from para.worlds import make_world
+from para.worlds import make_world, world_entry
 from para.worlds.stages import describe_stages
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
     """
     experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale)
     recipes = pick_recipes(experiment, options.recipes)
-    scenes = experiment.scenes(scale, options.validation)
+    scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     config = claim_folder(options, experiment, scale, recipes, scenes)
     spec = WorldSpec(options.world, scale.image_size)
     record_demonstrations(options, spec, experiment, recipes, scenes, config)

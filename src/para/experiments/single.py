@@ -13,7 +13,8 @@ from para.files import write_json
 from para.interfaces import Scene
 from para.rollout import RolloutConfig
 from para.training.checkpoint import load_policy, weights_hash
-from para.worlds import scenes as layout
+from para.worlds import world_entry
+from para.worlds.scenes import sample_object_xy
 
 
 def evaluate_checkpoint(
@@ -36,8 +37,8 @@ def evaluate_checkpoint(
         FileNotFoundError, ValueError: if the checkpoint is missing or damaged, or `out` holds other records.
     """
     policy = load_policy(checkpoint)
-    low, high = layout.region(half)
-    positions = layout.sample_object_xy(low, high, n, generator=np.random.default_rng(seed)).round(4)
+    low, high = world_entry(world).workspace.region(half)
+    positions = sample_object_xy(low, high, n, generator=np.random.default_rng(seed)).round(4)
     weights = weights_hash(checkpoint)
     trials = [
         Trial(

@@ -9,21 +9,34 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from para.interfaces import World
+from para.worlds.scenes import TABLETOP, Workspace
 
 
 def _tabletop(
-    image_size: tuple[int, int] = (128, 128), *, servo: str = "teleport", render_quality: str = "fast"
+    image_size: tuple[int, int] = (128, 128),
+    *,
+    servo: str = "teleport",
+    render_quality: str = "fast",
+    dwell_frames: int = 3,
 ) -> World:
     from para.worlds.tabletop import TabletopWorld
 
-    return TabletopWorld(image_size, servo=servo, render_quality=render_quality)
+    return TabletopWorld(image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames)
 
 
-WORLDS: dict[str, Callable[..., World]] = {"tabletop": _tabletop}
-"""name -> build(image_size=(H, W), **options)."""
+class WorldEntry(NamedTuple):
+    """A registered world: how to build it, and where its object may lie."""
+
+    build: Callable[..., World]
+    """build(image_size=(H, W), **options)."""
+
+    workspace: Workspace
+
+
+WORLDS: dict[str, WorldEntry] = {"tabletop": WorldEntry(_tabletop, TABLETOP)}
 
 
 def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: Any) -> World:
@@ -32,19 +45,25 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
     Args:
         name: a key of `WORLDS`.
         image_size: (H, W) of its observations, pixels.
-        options: of that world; "tabletop" has `servo` and `render_quality`.
+        options: of that world; "tabletop" has `servo`, `render_quality` and `dwell_frames`.
 
     Raises:
         ValueError: for an unknown world or option, or a value that the option does not take.
         ImportError: where its simulator or a renderer is missing; it says what to install.
     """
-    if name not in WORLDS:
-        raise ValueError(f"no world '{name}'{_hint(name, WORLDS)}")
-    known = [option for option in inspect.signature(WORLDS[name]).parameters if option != "image_size"]
+    build = world_entry(name).build
+    known = [option for option in inspect.signature(build).parameters if option != "image_size"]
     for option in options:
         if option not in known:
             raise ValueError(f"world '{name}' has no option '{option}'{_hint(option, known)}")
-    return WORLDS[name](image_size=image_size, **options)
+    return build(image_size=image_size, **options)
+
+
+def world_entry(name: str) -> WorldEntry:
+    """A registered world by name. Raises ValueError with the nearest name for an unknown one."""
+    if name not in WORLDS:
+        raise ValueError(f"no world '{name}'{_hint(name, WORLDS)}")
+    return WORLDS[name]
 
 
 def _hint(name: str, known) -> str:

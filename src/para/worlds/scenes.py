@@ -1,4 +1,4 @@
-"""Initial conditions of the `tabletop` world: where the bowl may lie and where the camera may stand. Numpy only.
+"""Initial conditions: where a world's object may lie and where its camera may stand. Numpy only.
 
 World frame: metres, z up, z = 0 on the table top. The camera stands in front of the table and looks back at the robot,
 so image right is +y, "left" is small y; "near" is near the robot, which is small x.
@@ -7,77 +7,82 @@ so image right is +y, "left" is small y; "near" is near the robot, which is smal
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from para.interfaces import Scene
 
-WORKSPACE_LOW = (-0.20, -0.38)
-"""Smallest (x, y) of the bowl's centre, metres: nearest to the robot, leftmost in the image."""
-
-WORKSPACE_HIGH = (0.19, 0.22)
-"""Largest (x, y) of the bowl's centre, metres; 39 cm by 60 cm beyond `WORKSPACE_LOW`, as in the paper."""
-
-GOAL_OFFSET = (0.0, 0.16)
-"""Plate centre minus bowl centre where `Scene.goal_xy` is None, metres. The workspace is shifted to the left by half of
-it, so that bowl and plate together lie symmetrically before the robot and the camera (which are at y = 0)."""
-
-N_GRID = 16
-"""Grid positions along each side of the workspace."""
-
 HALVES = ("left", "right", "near", "far")
 
 
-def grid_positions() -> np.ndarray:
-    """The bowl's 16 x 16 grid, [i, j] with i along x (near to far) and j along y (left to right in the image).
+@dataclass(frozen=True)
+class Workspace:
+    """Where the object of a world may lie: a box on the table with a grid of positions, which experiments split."""
 
-    Returns:
-        (16, 16, 2) metres. `[:, :8]` is the left half, `[:8]` the near half.
-    """
-    x = np.linspace(WORKSPACE_LOW[0], WORKSPACE_HIGH[0], N_GRID)
-    y = np.linspace(WORKSPACE_LOW[1], WORKSPACE_HIGH[1], N_GRID)
-    return np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    low: tuple[float, float]
+    """Smallest (x, y) of the object's centre, metres: nearest to the robot, leftmost in the image."""
+
+    high: tuple[float, float]
+    """Largest (x, y), metres."""
+
+    goal_offset: tuple[float, float]
+    """Goal centre minus object centre where `Scene.goal_xy` is None, metres."""
+
+    n_grid: int = 16
+    """Grid positions along each side."""
+
+    def grid_positions(self) -> np.ndarray:
+        """The training positions. (n_grid, n_grid, 2) metres; [i, j] with i along x (near to far), j along y (left to
+        right in the image). `[:, : n_grid // 2]` is the left half, `[: n_grid // 2]` the near half.
+        """
+        x = np.linspace(self.low[0], self.high[0], self.n_grid)
+        y = np.linspace(self.low[1], self.high[1], self.n_grid)
+        return np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+
+    def grid_half(self, half: str) -> np.ndarray:
+        """The grid positions of one half of the workspace, (n_grid^2 / 2, 2) metres.
+
+        Raises:
+            ValueError: if `half` is none of left, right, near, far.
+        """
+        grid, middle = self.grid_positions(), self.n_grid // 2
+        parts = {"left": grid[:, :middle], "right": grid[:, middle:], "near": grid[:middle], "far": grid[middle:]}
+        if half not in parts:
+            raise ValueError(f"no half '{half}' of the workspace (known: {', '.join(HALVES)})")
+        return parts[half].reshape(-1, 2)
+
+    def region(self, half: str | None = None) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Smallest and largest (x, y) of the object in one half of the workspace (None: in all of it), metres.
+
+        The region of a half ends with its last row of grid positions, so that the gap between the halves, one grid
+        spacing wide, belongs to neither.
+
+        Raises:
+            ValueError: if `half` is none of left, right, near, far.
+        """
+        if half is None:
+            return self.low, self.high
+        positions = self.grid_half(half)
+        low, high = positions.min(axis=0), positions.max(axis=0)
+        return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
+
+    def boundary_distance(self, xy: np.ndarray, half: str) -> np.ndarray:
+        """How far positions lie from the region of a half, 0 within it. (..., 2) -> (...) metres."""
+        low, high = (np.asarray(corner) for corner in self.region(half))
+        beyond = np.maximum(np.maximum(low - xy, np.asarray(xy) - high), 0.0)  # (..., 2)
+        return np.linalg.norm(beyond, axis=-1)
+
+    def goal_of(self, scene: Scene) -> tuple[float, float]:
+        """The goal's centre in a scene, metres: `Scene.goal_xy`, or the fixed offset from the object."""
+        if scene.goal_xy is not None:
+            return scene.goal_xy
+        return scene.object_xy[0] + self.goal_offset[0], scene.object_xy[1] + self.goal_offset[1]
 
 
-def grid_half(half: str) -> np.ndarray:
-    """The 128 grid positions of one half of the workspace, (128, 2) metres.
-
-    Raises:
-        ValueError: if `half` is none of left, right, near, far.
-    """
-    grid = grid_positions()
-    parts = {
-        "left": grid[:, : N_GRID // 2],
-        "right": grid[:, N_GRID // 2 :],
-        "near": grid[: N_GRID // 2],
-        "far": grid[N_GRID // 2 :],
-    }
-    if half not in parts:
-        raise ValueError(f"no half '{half}' of the workspace (known: {', '.join(HALVES)})")
-    return parts[half].reshape(-1, 2)
-
-
-def region(half: str | None = None) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Smallest and largest (x, y) of the bowl in one half of the workspace (None: in all of it), metres.
-
-    The region of a half ends with its last row of grid positions, so that the gap between the halves, one grid spacing
-    wide, belongs to neither.
-
-    Raises:
-        ValueError: if `half` is none of left, right, near, far.
-    """
-    if half is None:
-        return WORKSPACE_LOW, WORKSPACE_HIGH
-    positions = grid_half(half)
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
-
-
-def boundary_distance(xy: np.ndarray, half: str) -> np.ndarray:
-    """How far positions lie from the region of a half, 0 within it. (..., 2) -> (...) metres."""
-    low, high = (np.asarray(corner) for corner in region(half))
-    beyond = np.maximum(np.maximum(low - xy, np.asarray(xy) - high), 0.0)  # (..., 2)
-    return np.linalg.norm(beyond, axis=-1)
+TABLETOP = Workspace(low=(-0.20, -0.38), high=(0.19, 0.22), goal_offset=(0.0, 0.16))
+"""39 cm by 60 cm, as in the paper. It is shifted to the left by half of the goal's offset, so that bowl and plate
+together lie symmetrically before the robot and the camera (which are at y = 0)."""
 
 
 def sample_object_xy(
@@ -113,13 +118,6 @@ def viewpoint_cap(max_theta_deg: float = 25.0, n_theta: int = 8, n_phi: int = 8)
     phis = np.arange(n_phi) * (360.0 / n_phi)
     rings = [(theta, phi) for theta in thetas[1:] for phi in phis]
     return np.array([(0.0, 0.0), *rings])
-
-
-def goal_of(scene: Scene) -> tuple[float, float]:
-    """The plate's centre in a scene, metres: `Scene.goal_xy`, or the fixed offset from the bowl."""
-    if scene.goal_xy is not None:
-        return scene.goal_xy
-    return scene.object_xy[0] + GOAL_OFFSET[0], scene.object_xy[1] + GOAL_OFFSET[1]
 
 
 def check_scene_numbers(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from para.worlds import appearance, arm, distractors, mujoco_camera, scenes, tab
 from para.worlds.rendering import import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
 from para.worlds.stages import BowlState, StageTracker
-from para.worlds.tabletop_expert import TabletopExpert
+from para.worlds.tabletop_expert import DWELL_FRAMES, TabletopExpert
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +38,19 @@ class TabletopWorld:
     """See `para.interfaces.World`. Targets out of reach are clamped (`arm.clamp_to_reach`), never an error."""
 
     def __init__(
-        self, image_size: tuple[int, int] = (128, 128), *, servo: str = "teleport", render_quality: str = "fast"
+        self,
+        image_size: tuple[int, int] = (128, 128),
+        *,
+        servo: str = "teleport",
+        render_quality: str = "fast",
+        dwell_frames: int = DWELL_FRAMES,
     ):
         """
         Args:
             image_size: (H, W) of observations, pixels.
             servo: "teleport" (the arm is where the path says) or "controller" (joint controllers track the path).
             render_quality: "fast" (2 ms a frame at 128 x 128 in software) or "nice" (shadows, multisampling).
+            dwell_frames: stored frames for which the demonstrator rests while the gripper closes, and while it opens.
 
         Raises:
             ValueError: for an unknown option.
@@ -55,8 +61,11 @@ class TabletopWorld:
                 raise ValueError(f"world 'tabletop' knows {name} {' or '.join(known)}; got '{value}'")
         if len(image_size) != 2 or min(image_size) < 1:
             raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
+        if dwell_frames < 1:
+            raise ValueError(f"world 'tabletop' needs dwell_frames of at least 1 to grasp at all; got {dwell_frames}")
         mujoco = import_mujoco()
         self._mujoco = mujoco
+        self.dwell_frames = dwell_frames
         self.image_size = (int(image_size[0]), int(image_size[1]))
         xml, assets = tabletop_model.tabletop_mjcf(self.image_size, servo, render_quality)
         self._model = mujoco.MjModel.from_xml_string(xml, assets)
@@ -80,7 +89,7 @@ class TabletopWorld:
         """
         self._check(scene)
         self._mujoco.mj_resetData(self._model, self._data)
-        bowl_xy, self._goal_xy = np.array(scene.object_xy), np.array(scenes.goal_of(scene))
+        bowl_xy, self._goal_xy = np.array(scene.object_xy), np.array(scenes.TABLETOP.goal_of(scene))
         self._data.qpos[self._bowl_qpos : self._bowl_qpos + 7] = [*bowl_xy, 0.0, 1.0, 0.0, 0.0, 0.0]
         self._place_mocap("plate", (*self._goal_xy, 0.0))
         poses = distractors.place(
@@ -205,7 +214,7 @@ class TabletopWorld:
             raise ValueError(f"no appearance '{scene.appearance}' (known: {', '.join(appearance.LOOKS)})")
         if scene.task:
             raise ValueError(f"world 'tabletop' has one task, named ''; got '{scene.task}'")
-        goal = scenes.goal_of(scene)
+        goal = scenes.TABLETOP.goal_of(scene)
         for what, xy, radius in (
             ("bowl", scene.object_xy, tabletop_model.BOWL_RADIUS),
             ("plate", goal, tabletop_model.PLATE_RADIUS),

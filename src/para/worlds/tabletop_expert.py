@@ -35,7 +35,7 @@ MIN_STEP = 0.012
 
 DWELL_FRAMES = 3
 """Stored frames at rest while the gripper closes, and while it opens. A policy that learns from frames needs to see the
-gripper act; where it acts between two frames, it is learnt to act too early."""
+gripper act; where it acts between two frames, it is learnt to act too early. The default of a world's option."""
 
 GRASP_OFFSET = np.array([0.0, -(tabletop_model.BOWL_RADIUS - tabletop_model.BOWL_WALL / 2), 0.040])
 """From the bowl's foot to the point between the fingertips in a grasp: the rim's far side from the plate, the wall
@@ -117,7 +117,7 @@ class TabletopExpert:
 
     def _reached(self) -> bool:
         if self.phase in (Phase.CLOSE, Phase.OPEN):
-            return len(self._asked_at - {self._world.n_steps}) >= DWELL_FRAMES
+            return len(self._asked_at - {self._world.n_steps}) >= self._world.dwell_frames
         return float(np.linalg.norm(self._target() - self._world.ee_position)) < REACHED
 
     def _target(self) -> np.ndarray:
