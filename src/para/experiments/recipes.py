@@ -62,7 +62,7 @@ PARA_PAPER_FORM = Recipe(
     "the start pixel, demonstrations from home only",
 )  # fmt: skip
 PARA_KEYPOSE = Recipe(
-    "para+keypose", para_keypose, {"": RolloutConfig(execute_steps=1), "+execute_all": RolloutConfig(execute_steps=0)},
+    "para+keypose", para_keypose, {suffix: EXECUTIONS[suffix] for suffix in ("", "+execute1", "+execute_all")},
     step="keypose", why="a step is the next key pose of the task (hover, grasp, ...), not the next stored frame",
 )  # fmt: skip
 ACT_TRAIN_RANGE = Recipe(
