@@ -25,7 +25,7 @@ class Targets(NamedTuple):
     """(B, T) commanded opening, 0 closed, 1 open."""
 
     valid: Tensor
-    """(B, T) bool; false where the step is padding, off the image or behind the camera."""
+    """(B, T) bool; false where the step is padding, off the image, behind the camera or not finite."""
 
 
 def make_targets(actions: ActionChunk, camera: Camera, *, supervise_padding: bool = True) -> Targets:
@@ -38,10 +38,15 @@ def make_targets(actions: ActionChunk, camera: Camera, *, supervise_padding: boo
             targets ("stay there"). The paper does not say; with False they change no loss and no gradient.
     """
     uv, depth = project(actions.position, camera.unsqueeze(1))  # (B, T, 2), (B, T)
-    seen = in_image(uv, camera.image_size, depth) & torch.isfinite(actions.position).all(dim=-1)
+    seen = in_image(uv, camera.image_size, depth) & finite_steps(actions)
     valid = seen if supervise_padding else seen & ~actions.is_pad
     H, W = camera.image_size
     inside = torch.stack([uv[..., 0].clamp(-0.5, W - 0.5), uv[..., 1].clamp(-0.5, H - 0.5)], dim=-1)
     # Steps that are not valid still index tensors; any pixel of the image will do, since their loss is masked.
     uv = torch.where(valid.unsqueeze(-1), uv, torch.nan_to_num(inside))
     return Targets(uv, torch.nan_to_num(actions.position[..., 2]), torch.nan_to_num(actions.gripper), valid)
+
+
+def finite_steps(actions: ActionChunk) -> Tensor:
+    """Steps whose position and gripper are both known: a NaN would otherwise teach, or spread. -> (B, T) bool."""
+    return torch.isfinite(actions.position).all(dim=-1) & torch.isfinite(actions.gripper)

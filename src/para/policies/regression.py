@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
+from para.pixel_actions.targets import finite_steps
 from para.policies.augment import AugmentConfig, augment
 
 OutputRange = Literal["workspace", "training"]
@@ -120,10 +121,11 @@ class Regression(nn.Module):
         if generator is not None:
             obs = augment(obs, self.config.augment, generator)
         position, gripper_logits = self.outputs(obs)
-        valid = torch.isfinite(actions.position).all(dim=-1)
+        valid = finite_steps(actions)
         valid = valid if self.config.supervise_padding else valid & ~actions.is_pad
         error = (position - torch.nan_to_num(actions.position)).abs().sum(dim=-1)  # (B, T) metres
-        gripper = F.binary_cross_entropy_with_logits(gripper_logits, actions.gripper.clamp(0, 1), reduction="none")
+        target = torch.nan_to_num(actions.gripper).clamp(0, 1)  # what is masked must still be finite, for the gradient
+        gripper = F.binary_cross_entropy_with_logits(gripper_logits, target, reduction="none")
         losses = {"position": 10 * masked_mean(error, valid), "gripper": masked_mean(gripper, valid)}
         return losses | {"total": losses["position"] + losses["gripper"]}
 
