@@ -1,0 +1,69 @@
+"""Videos: what goes in comes out, and browsers can play it."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from para.datasets import read_video, write_video
+from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING
+
+
+def noise(N: int, H: int, W: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (N, H, W, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (33, 47), (128, 16)])
+def test_lossless_frames_come_back_bit_for_bit(tmp_path, size):
+    frames = noise(5, *size)
+    write_video(tmp_path / "a.mp4", frames, 20 / 3, LOSSLESS_ENCODING)
+    np.testing.assert_array_equal(read_video(tmp_path / "a.mp4"), frames)
+
+
+@pytest.mark.parametrize("size, stored", [((32, 48), (32, 48)), ((33, 47), (34, 48))])
+def test_a_rollout_plays_in_browsers(tmp_path, size, stored):
+    write_video(tmp_path / "a.mp4", noise(40, *size), 20 / 3)
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert content.find(b"moov") < content.find(b"mdat")  # the index comes first: it plays while it loads
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert float(stream.average_rate) == pytest.approx(20 / 3)
+    assert read_video(tmp_path / "a.mp4").shape == (40, *stored, 3)
+
+
+def test_dataset_frames_keep_odd_sizes_and_lie_at_their_index_over_the_frame_rate(tmp_path):
+    still = noise(1, 33, 47).repeat(9, axis=0)  # frames of noise would all be coded as key frames
+    write_video(tmp_path / "a.mp4", still, 7, DATASET_ENCODING)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        decoded = list(container.decode(container.streams.video[0]))
+    assert [float(frame.time) for frame in decoded] == pytest.approx([i / 7 for i in range(9)], abs=1e-6)
+    assert [frame.key_frame for frame in decoded[:4]] == [True, False, True, False]
+    assert (decoded[0].height, decoded[0].width) == (33, 47)
+
+
+def test_long_videos_have_room_for_their_index(tmp_path):
+    write_video(tmp_path / "a.mp4", noise(1, 16, 16).repeat(3000, axis=0), 20, DATASET_ENCODING)
+    assert len(read_video(tmp_path / "a.mp4")) == 3000
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_a_truncated_video_is_an_error_that_names_it(tmp_path, share):
+    write_video(tmp_path / "a.mp4", noise(20, 32, 48), 7)
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="a.mp4 .*truncated"):
+        read_video(tmp_path / "a.mp4")
+
+
+def test_a_missing_video_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="a.mp4"):
+        read_video(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("frames", [np.zeros((0, 8, 8, 3), np.uint8), np.zeros((2, 8, 8, 3)), noise(1, 8, 8)[0]])
+def test_what_is_no_video_is_refused(tmp_path, frames):
+    with pytest.raises(ValueError, match="at least one"):
+        write_video(tmp_path / "a.mp4", frames, 7)
+    assert list(tmp_path.iterdir()) == []
