@@ -1,0 +1,82 @@
+"""A small instance of whatever is registered, for the tests of contracts."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import nn
+
+from para.backbones import BACKBONES, SmallConvConfig, VitConfig, default_config, make_backbone
+from para.policies import POLICIES, make_policy
+from para.policies.para import paper_form
+
+IMAGE_SIZE = (48, 64)
+HORIZON = 4
+
+TINY_BACKBONES: dict[str, Any] = {
+    "small_conv": SmallConvConfig(channels=8, dilations=(1, 2), pooled_grid=2),
+    "vit": VitConfig(channels=16, patch=8, depth=2, n_heads=2),
+}
+"""Options that make a backbone small and let it take images of `IMAGE_SIZE`; one that is not here gets its defaults."""
+
+
+def backbone_config(name: str) -> Any:
+    return TINY_BACKBONES.get(name) or default_config(name)
+
+
+def tiny_backbone(name: str, image_size: tuple[int, int] = IMAGE_SIZE) -> nn.Module:
+    """A registered backbone with random weights that depend on nothing but its name."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make_backbone(backbone_config(name), image_size).eval()
+
+
+def policy_config(name: str, **changes) -> Any:
+    """Small options of a registered policy: those of these names that it has."""
+    config_type = POLICIES[name].config_type
+    wanted = {"image_size": IMAGE_SIZE, "horizon": HORIZON, "backbone": TINY_BACKBONES["small_conv"]} | changes
+    known = {f.name for f in fields(config_type)}
+    if missing := {"image_size", "horizon"} - known:
+        raise ValueError(f"policy '{name}' has no option {sorted(missing)}, which experiments set; see ParaConfig")
+    return config_type(**{option: value for option, value in wanted.items() if option in known})
+
+
+def policy_configs(**changes) -> dict[str, Any]:
+    """Every registered policy, and the forms of `para` that share no code with its default."""
+    configs = {name: policy_config(name, **changes) for name in POLICIES}
+    paper = paper_form(changes.get("image_size", IMAGE_SIZE), TINY_BACKBONES["small_conv"])
+    known = {f.name for f in fields(paper)}
+    options = {"horizon": HORIZON} | {option: value for option, value in changes.items() if option in known}
+    configs["para, paper's form"] = type(paper)(**{f.name: getattr(paper, f.name) for f in fields(paper)} | options)
+    configs["para, joint"] = policy_config("para", formulation="joint", **changes)
+    return configs
+
+
+def build(config: Any, seed: int = 0) -> nn.Module:
+    """The policy, with random weights that depend on nothing but the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make_policy(config)
+
+
+def train_on(policy: nn.Module, obs, actions, steps: int, lr: float = 1e-2) -> list[float]:
+    """Adam on one batch, without augmentation. The totals before each step, and after the last."""
+    optimizer = torch.optim.Adam(policy.parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=lr / 20)
+    totals = []
+    policy.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = policy.loss(obs, actions)["total"]
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        totals.append(loss.item())
+    policy.eval()
+    with torch.no_grad():
+        return [*totals, policy.loss(obs, actions)["total"].item()]
+
+
+assert set(TINY_BACKBONES) <= set(BACKBONES), "a tiny instance of a backbone that is not registered"
