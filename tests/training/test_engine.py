@@ -43,7 +43,7 @@ def lines(folder):
 
 
 def test_training_lowers_the_heldout_error(tmp_path):
-    long = options(steps=300, eval_every=300)
+    long = options(steps=150, eval_every=150)
     early = run(tmp_path / "a", options(steps=1))
     late = run(tmp_path / "b", long, heldout=StubData(21, 0))
     assert late.metrics["error_mm"] < 0.5 * early.metrics["error_mm"]
@@ -159,6 +159,15 @@ def test_another_run_in_the_folder_is_refused_with_what_differs(tmp_path):
         run(tmp_path, data_hash="x")
 
 
+def test_other_samples_of_the_same_dataset_are_another_run(tmp_path):
+    run(tmp_path)
+    more = {"data_hash": "", "show_progress": False}
+    with pytest.raises(ValueError, match="samples.count is 21 there, 20 here"):
+        train(make_stub(), StubData(20, 0), options(), tmp_path, **more)
+    with pytest.raises(ValueError, match="samples.actions is"):
+        train(make_stub(), StubData(21, 5), options(), tmp_path, **more)
+
+
 def test_another_interrupted_run_in_the_folder_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, on_progress=stop_at(15))
@@ -177,6 +186,38 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms_and_keeps_the_saved
     with pytest.raises(ValueError, match="step 17: terms total, square are not finite"):
         run(tmp_path, policy=make_stub(explode_at=17))
     assert [p.name for p in sorted((tmp_path / "training_state").iterdir())] == ["step_000000007", "step_000000014"]
+
+
+def test_an_interrupt_within_a_step_leaves_the_state_saved_before(tmp_path):
+    policy = make_stub()
+    loss = policy.loss
+
+    def interrupted(obs, actions, *, generator=None):
+        if policy.n_losses == 11:  # within the step after a look at the held-out samples
+            raise KeyboardInterrupt
+        return loss(obs, actions, generator=generator)
+
+    policy.loss = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, policy=policy)
+    assert [p.name for p in (tmp_path / "training_state").iterdir()] == ["step_000000007"]
+
+
+def test_every_step_augments_otherwise_and_none_without_augmentation(tmp_path):
+    policy, drawn = make_stub(), []
+    loss = policy.loss
+
+    def watched(obs, actions, *, generator=None):
+        if policy.training:
+            drawn.append(None if generator is None else generator.initial_seed())
+        return loss(obs, actions, generator=generator)
+
+    policy.loss = watched
+    run(tmp_path / "a", policy=policy)
+    assert len(set(drawn)) == 30
+    drawn.clear()
+    run(tmp_path / "b", options(augment=False), policy=policy)
+    assert set(drawn) == {None}
 
 
 def test_a_policy_that_does_not_look_is_told_apart(tmp_path, caplog):

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from para.training.configs import config_from_dict, config_hash, config_to_dict, did_you_mean
+from para.registry import did_you_mean
+from para.training.configs import config_from_dict, config_hash, config_to_dict
 from para.training.files import read_json, read_tensors, write_json, write_tensors
 
 FORMAT = 1

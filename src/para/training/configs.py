@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, Union
+
+from para.registry import did_you_mean
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:
@@ -47,14 +48,6 @@ def config_from_dict(config_type: type, values: dict[str, Any]) -> Any:
 def config_hash(values: dict[str, Any]) -> str:
     """12 hex digits that tell JSON-ready values apart; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def did_you_mean(name: str, known: typing.Iterable[str]) -> str:
-    """The end of an error about an unknown name: the nearest known one, and all of them."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{hint} (known: {', '.join(known)})"
 
 
 def _dataclass_from(config_type: type, values: Any, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import nn
 from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from para.training.configs import config_hash, config_to_dict
 from para.training.files import read_json, write_json
+from para.training.heldout import ChunkData, spread
 from para.training.state import generations, read_state
 
 LOG_FILE, SUMMARY_FILE = "log.jsonl", "training.json"
@@ -20,10 +22,26 @@ NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "dev
 """Options of training that do not change the weights that it ends with."""
 
 
-def run_identity(policy: nn.Module, config: Any, data_hash: str) -> dict[str, Any]:
-    """Everything that decides which weights a run ends with, JSON-ready."""
+def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str) -> dict[str, Any]:
+    """Everything that decides which weights a run ends with, JSON-ready.
+
+    Besides the caller's `data_hash` it has the number of samples and a digest of the actions of a few, since a dataset
+    can be cut into samples in several ways (other episodes, another kind of step).
+    """
     training = {name: value for name, value in config_to_dict(config).items() if name not in NOT_IDENTITY}
-    return {"policy": policy.name, "config": config_to_dict(policy.config), "training": training, "data": data_hash}
+    return {
+        "policy": policy.name,
+        "config": config_to_dict(policy.config),
+        "training": training,
+        "data": data_hash,
+        "samples": {"count": len(data), "actions": _digest(data)},
+    }
+
+
+def _digest(data: ChunkData) -> str:
+    _, actions = data.batch(spread(len(data), 16))
+    parts = [actions.position.float(), actions.gripper.float(), actions.is_pad]
+    return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest()[:12]
 
 
 class RunFolder:
@@ -36,7 +54,8 @@ class RunFolder:
     def __init__(self, folder: Path, identity: dict[str, Any]):
         self.path, self.identity = folder, identity
         held = self._held_identity()
-        if held is not None and held != identity:
+        # what an older record does not tell cannot be compared
+        if held is not None and any(value != identity.get(name) for name, value in held.items()):
             found = f"{folder} holds another run ({_differences(held, identity)})"
             raise ValueError(f"{found}; choose another folder, or remove this one")
         if held is None and (folder / WEIGHTS_FILE).exists():
