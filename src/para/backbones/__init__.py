@@ -6,13 +6,13 @@ To add one: a file with a frozen `...Config` dataclass and a module built from i
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from para.backbones.small_conv import SmallConv, SmallConvConfig
 from para.backbones.vit import Vit, VitConfig
 from para.interfaces import Backbone
+from para.registry import pick
 
 BackboneConfig = SmallConvConfig | VitConfig
 """Options of any registered backbone; which one they are says which backbone is meant."""
@@ -41,11 +41,7 @@ def make_backbone(config: Any, image_size: tuple[int, int]) -> Backbone:
 
 def default_config(name: str) -> Any:
     """The default options of a backbone by name. Raises ValueError with the nearest name for an unknown one."""
-    if name not in BACKBONES:
-        near = difflib.get_close_matches(name, BACKBONES, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"no backbone '{name}'{hint} (known: {', '.join(sorted(BACKBONES))})")
-    return BACKBONES[name].config_type()
+    return pick(BACKBONES, "backbone", name).config_type()
 
 
 __all__ = [

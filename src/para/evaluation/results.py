@@ -67,7 +67,7 @@ class EpisodeRecord:
     """How far the object lies from the nearest training position, where known."""
 
     ee_path: list[list[float]] | None = None
-    """[x, y, z] in metres after each executed step, rounded to mm, where kept."""
+    """[x, y, z] in metres, at most 40 points evenly spaced in time, rounded to mm, where kept."""
 
     video: str | None = None
     """Path of its video, relative to the run folder."""

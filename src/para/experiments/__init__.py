@@ -6,12 +6,11 @@ To add one: a file with an `Experiment` (read and imitate `left_to_right.py`), a
 
 from __future__ import annotations
 
-import difflib
-
 from para.experiments.experiment import Experiment
 from para.experiments.left_to_right import LEFT_TO_RIGHT
 from para.experiments.near_to_far import NEAR_TO_FAR
 from para.experiments.repairs import REPAIRS
+from para.registry import pick
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
@@ -25,11 +24,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 def pick_experiment(name: str) -> Experiment:
     """An experiment by name. Raises ValueError with the nearest name for an unknown one."""
-    if name not in EXPERIMENTS:
-        near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"no experiment '{name}'{hint} (known: {', '.join(sorted(EXPERIMENTS))})")
-    return EXPERIMENTS[name]
+    return pick(EXPERIMENTS, "experiment", name)
 
 
 __all__ = ["EXPERIMENTS", "Experiment", "pick_experiment"]

@@ -18,7 +18,7 @@ from para.datasets import Demonstrations
 from para.datasets.recording import record
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.evaluation.results import read_results, summarise
-from para.experiments import pick_experiment
+from para.experiments import EXPERIMENTS, pick_experiment
 from para.experiments.experiment import Experiment, Recipe, SceneSet
 from para.experiments.predictions import export_predictions
 from para.experiments.scale import Scale, pick_scale
@@ -119,8 +119,7 @@ def claim_folder(
         "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in experiment.recipes},
     }
     path = options.out / "config.json"
-    seconds = {"record": 0.0, "train": 0.0}
-    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    made = provenance()
     if path.exists():
         old = read_json(path)
         if old.get("identity") != config_hash(identity):
@@ -128,7 +127,7 @@ def claim_folder(
                 f"{options.out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
                 f"made by: {old.get('command')}); choose another --out, or remove the folder"
             )
-        seconds, started = old["seconds"], old["started"]
+        made |= {"seconds": old["seconds"], "started": old["started"]}
     elif options.out.exists() and any(options.out.iterdir()):
         raise ValueError(f"{options.out} is not empty and holds no run (no config.json); choose another --out")
     config = identity | {
@@ -142,19 +141,21 @@ def claim_folder(
         "train_seeds": max(options.train_seeds, len(list(options.out.glob("checkpoints/para/seed*")))),
         "training_xy": sorted({scene.object_xy for scene in scenes.train}),
         "thresholds": describe_stages(),
-        "command": command_line(),
-        "started": started,
-        "seconds": seconds,
-        "versions": versions(),
     }
+    config |= made
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(path, config)
     return config
 
 
-def command_line() -> str:
-    """The command that this process was started with, without machine paths."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+def provenance() -> dict[str, Any]:
+    """How a run came about: the command, without machine paths; when; with which versions; and room for its times."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "seconds": {"record": 0.0, "train": 0.0},
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -233,12 +234,13 @@ def all_trials(
 def summarise_run(folder: Path) -> dict[str, Any]:
     """Compute `summary.json` of a run folder from its `config.json` and `results.jsonl`, and write it."""
     config = read_json(folder / "config.json")
-    experiment = pick_experiment(config["experiment"])
+    experiment = EXPERIMENTS.get(config["experiment"])  # None for an evaluation outside of any experiment
     records = read_results(folder / "results.jsonl")
     seconds = config["seconds"] | {"evaluate": round(sum(record.seconds for record in records), 1)}
     summary = summarise(
-        records, experiment=experiment.name, world=config["world"], scale=config["scale"]["name"],
-        paper=experiment.paper, comparisons=experiment.comparisons, seconds=seconds,
+        records, experiment=config["experiment"], world=config["world"], scale=config["scale"]["name"],
+        paper=experiment.paper if experiment else {}, comparisons=experiment.comparisons if experiment else (),
+        seconds=seconds,
     )  # fmt: skip
     write_json(folder / "summary.json", summary)
     return summary

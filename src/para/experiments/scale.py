@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from para.backbones import BackboneConfig, SmallConvConfig, VitConfig
+from para.registry import pick
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,4 @@ SCALES: dict[str, Scale] = {
 
 def pick_scale(name: str) -> Scale:
     """A scale by name. Raises ValueError with the nearest name for an unknown one."""
-    if name not in SCALES:
-        near = difflib.get_close_matches(name, SCALES, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"no scale '{name}'{hint} (known: {', '.join(SCALES)})")
-    return SCALES[name]
+    return pick(SCALES, "scale", name)

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
-from para.evaluation.results import read_results, summarise
+from para.experiments.run import provenance, summarise_run
 from para.files import write_json
 from para.interfaces import Scene
 from para.rollout import RolloutConfig
 from para.training.checkpoint import load_policy, weights_hash
+from para.training.configs import config_to_dict
 from para.worlds import world_entry
 from para.worlds.scenes import sample_object_xy
+from para.worlds.stages import describe_stages
 
 
 def evaluate_checkpoint(
@@ -49,8 +51,14 @@ def evaluate_checkpoint(
     ]  # fmt: skip
     run = Run("evaluate", WorldSpec(world, tuple(policy.config.image_size)), out, load_policy)
     evaluate(trials, run, workers=workers)
-    records = read_results(out / "results.jsonl")
-    seconds = {"evaluate": round(sum(record.seconds for record in records), 1)}
-    summary = summarise(records, experiment="evaluate", world=world, scale="single", seconds=seconds)
-    write_json(out / "summary.json", summary)
-    return summary
+    config = {
+        "experiment": "evaluate",
+        "title": f"{policy.name} by itself",
+        "world": world,
+        "scale": {"name": "single"},
+        "policies": {policy.name: config_to_dict(policy.config)},
+        "execute": {policy.name: config_to_dict(rollout)},
+        "thresholds": describe_stages(),
+    }
+    write_json(out / "config.json", config | provenance())
+    return summarise_run(out)

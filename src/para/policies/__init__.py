@@ -6,7 +6,6 @@ imitate `para.py` or `regression.py`), and one line in `POLICIES`. `tests/test_c
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from torch import nn
 
 from para.policies.para import Para, ParaConfig
 from para.policies.regression import ActConfig, GlobalRegressionConfig, Regression
+from para.registry import pick
 
 
 class PolicyEntry(NamedTuple):
@@ -40,11 +40,7 @@ def make_policy(config: Any) -> nn.Module:
 
 def policy_entry(name: str) -> PolicyEntry:
     """The entry of a policy by name. Raises ValueError with the nearest name for an unknown one."""
-    if name not in POLICIES:
-        near = difflib.get_close_matches(name, POLICIES, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"no policy '{name}'{hint} (known: {', '.join(sorted(POLICIES))})")
-    return POLICIES[name]
+    return pick(POLICIES, "policy", name)
 
 
 __all__ = [

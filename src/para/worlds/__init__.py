@@ -6,12 +6,12 @@ Importing this room imports no simulator; building a world does.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from para.interfaces import World
+from para.registry import did_you_mean, pick
 from para.worlds.scenes import TABLETOP, Workspace
 
 
@@ -55,17 +55,10 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
     known = [option for option in inspect.signature(build).parameters if option != "image_size"]
     for option in options:
         if option not in known:
-            raise ValueError(f"world '{name}' has no option '{option}'{_hint(option, known)}")
+            raise ValueError(f"world '{name}' has no option '{option}'{did_you_mean(option, known)}")
     return build(image_size=image_size, **options)
 
 
 def world_entry(name: str) -> WorldEntry:
     """A registered world by name. Raises ValueError with the nearest name for an unknown one."""
-    if name not in WORLDS:
-        raise ValueError(f"no world '{name}'{_hint(name, WORLDS)}")
-    return WORLDS[name]
-
-
-def _hint(name: str, known) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return (f"; did you mean '{near[0]}'?" if near else "") + f" (known: {', '.join(sorted(known))})"
+    return pick(WORLDS, "world", name)
