@@ -131,6 +131,21 @@ def test_a_world_in_which_something_raised_is_built_anew(run, worlds):
     assert worlds.n == 2
 
 
+def test_a_world_or_policy_that_cannot_be_had_stops_the_run_and_leaves_no_record(run, monkeypatch):
+    def no_renderer(name, image_size, **options):
+        raise ImportError("no way to draw; install libegl1")
+
+    def damaged(checkpoint):
+        raise ValueError("tensors are missing")
+
+    with pytest.raises(ValueError, match="tensors are missing"):
+        evaluate([trial(0)], replace(run, load_policy=damaged), workers=0)
+    monkeypatch.setattr(protocol, "make_world", no_renderer)
+    with pytest.raises(ImportError, match="libegl1"):
+        evaluate([trial(0)], run, workers=0)
+    assert not (run.folder / "results.jsonl").exists()
+
+
 def test_a_policy_is_loaded_once_for_all_its_episodes(run):
     evaluate([trial(i, policy=name) for i in range(3) for name in ("para", "act")], run, workers=0)
     assert run.load_policy.checkpoints == ["para", "act"]

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -139,23 +139,30 @@ class Run:
 
 
 def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
-    """Run one episode. One that raises is recorded as an error, with its reason; never as a miss, never dropped."""
+    """Run one episode. One that raises is recorded as an error, with its reason; never as a miss, never dropped.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: if the world or the policy cannot be had at all: then no episode can
+            run, and a record of each would keep them from being run once that is mended.
+    """
     base = {
         "experiment": run.experiment, "world": run.world.name, "policy": trial.policy, "train_seed": trial.train_seed,
         "split": trial.split, "scene": trial.scene.to_dict(), "scene_index": trial.scene_index,
         "checkpoint": trial.weights, "boundary_distance_m": trial.boundary_distance_m,
     }  # fmt: skip
+    policy = cached_policy(run.load_policy, trial.checkpoint, trial.weights)
+    world = cached_world(run.world)
     started = time.perf_counter()
     try:
         with time_limit(EPISODE_TIMEOUT_S):
-            policy = cached_policy(run.load_policy, trial.checkpoint, trial.weights)
-            world = cached_world(run.world)
             episode = rollout(policy, world, trial.scene, trial.rollout, keep_frames=trial.video is not None)
             if trial.video is not None:
                 write_video(run.folder / trial.video, episode.image, fps=VIDEO_FPS)
     except Exception as error:  # whatever it was, the record says so and the run goes on
         logger.warning("%s, %s scene %d: %s", trial.policy, trial.split, trial.scene_index, error)
-        cached_world.cache_clear()
+        cached_world.cache_clear()  # whatever broke in it, the next episode gets a new one
+        with suppress(Exception):
+            world.close()
         seconds = round(time.perf_counter() - started, 3)
         reason = f"{type(error).__name__}: {error}"
         return EpisodeRecord(**base, outcome=None, steps=0, seconds=seconds, error=reason)
