@@ -271,14 +271,15 @@ class Dataset:
     """The dataset's folder."""
 
     def run(self) -> None:
-        from para.datasets.checks import check_dataset, describe_dataset, repair_dataset
+        from para.datasets import check_dataset, describe_dataset, repair_dataset
 
         if self.action == "info":
             for name, value in describe_dataset(self.root).items():
                 print(f"{name}: {value}")
             return
         if self.action == "repair":
-            print(repair_dataset(self.root))
+            for line in repair_dataset(self.root):
+                print(line)
         problems = check_dataset(self.root)
         for problem in problems:
             print(problem)
