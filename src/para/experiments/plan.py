@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from para.backbones import VitConfig
 from para.experiments import pick_experiment
 from para.experiments.run import RunOptions, pick_recipes
-from para.experiments.scale import pick_scale
+from para.experiments.scale import Scale, pick_scale
 from para.worlds import world_entry
+
+
+VIT_S_CPU_SECONDS = 0.84
+"""Forward and backward of one 448 px image through a ViT-S/16 on two CPU cores, as measured: for the warning below."""
 
 
 def describe_plan(options: RunOptions) -> str:
@@ -32,5 +37,18 @@ def describe_plan(options: RunOptions) -> str:
             f"{n_executions} policies and ways to execute them)",
             "  4. report    summary.json, report.html",
             "  What is there already is kept: the same command goes on where it stopped.",
+            *needs_gpu(scale),
         ]
     )
+
+
+def needs_gpu(scale: Scale) -> list[str]:
+    """A warning where a scale is meant for an accelerator and there is none."""
+    import torch
+
+    if not isinstance(scale.backbone, VitConfig) or torch.cuda.is_available():
+        return []
+    hours = VIT_S_CPU_SECONDS * scale.batch_size * scale.train_steps / 3600
+    return [
+        f"  There is no GPU here: training alone takes about {hours:.0f} hours for each policy and seed on two CPU cores."
+    ]
