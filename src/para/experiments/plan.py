@@ -8,7 +8,6 @@ from para.experiments.run import RunOptions, pick_recipes
 from para.experiments.scale import Scale, pick_scale
 from para.worlds import world_entry
 
-
 VIT_S_CPU_SECONDS = 0.84
 """Forward and backward of one 448 px image through a ViT-S/16 on two CPU cores, as measured: for the warning below."""
 
@@ -50,5 +49,5 @@ def needs_gpu(scale: Scale) -> list[str]:
         return []
     hours = VIT_S_CPU_SECONDS * scale.batch_size * scale.train_steps / 3600
     return [
-        f"  There is no GPU here: training alone takes about {hours:.0f} hours for each policy and seed on two CPU cores."
+        f"  There is no GPU here: training takes about {hours:.0f} hours for each policy and seed on two CPU cores."
     ]
