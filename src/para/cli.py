@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import sys
+from contextlib import redirect_stderr
+from typing import Any
 
 import tyro
 
 from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Train
+from para.files import DISK_FULL
+from para.registry import did_you_mean
 
 COMMANDS = {
     "experiment": Experiment,
@@ -27,10 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = [argument for argument in arguments if argument != "--debug"]
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("para").setLevel(logging.DEBUG if debug else logging.INFO)
-    command = tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="para", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,),
-        description="PARA: pixel-aligned robot actions. Add --debug to any command for tracebacks.",
-    )  # fmt: skip
+    command = parse(arguments)
     try:
         command.run()
     except KeyboardInterrupt:
@@ -39,8 +42,50 @@ def main(arguments: list[str] | None = None) -> None:
     except (ValueError, FileNotFoundError, ImportError, OSError, KeyError) as error:
         if debug:
             raise
-        print(f"para: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"para: {explain(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def parse(arguments: list[str]) -> Any:
+    """The command with its options. Prints one line and exits with code 2 for arguments that mean nothing."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        print(f"para: no command '{arguments[0]}'{did_you_mean(arguments[0], COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(
+                COMMANDS, prog="para", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,),
+                description="PARA: pixel-aligned robot actions. Add --debug to any command for tracebacks.",
+            )  # fmt: skip
+    except SystemExit as stop:
+        if stop.code:
+            command = f"para {arguments[0]}" if arguments and arguments[0] in COMMANDS else "para"
+            print(f"para: {one_line(said.getvalue())} (`{command} --help` says more)", file=sys.stderr)
+        raise
+
+
+def one_line(message: str) -> str:
+    """What tyro says in a box about arguments that it cannot read, in one line, with what may have been meant."""
+    sections = [" ".join(part.split()) for part in re.split(r"\n *-{10,} *\n", message)]
+    body = sections[1] if len(sections) > 1 else sections[0]
+    unknown = re.match(r"Unrecognized options: ([^,\s]+)", body)
+    if unknown is None:
+        return re.sub(r"^Error parsing __tyro[\w.-]*: ", "", body).rstrip(" .")
+    name = unknown[1]
+    available = re.search(r"Available subcommands: (.*)", " ".join(sections))
+    if not name.startswith("-") and available is not None:
+        return f"no '{name}'{did_you_mean(name, re.split(', *', available[1].split(' For full')[0]))}"
+    meant = re.search(r"Perhaps you meant: (--[\w.-]+)", " ".join(sections))
+    return f"no option '{name}'" + (f"; did you mean '{meant[1]}'?" if meant else "")
+
+
+def explain(error: Exception) -> str:
+    """An error in one line; what to do is in it already, but for errors of the system."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno in DISK_FULL and "disk is full" not in text:
+        return f"the disk is full ({text}); what was finished is kept: free some space and run the same command again"
+    return text.removeprefix(f"[Errno {getattr(error, 'errno', None)}] ")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from typing import Any
 TEMPORARY_SUFFIX = ".tmp"
 """Ends the names of files that are being written; what bears it is never read and may be deleted."""
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or one's share of it, is full."""
+
 
 def write_atomic(path: str | Path, content: bytes) -> None:
     """Put `content` at `path` so that a reader, or a kill at any moment, sees all of it or the file as it was.
@@ -35,7 +38,7 @@ def write_atomic(path: str | Path, content: bytes) -> None:
 
 def disk_error(error: OSError, path: Path) -> OSError:
     """The error, or where it is that of a full disk, one that says what to do."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno not in DISK_FULL:
         return error
     return OSError(
         errno.ENOSPC,

@@ -20,6 +20,7 @@ import torch
 
 from para.datasets.video import write_video
 from para.evaluation.results import EpisodeRecord, append_records, read_results
+from para.files import DISK_FULL
 from para.interfaces import Policy, Scene, World
 from para.processes import worker_pool
 from para.progress import progress_bar
@@ -144,6 +145,7 @@ def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
     Raises:
         ValueError, FileNotFoundError, ImportError: if the world or the policy cannot be had at all: then no episode can
             run, and a record of each would keep them from being run once that is mended.
+        OSError: where the disk is full.
     """
     base = {
         "experiment": run.experiment, "world": run.world.name, "policy": trial.policy, "train_seed": trial.train_seed,
@@ -159,6 +161,8 @@ def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
             if trial.video is not None:
                 write_video(run.folder / trial.video, episode.image, fps=VIDEO_FPS)
     except Exception as error:  # whatever it was, the record says so and the run goes on
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise  # no fault of the episode's
         logger.warning("%s, %s scene %d: %s", trial.policy, trial.split, trial.scene_index, error)
         cached_world.cache_clear()  # whatever broke in it, the next episode gets a new one
         with suppress(Exception):
