@@ -178,3 +178,26 @@ def test_an_episode_tells_where_the_arm_was_and_what_it_was_told():
 def test_options_without_meaning_are_refused(options):
     with pytest.raises(ValueError, match="or more"):
         RolloutConfig(**options)
+
+
+def test_an_episode_in_which_nothing_moves_any_more_ends_early_and_says_so_in_its_steps():
+    still = torch.full((60, HORIZON, 3), 0.1)
+    open_hand = torch.ones(60, HORIZON)
+    config = RolloutConfig(execute_steps=1, stall_steps=7, max_control_steps=90)
+    episode, _, world = run(config, FakePolicy(still, open_hand))
+    assert episode.outcome == "missed"
+    assert len(world.executed) == 8  # one step to get there, seven without motion
+    _, _, patient = run(
+        RolloutConfig(execute_steps=1, stall_steps=0, max_control_steps=90), FakePolicy(still, open_hand)
+    )
+    assert len(patient.executed) == 30
+
+
+def test_a_gripper_that_still_acts_or_an_arm_that_creeps_is_no_stall():
+    still = torch.full((60, HORIZON, 3), 0.1)
+    clapping = (torch.arange(60) % 2).float().unsqueeze(-1).expand(60, HORIZON)
+    creeping = still + 0.003 * torch.arange(60).view(60, 1, 1)
+    config = RolloutConfig(execute_steps=1, stall_steps=4, max_control_steps=60)
+    for policy in (FakePolicy(still, clapping), FakePolicy(creeping, torch.ones(60, HORIZON))):
+        _, _, world = run(config, policy)
+        assert len(world.executed) == 20

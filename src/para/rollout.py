@@ -10,6 +10,9 @@ import torch
 from para.geometry import Camera
 from para.interfaces import ActionChunk, Episode, Observation, Policy, Scene, World
 
+STALL_M = 0.002
+"""An end effector that stays within this of where it is, on every axis, does not move."""
+
 
 @dataclass(frozen=True)
 class RolloutConfig:
@@ -29,9 +32,13 @@ class RolloutConfig:
     max_control_steps: int = 600
     """Control steps (0.05 s) after which an episode that is not placed ends (paper: 600)."""
 
+    stall_steps: int = 30
+    """Steps of chunks without any motion after which the episode ends: a stateless policy that goes on seeing the same
+    picture goes on predicting the same, so the rest of the budget would change nothing. 0: spend it all."""
+
     def __post_init__(self):
-        if self.execute_steps < 0 or self.max_control_steps < 1:
-            raise ValueError("execute_steps must be 0 (all) or more, max_control_steps 1 or more")
+        if self.execute_steps < 0 or self.max_control_steps < 1 or self.stall_steps < 0:
+            raise ValueError("execute_steps and stall_steps must be 0 or more, max_control_steps 1 or more")
         if self.ensemble_decay is not None and self.execute_steps != 1:
             raise ValueError("temporal ensembling looks at every step: set execute_steps to 1")
 
@@ -39,7 +46,7 @@ class RolloutConfig:
 def rollout(
     policy: Policy, world: World, scene: Scene, config: RolloutConfig = RolloutConfig(), *, keep_frames: bool = False
 ) -> Episode:
-    """Run a policy in a scene until the object is placed or the budget is spent.
+    """Run a policy in a scene until the object is placed, nothing moves any more, or the budget is spent.
 
     Args:
         policy: in eval mode, on any device.
@@ -65,6 +72,8 @@ def rollout(
         trace.append((obs, position, gripper))
         obs = world.execute(position, gripper)
         step += 1
+        if has_stalled(trace, obs, config.stall_steps):
+            break
     return as_episode(scene, trace, obs, world, keep_frames)
 
 
@@ -104,6 +113,17 @@ def gate_gripper(position: np.ndarray, gripper: float, obs: Observation, trace: 
     previous = trace[-1][2] if trace else float(obs.gripper[0] > 0.5)
     away = float(np.linalg.norm(position - obs.ee_position[0].numpy()))
     return previous if gripper != previous and away > gate_m else gripper
+
+
+def has_stalled(trace: list, obs: Observation, stall_steps: int) -> bool:
+    """Whether the end effector has stayed within `STALL_M`, with one gripper command, for so many executed steps."""
+    if not stall_steps or len(trace) < stall_steps:
+        return False
+    recent = trace[-stall_steps:]
+    now = obs.ee_position[0]
+    if any(float((seen.ee_position[0] - now).abs().max()) > STALL_M for seen, _, _ in recent):
+        return False
+    return len({gripper for _, _, gripper in recent}) == 1
 
 
 def as_episode(scene: Scene, trace: list, last: Observation, world: World, keep_frames: bool) -> Episode:

@@ -6,14 +6,14 @@ from functools import partial
 
 from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import ACT, PARA
+from para.experiments.recipes import ACT, PARA, headline
 
 NEAR_TO_FAR = Experiment(
     name="near_to_far",
     title="Near to far: new object positions",
     question="Trained only with the object on the half near the robot, does the policy place it on the far half?",
     scenes=partial(half_scenes, "near", "far"),
-    recipes=(PARA, ACT),
+    recipes=(headline(PARA), headline(ACT)),
     comparisons=(("para", "act", "test"), ("para", "act", "train")),
     paper={
         "para": {"test": PaperNumber(0.46, "paper draft, sec. 4.2: 46 of 100 trials, LIBERO")},

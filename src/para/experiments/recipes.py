@@ -56,6 +56,13 @@ PARA = Recipe("para", para, EXECUTIONS, why="PARA as we run it")
 ACT = Recipe(
     "act", act, EXECUTIONS, why="coordinate regression at its best in distribution, outputs over the whole workspace"
 )
+
+
+def headline(recipe: Recipe) -> Recipe:
+    """The recipe in its headline execution only."""
+    return replace(recipe, executions={"": recipe.executions[""]})
+
+
 PARA_PAPER_FORM = Recipe(
     "para+paper_form", para_paper_form, home_starts_only=True,
     why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "
