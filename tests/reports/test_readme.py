@@ -1,0 +1,107 @@
+"""The tables of the README are those of the committed records, and nothing else changes in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from para.evaluation.results import read_results, summarise
+from para.experiments import EXPERIMENTS
+from para.files import write_json
+from para.reports.readme import BLOCK, update_readme
+from tests.reports.synthetic_run import PAPER, make_config, make_records
+
+ROOT = Path(__file__).parent.parent.parent
+EMPTY = "before\n\n<!-- results:left_to_right -->\n<!-- /results -->\n\nafter\n"
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """A results folder with the records of one experiment, whose ACT raised in one episode."""
+    folder = tmp_path / "results" / "tabletop" / "left_to_right"
+    summary = summarise(
+        make_records(errors=1), experiment="left_to_right", world="tabletop", scale="small", paper=PAPER,
+        comparisons=[("para", "act", "test")],
+    )  # fmt: skip
+    write_json(folder / "summary.json", summary)
+    write_json(folder / "config.json", make_config())
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def readme(tmp_path) -> Path:
+    path = tmp_path / "README.md"
+    path.write_text(EMPTY)
+    return path
+
+
+def test_the_tables_of_this_readme_are_those_of_the_committed_records(tmp_path):
+    copy = tmp_path / "README.md"
+    shutil.copyfile(ROOT / "README.md", copy)
+    update_readme(copy, ROOT / "results")
+    assert copy.read_text() == (ROOT / "README.md").read_text(), "run: para report results --readme README.md"
+
+
+def test_committed_summaries_are_computed_from_their_records():
+    for path in (ROOT / "results").glob("*/*/summary.json"):
+        summary = json.loads(path.read_text())
+        experiment = EXPERIMENTS[summary["experiment"]]
+        again = summarise(
+            read_results(path.parent / "results.jsonl"), experiment=experiment.name, world=summary["world"],
+            scale=summary["scale"], paper=experiment.paper, comparisons=experiment.comparisons,
+        )  # fmt: skip
+        assert (again["rows"], again["comparisons"]) == (summary["rows"], summary["comparisons"]), path
+
+
+def test_blocks_name_experiments_that_exist():
+    names = [match["name"] for match in BLOCK.finditer((ROOT / "README.md").read_text())]
+    assert names and set(names) <= set(EXPERIMENTS)
+
+
+def test_a_rate_stands_with_its_count_its_interval_and_the_papers(readme, results):
+    summary = json.loads((results / "tabletop/left_to_right/summary.json").read_text())
+    row = next(row for row in summary["rows"] if (row["policy"], row["split"]) == ("para", "test"))
+    assert update_readme(readme, results) == ["left_to_right"]
+    line = next(line for line in readme.read_text().splitlines() if line.startswith("| PARA |"))
+    assert f"({row['placed']}/{row['trials']}, 95% interval" in line and line.endswith("| 54% |")
+    assert "1 error |" in next(line for line in readme.read_text().splitlines() if line.startswith("| ACT |"))
+
+
+def test_ways_of_execution_stand_in_a_table_of_their_own(readme, results):
+    update_readme(readme, results)
+    policies, executions = readme.read_text().split("| steps executed before looking again |")
+    assert "ensembling" not in policies
+    ways = [line.split(" | ")[0].removeprefix("| ") for line in executions.splitlines() if "% (" in line]
+    assert [way.split(",")[0] for way in ways] == ["1", "2", "4", "all of the chunk", "1"]
+
+
+def test_nothing_outside_of_the_blocks_changes_and_a_second_update_changes_nothing(readme, results):
+    update_readme(readme, results)
+    once = readme.read_text()
+    assert once.startswith("before\n\n<!-- results:left_to_right -->\n") and once.endswith(
+        "<!-- /results -->\n\nafter\n"
+    )
+    update_readme(readme, results)
+    assert readme.read_text() == once
+
+
+def test_a_filled_table_without_records_is_replaced(readme, results, tmp_path):
+    update_readme(readme, results)
+    assert update_readme(readme, tmp_path / "nothing") == []
+    assert "PARA" not in readme.read_text() and "No records" in readme.read_text()
+
+
+@pytest.mark.parametrize("text", ["no blocks", EMPTY.replace("<!-- /results -->", ""), EMPTY + "<!-- /results -->"])
+def test_markers_that_make_no_block_are_refused_and_the_file_is_left_alone(readme, results, text):
+    readme.write_text(text)
+    with pytest.raises(ValueError, match="markers"):
+        update_readme(readme, results)
+    assert readme.read_text() == text
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="READ.md"):
+        update_readme(tmp_path / "READ.md", tmp_path)
