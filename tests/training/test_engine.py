@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from para.training import OptimConfig, TrainConfig, load_policy, train, weights_hash
+from para.training.optim import lr_factor
 from para.training.order import SampleOrder
 from tests.training.stubs import REGISTRY, StubData, make_stub, options
 
@@ -275,6 +276,39 @@ def test_impossible_options_are_refused(wrong):
 def test_without_average_the_last_weights_are_kept(tmp_path):
     plain = options(optim=OptimConfig(lr=3e-3, ema_decay=None))
     assert run(tmp_path / "a", plain).weights != run(tmp_path / "b").weights
+
+
+def test_the_average_is_that_of_the_weights_of_a_run_without_average(tmp_path):
+    plain = options(steps=3, snapshot_steps=(1, 2), optim=OptimConfig(ema_decay=None))
+    run(tmp_path / "plain", plain)
+    run(tmp_path / "averaged", replace(plain, optim=OptimConfig(ema_decay=0.9)))
+    places = [tmp_path / "plain" / "snapshots" / f"step_00000{n}" for n in (1, 2)] + [tmp_path / "plain"]
+    expected = make_stub().head.weight.detach()
+    for step, place in enumerate(places):
+        d = (1 + step) / (10 + step)
+        expected = d * expected + (1 - d) * load_policy(place, registry=REGISTRY).head.weight.detach()
+    found = load_policy(tmp_path / "averaged", registry=REGISTRY).head.weight.detach()
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_gradient_clipped_to_nothing_moves_nothing(tmp_path):
+    still = OptimConfig(lr=3e-3, weight_decay=0.0, clip_norm=1e-13)
+    policy = make_stub()
+    run(tmp_path, options(optim=still), policy=policy)
+    torch.testing.assert_close(policy.head.weight, make_stub().head.weight, rtol=0, atol=1e-5)
+
+
+def test_the_rate_follows_its_schedule(tmp_path):
+    config = options(log_every=1)
+    run(tmp_path, config)
+    rates = [record["lr"] for record in lines(tmp_path) if record["split"] == "train"]
+    assert rates == [config.optim.lr * lr_factor(step, 30, config.optim) for step in range(30)]
+
+
+def test_two_generations_of_the_state_are_kept(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(25))
+    assert sorted(p.name for p in (tmp_path / "training_state").iterdir()) == ["step_000000021", "step_000000025"]
 
 
 def test_plain_lines_where_stderr_is_no_terminal(tmp_path, capsys):
