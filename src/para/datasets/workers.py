@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from para.geometry import Camera
 from para.interfaces import Episode, World
+from para.processes import worker_pool
 
 AHEAD_PER_WORKER = 3
 """Jobs handed out beyond what has been taken back: enough to keep workers busy, few enough to bound memory."""
 
+_make_world: Callable[[], World] | None = None
 _world: World | None = None
-"""The world of this worker process."""
+"""The world of this worker process, and how to build it."""
 
 
 def in_order(
@@ -35,7 +35,7 @@ def in_order(
 
     Raises:
         RuntimeError: if a worker process dies (killed, or out of memory).
-        Whatever `work` raises.
+        Whatever `make_world` or `work` raises.
     """
     workers = min(workers, len(jobs))
     if workers > 1:
@@ -52,47 +52,36 @@ def in_order(
 
 
 def _in_processes(make_world, work, jobs, workers: int) -> Iterator[Episode]:
-    from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
 
-    # spawn: a forked child would inherit the parent's renderer and thread pools in an unusable state
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker, initargs=(make_world,))
     waiting = iter(jobs)
     running: deque = deque()
     try:
-        while True:
-            while len(running) < workers * AHEAD_PER_WORKER and (job := next(waiting, None)) is not None:
-                running.append(pool.submit(_work, work, job))
-            if not running:
-                return
-            yield _unpacked(running.popleft().result())
+        with worker_pool(workers, partial(_start_worker, make_world)) as pool:
+            while True:
+                while len(running) < workers * AHEAD_PER_WORKER and (job := next(waiting, None)) is not None:
+                    running.append(pool.submit(_work, work, job))
+                if not running:
+                    return
+                yield _unpacked(running.popleft().result())
     except BrokenProcessPool as error:
         raise RuntimeError(
-            "a recording process died (killed, out of memory, or its world could not be built: see above); what was "
-            "recorded stays: run the same command again, with fewer workers if memory is short"
+            "a recording process died (killed, or out of memory); what was recorded stays: run the same command again, "
+            "with fewer workers if memory is short"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker(make_world: Callable[[], World]) -> None:
-    global _world
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, once
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    global _make_world
     torch.set_num_threads(1)
-    _world = make_world()
-
-
-def _end_with_parent() -> None:
-    """A pool's workers wait for ever if their parent is killed; this one does not."""
-    from multiprocessing import parent_process
-
-    parent_process().join()
-    os._exit(1)
+    _make_world = make_world
 
 
 def _work(work, job) -> tuple[Episode, tuple]:
+    # The world is built with the first job and not with the process: what is wrong with it then reaches the caller.
+    global _world
+    if _world is None:
+        _world = _make_world()
     return _packed(work(_world, job))
 
 
