@@ -8,7 +8,7 @@ from para.reports.figures import distance_bins, distance_figure, positions_figur
 from para.reports.predictions import heatmap_image, heatmap_sheet, path_image
 from para.reports.run_files import Prediction, RolloutVideo, read_run
 from para.reports.style import OUTCOME_COLOURS, inline_svg, policy_colour, rgb
-from para.reports.videos import FRAME, GAP, HOLD_FRAMES, MAX_TILES, TILE_WIDTH, good_columns, video_grid
+from para.reports.videos import HOLD_FRAMES, MAX_TILES, good_columns, video_grid
 from tests.reports.synthetic_run import write_run
 
 H, W, STRIDE = 48, 96, 4  # not square: rows and columns must not be mixed up
@@ -99,23 +99,28 @@ def test_each_tile_of_a_grid_gets_the_colour_of_its_outcome_when_its_episode_is_
     path.write_bytes(video_grid(clips))
     frames = read_video(path)
     assert len(frames) == 9 + HOLD_FRAMES
-    columns = good_columns(3)
+    assert good_columns(3) == 3
+    H, W = frames.shape[1:3]
     for index, (video, n) in enumerate(zip(clips, (4, 9, 6))):
-        row, column = divmod(index, columns)
-        top, left = row * (64 + 2 * FRAME + GAP) + GAP, column * (TILE_WIDTH + 2 * FRAME + GAP) + GAP
-        border = frames[:, top + 1 : top + FRAME - 1, left + 20 : left + 100].reshape(len(frames), -1, 3).mean(axis=1)
+        centre = W // 2 + (index - 1) * 140  # a tile is 128 wide, framed by 4 on both sides, 4 away from the next
+        border = frames[:, H // 2 - 35, centre - 20 : centre + 20].mean(axis=1)  # within the upper frame
         assert np.abs(border[0] - (225, 228, 233)).max() < 15  # still running: grey, whatever is to come
         for frame in (n - 1, -1):
-            assert np.abs(border[frame] - rgb(OUTCOME_COLOURS[video.outcome])).max() < 25
-        inside = frames[:, top + FRAME + 40 : top + FRAME + 60, left + 60 : left + 100].mean(axis=(1, 2, 3))
+            assert (
+                np.abs(border[frame] - rgb(OUTCOME_COLOURS[video.outcome])).max() < 40
+            )  # colour is stored at half the resolution
+        inside = frames[:, H // 2 - 10 : H // 2 + 10, centre - 20 : centre + 20].mean(axis=(1, 2, 3))
         assert np.abs(inside - (60 + 50 * index)).max() < 6  # the last picture stays
 
 
 def test_a_grid_holds_no_more_than_so_many_tiles(clips, tmp_path):
-    path = tmp_path / "grid.mp4"
-    path.write_bytes(video_grid(clips * 20))
-    columns = good_columns(MAX_TILES)
-    assert read_video(path).shape[2] == columns * (TILE_WIDTH + 2 * FRAME + GAP) + GAP + (GAP % 2)
+    grids = []
+    for n in (MAX_TILES, 3 * MAX_TILES):
+        path = tmp_path / f"{n}.mp4"
+        path.write_bytes(video_grid((clips * n)[:n]))
+        grids.append(read_video(path))
+    np.testing.assert_array_equal(*grids)
+    assert grids[0].shape[1] % 64 == 0 and grids[0].shape[2] % 64 == 0
 
 
 def test_columns_leave_few_places_empty():

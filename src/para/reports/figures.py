@@ -21,7 +21,6 @@ SEED_SPREAD_M = 0.004
 
 MIN_TRIALS_PER_BIN = 8
 
-
 PAGE_WIDTH = 10.4
 """Inches of a figure as wide as the page's text."""
 

@@ -96,8 +96,9 @@ class RunFiles:
 
     @property
     def main_policies(self) -> list[str]:
-        """Those that are no variant of another."""
-        return in_reading_order(row["policy"] for row in self.summary["rows"] if not variant_of(row["policy"]))
+        """Those that are no variant of another; all of them where there are only variants."""
+        policies = in_reading_order(row["policy"] for row in self.summary["rows"])
+        return [policy for policy in policies if not variant_of(policy)] or policies
 
     @property
     def scale(self) -> str:

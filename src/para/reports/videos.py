@@ -16,8 +16,12 @@ TILE_WIDTH = 128
 FRAME = 4
 """Pixels of coloured frame around a tile."""
 
-GAP = 3
+GAP = 4
 """Pixels between tiles."""
+
+SIDE_MULTIPLE = 64
+"""Sides of a grid divide by this. At the edges of other sizes libx264's vector code reads memory beyond the picture
+(seen with AVX-512 and libavcodec 62), so that the same frames would not always give the same bytes."""
 
 MAX_TILES = 24
 HOLD_FRAMES = 12
@@ -40,13 +44,14 @@ def video_grid(videos: Sequence[RolloutVideo]) -> bytes:
     clips = [_shrunk(read_video(video.path)) for video in chosen]
     n_columns = good_columns(len(chosen))
     n_rows = math.ceil(len(chosen) / n_columns)
-    tile_H = max(clip.shape[1] for clip in clips) + 2 * FRAME + GAP
-    tile_W = TILE_WIDTH + 2 * FRAME + GAP
+    tile_H, tile_W = max(clip.shape[1] for clip in clips) + 2 * FRAME + GAP, TILE_WIDTH + 2 * FRAME + GAP
     n_frames = max(len(clip) for clip in clips) + HOLD_FRAMES
-    grid = np.full((n_frames, n_rows * tile_H + GAP, n_columns * tile_W + GAP, 3), 255, np.uint8)
+    H, W = (-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE for side in (n_rows * tile_H, n_columns * tile_W))
+    grid = np.full((n_frames, H, W, 3), 255, np.uint8)
+    margin_H, margin_W = (H - n_rows * tile_H + GAP) // 2, (W - n_columns * tile_W + GAP) // 2
     for number, (video, clip) in enumerate(zip(chosen, clips)):
         row, column = divmod(number, n_columns)
-        top, left = row * tile_H + GAP, column * tile_W + GAP
+        top, left = margin_H + row * tile_H, margin_W + column * tile_W
         for i in range(n_frames):
             tile = _tile(clip[min(i, len(clip) - 1)], video.outcome or "error", over=i >= len(clip) - 1)
             grid[i, top : top + tile.shape[0], left : left + tile.shape[1]] = tile

@@ -90,10 +90,16 @@ def trained_policy(policy: str) -> str:
 
 
 def policy_name(policy: str) -> str:
-    """As in text: `para+paper_form` is "PARA, paper form"."""
-    base, variant = base_policy(policy), variant_of(policy)
-    name = POLICY_NAMES.get(base, base)
-    return f"{name}, {variant.replace('_', ' ').replace('+', ', ')}" if variant else name
+    """As in text: `para+paper_form` is "PARA, paper form", `act+execute1` "ACT, 1 step executed"."""
+    base, *variants = policy.split("+")
+    return ", ".join([POLICY_NAMES.get(base, base), *(_variant_name(variant) for variant in variants)])
+
+
+def _variant_name(variant: str) -> str:
+    way = execution_of(variant)
+    if isinstance(way, int):
+        return f"{way} step{'' if way == 1 else 's'} executed"
+    return {"all": "all steps executed", "ensemble": "temporal ensembling"}.get(way or "", variant.replace("_", " "))
 
 
 def split_name(split: str) -> str:
