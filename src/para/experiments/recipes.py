@@ -11,14 +11,23 @@ from para.policies.augment import AugmentConfig
 from para.policies.para import paper_form
 from para.rollout import RolloutConfig
 
+ENSEMBLE = RolloutConfig(execute_steps=1, ensemble_decay=0.1)
+"""Look at every step, follow the average of all chunks that reach it: how ACT was published."""
+
 EXECUTIONS: dict[str, RolloutConfig] = {
-    "": RolloutConfig(execute_steps=4),
     "+execute1": RolloutConfig(execute_steps=1),
     "+execute2": RolloutConfig(execute_steps=2),
+    "+execute4": RolloutConfig(execute_steps=4),
     "+execute_all": RolloutConfig(execute_steps=0),
-    "+ensemble": RolloutConfig(execute_steps=1, ensemble_decay=0.1),
+    "+ensemble": ENSEMBLE,
 }
-"""The headline looks again after every 4 steps, for every policy; the others are the table of executed steps."""
+"""The table of executed steps: suffix of the policy's name in the records, and how its chunks are carried out."""
+
+
+def executed(headline: str, others: tuple[str, ...] = tuple(EXECUTIONS)) -> dict[str, RolloutConfig]:
+    """The ways of executing a policy: its headline, under its bare name, and others, under names of their own."""
+    return {"": EXECUTIONS[headline]} | {suffix: EXECUTIONS[suffix] for suffix in others if suffix != headline}
+
 
 COLOUR = AugmentConfig(brightness=0.1, colour=0.05)
 """Variation that world coordinates may share: nothing moves."""
@@ -52,10 +61,12 @@ def act_train_range(scale: Scale) -> ActConfig:
     return ActConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR, output_range="training")
 
 
-PARA = Recipe("para", para, EXECUTIONS, why="PARA as we run it")
+# Each policy's headline is its best execution on the validation scenes.
+PARA = Recipe("para", para, executed("+execute4"), why="PARA as we run it: it looks again after every four steps")
 ACT = Recipe(
-    "act", act, EXECUTIONS, why="coordinate regression at its best in distribution, outputs over the whole workspace"
-)
+    "act", act, executed("+ensemble"),
+    why="coordinate regression at its best in distribution: outputs over the whole workspace, temporal ensembling",
+)  # fmt: skip
 
 
 def headline(recipe: Recipe) -> Recipe:
@@ -64,14 +75,15 @@ def headline(recipe: Recipe) -> Recipe:
 
 
 PARA_PAPER_FORM = Recipe(
-    "para+paper_form", para_paper_form, home_starts_only=True,
+    "para+paper_form", para_paper_form, executed("+execute4", ()), home_starts_only=True,
     why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "
     "the start pixel, demonstrations from home only",
 )  # fmt: skip
 PARA_KEYPOSE = Recipe(
-    "para+keypose", para_keypose, {suffix: EXECUTIONS[suffix] for suffix in ("", "+execute1", "+execute_all")},
+    "para+keypose", para_keypose, executed("+execute4", ("+execute1", "+execute_all")),
     step="keypose", why="a step is the next key pose of the task (hover, grasp, ...), not the next stored frame",
 )  # fmt: skip
 ACT_TRAIN_RANGE = Recipe(
-    "act+train_range", act_train_range, why="ACT with the paper's normalisation, which cannot leave the training range"
-)
+    "act+train_range", act_train_range, executed("+ensemble", ()),
+    why="ACT with the paper's normalisation, which cannot leave the training range",
+)  # fmt: skip

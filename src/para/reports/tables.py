@@ -105,7 +105,8 @@ def execution_table(run: RunFiles) -> str | None:
         cells = [f'<th scope="row">{escape(key[1])}</th>']
         for split, policy in columns:
             rows = [row for row in ways[key].get(policy, []) if row["split"] == split]
-            cells.append(f"<td>{_rate_cell(rows[0])}</td>" if rows else '<td class="none">–</td>')
+            mark = "" if not rows or variant_of(rows[0]["policy"]) else '<div class="why">headline</div>'
+            cells.append(f"<td>{_rate_cell(rows[0])}{mark}</td>" if rows else '<td class="none">–</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     heads = ["steps executed"]
     heads += [f"{coloured(policy)}<br>{escape(split_name(split).lower())}" for split, policy in columns]
@@ -114,17 +115,13 @@ def execution_table(run: RunFiles) -> str | None:
 
 def _execution_key(policy: str, execute: Mapping[str, Any]) -> tuple[float, str] | None:
     """Where a way of executing stands in its table, and how it is called; None for a policy that varies otherwise."""
-    way = execution_of(variant_of(policy))
-    if variant_of(policy) and way is None:
+    if variant_of(policy) and execution_of(variant_of(policy)) is None:
         return None
     options = execute.get(policy) or {}
-    if way is None:
-        steps = options.get("execute_steps")
-        said = "as configured" if steps is None else ("all of the chunk" if steps == 0 else str(steps))
-        return (_place(steps), f"{said} (headline)")
-    if way == "ensemble":
+    if options.get("ensemble_decay") is not None:
         return (1000.0, "1 + temporal ensembling")
-    return (_place(0), "all of the chunk") if way == "all" else (_place(way), str(way))
+    steps = options.get("execute_steps")
+    return (_place(steps), "as configured" if steps is None else ("all of the chunk" if steps == 0 else str(steps)))
 
 
 def _place(steps: int | None) -> float:
