@@ -12,7 +12,19 @@ from para.evaluation.results import EpisodeRecord, append_records, summarise
 from para.interfaces import Scene
 
 PAPER = {"para": {"test": (0.54, "54 of 100 trials")}, "act": {"test": (0.01, "1 of 100 trials")}}
-EXECUTIONS = {"": 4, "+execute1": 1, "+execute2": 2, "+execute_all": 0, "+ensemble": 1}
+WAYS = {
+    "+execute1": {"execute_steps": 1, "ensemble_decay": None},
+    "+execute2": {"execute_steps": 2, "ensemble_decay": None},
+    "+execute4": {"execute_steps": 4, "ensemble_decay": None},
+    "+execute_all": {"execute_steps": 0, "ensemble_decay": None},
+    "+ensemble": {"execute_steps": 1, "ensemble_decay": 0.1},
+}
+HEADLINES = {"para": "+execute4", "act": "+ensemble"}
+EXECUTE = {
+    base + ("" if suffix == headline else suffix): options
+    for base, headline in HEADLINES.items()
+    for suffix, options in WAYS.items()
+}
 RATES = {"para": {"train": 0.99, "test": 0.96}, "act": {"train": 0.96, "test": 0.1}}
 IMAGE_SIZE = (72, 96)  # not square: rows and columns must not be mixed up anywhere
 T = 12
@@ -26,7 +38,7 @@ def make_records(n_train: int = 12, n_test: int = 24, seeds: int = 1, errors: in
     """Records of two policies, their executions and two variants; the last `errors` test episodes of ACT raised."""
     rng = np.random.default_rng(0)
     records = []
-    names = [base + suffix for base in RATES for suffix in EXECUTIONS] + ["para+paper_form", "act+train_range"]
+    names = [*EXECUTE, "para+paper_form", "act+train_range"]
     for name in names:
         for seed in range(seeds):
             for split, n in (("train", n_train), ("test", n_test)):
@@ -80,11 +92,7 @@ def make_config(**changes) -> dict:
             "para+paper_form": "the paper's plain form",
             "act+train_range": "outputs within the training range",
         },
-        "execute": {
-            base + suffix: {"execute_steps": steps, "ensemble_decay": 0.1 if suffix == "+ensemble" else None}
-            for base in RATES
-            for suffix, steps in EXECUTIONS.items()
-        },
+        "execute": EXECUTE,
         "policies": {"para": {"horizon": T}, "act": {"horizon": T}},
     }
     return {**config, **changes}

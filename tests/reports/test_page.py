@@ -141,14 +141,26 @@ def test_without_errors_the_page_does_not_speak_of_them(tmp_path):
     assert "error</" not in text_of(page) and "raised" not in page and ">errors<" not in page
 
 
-def test_the_table_of_executed_steps_is_in_order_and_names_the_headline(reported):
+def test_the_table_of_executed_steps_is_in_order_and_marks_each_headline(reported):
     _, page = reported
     section = page[page.index('id="executions"') : page.index('id="variants"')]
     heads = re.findall(r'<th scope="row">(.*?)</th>', section)
     assert heads == ["1", "2", "4", "all of the chunk", "1 + temporal ensembling"]
-    row = section[section.index('<th scope="row">4</th>') : section.index('<th scope="row">all of the chunk</th>')]
-    assert row.count(">headline<") == section.count(">headline<") == 4  # two policies, two splits
-    assert text_of("<body>" + section).count("95% interval") == 5 * 4
+    rows = re.findall(r"<tr>(.*?)</tr>", section, flags=re.DOTALL)[-5:]
+    cells = [[">headline<" in cell for cell in re.findall(r"<td>(.*?)</td>", row)] for row in rows]
+    para, act = (
+        [True, False, True, False],
+        [False, True, False, True],
+    )  # columns: PARA and ACT, out of and in distribution
+    assert cells == [[False] * 4, [False] * 4, para, [False] * 4, act]
+    assert "Steps executed before looking again: PARA 4, ACT 1 + temporal ensembling." in text_of(page)
+
+
+def test_without_options_the_ways_of_execution_are_known_by_their_names(tmp_path):
+    page = build_report(write_run(tmp_path, everything=False)).read_text()
+    section = page[page.index('id="executions"') :]
+    heads = re.findall(r'<th scope="row">(.*?)</th>', section)
+    assert heads == ["1", "2", "4", "as configured", "all of the chunk", "1 + temporal ensembling"]
 
 
 def test_several_seeds_are_pooled_and_shown_one_by_one(reported):

@@ -82,7 +82,8 @@ def results_section(run: RunFiles, pictures: Pictures) -> str:
     return (
         f"{_scale_note(run)}{tables.main_table(run)}"
         '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Rates are of the '
-        f"episodes that ran to their end. {tables.paper_sources(run)}</p>"
+        f"episodes that ran to their end. {tables.headline_executions(run)} "
+        f"{tables.paper_sources(run)}</p>"
         f"{tables.error_list(run)}{tables.comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
     )
 
@@ -129,7 +130,8 @@ def executions_section(run: RunFiles, pictures: Pictures) -> str | None:
     return table and (
         "<p>A policy predicts a chunk of steps, carries out the first few, and looks again. How many changes what is "
         "tested: all of them asks most of a single look, one asks most of the closed loop. With temporal ensembling "
-        f"the policy looks at every step and follows the average of all chunks that reach it.</p>{table}"
+        "the policy looks at every step and follows the average of all chunks that reach it. Each policy’s headline is "
+        f"the way marked so.</p>{table}"
     )
 
 

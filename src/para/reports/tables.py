@@ -115,17 +115,24 @@ def execution_table(run: RunFiles) -> str | None:
 
 def _execution_key(policy: str, execute: Mapping[str, Any]) -> tuple[float, str] | None:
     """Where a way of executing stands in its table, and how it is called; None for a policy that varies otherwise."""
-    if variant_of(policy) and execution_of(variant_of(policy)) is None:
+    way = execution_of(variant_of(policy))
+    if variant_of(policy) and way is None:
         return None
     options = execute.get(policy) or {}
-    if options.get("ensemble_decay") is not None:
+    if options.get("ensemble_decay") is not None or way == "ensemble":
         return (1000.0, "1 + temporal ensembling")
-    steps = options.get("execute_steps")
-    return (_place(steps), "as configured" if steps is None else ("all of the chunk" if steps == 0 else str(steps)))
+    steps = options.get("execute_steps", 0 if way == "all" else way)
+    if steps is None:  # a headline of which the run does not say how it was executed
+        return (998.0, "as configured")
+    return (999.0, "all of the chunk") if steps == 0 else (float(steps), str(steps))
 
 
-def _place(steps: int | None) -> float:
-    return 998.0 if steps is None else (999.0 if steps == 0 else float(steps))
+def headline_executions(run: RunFiles) -> str:
+    """How many steps each main policy executes before it looks again, in words."""
+    execute = run.config.get("execute") or {}
+    keys = {policy: _execution_key(policy, execute) for policy in run.main_policies if policy in execute}
+    said = [f"{policy_name(policy)} {key[1]}" for policy, key in keys.items() if key is not None]
+    return escape(f"Steps executed before looking again: {', '.join(said)}.") if said else ""
 
 
 def error_list(run: RunFiles) -> str:
