@@ -24,6 +24,7 @@ from para.experiments.predictions import export_predictions
 from para.experiments.scale import Scale, pick_scale
 from para.experiments.training_jobs import TrainJob, train_all
 from para.files import read_json, write_json
+from para.registry import pick
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_hash, config_to_dict
 from para.worlds import make_world, world_entry
@@ -97,9 +98,8 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
 def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]:
     """The experiment's recipes of those names. Raises ValueError for a name that it does not have."""
     known = {recipe.name: recipe for recipe in experiment.recipes}
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise ValueError(f"experiment '{experiment.name}' has no policy {unknown} (known: {', '.join(known)})")
+    for name in names:
+        pick(known, f"policy of experiment '{experiment.name}' is called", name)
     return [recipe for recipe in experiment.recipes if not names or recipe.name in names]
 
 
@@ -232,8 +232,17 @@ def all_trials(
 
 
 def summarise_run(folder: Path) -> dict[str, Any]:
-    """Compute `summary.json` of a run folder from its `config.json` and `results.jsonl`, and write it."""
+    """Compute `summary.json` of a run folder from its `config.json` and `results.jsonl`, and write it.
+
+    Raises:
+        FileNotFoundError, ValueError: if one of the two is missing, damaged, or not that of a run.
+    """
     config = read_json(folder / "config.json")
+    missing = [name for name in ("experiment", "world", "scale", "seconds") if name not in config]
+    if missing:
+        raise ValueError(
+            f"{folder / 'config.json'} lacks {', '.join(missing)}: it is not that of a run; choose another"
+        )
     experiment = EXPERIMENTS.get(config["experiment"])  # None for an evaluation outside of any experiment
     records = read_results(folder / "results.jsonl")
     seconds = config["seconds"] | {"evaluate": round(sum(record.seconds for record in records), 1)}

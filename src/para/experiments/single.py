@@ -9,7 +9,7 @@ import numpy as np
 
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments.run import provenance, summarise_run
-from para.files import write_json
+from para.files import read_json, write_json
 from para.interfaces import Scene
 from para.rollout import RolloutConfig
 from para.training.checkpoint import load_policy, weights_hash
@@ -49,8 +49,6 @@ def evaluate_checkpoint(
         )
         for i, (x, y) in enumerate(positions)
     ]  # fmt: skip
-    run = Run("evaluate", WorldSpec(world, tuple(policy.config.image_size)), out, load_policy)
-    evaluate(trials, run, workers=workers)
     config = {
         "experiment": "evaluate",
         "title": f"{policy.name} by itself",
@@ -60,5 +58,27 @@ def evaluate_checkpoint(
         "execute": {policy.name: config_to_dict(rollout)},
         "thresholds": describe_stages(),
     }
-    write_json(out / "config.json", config | provenance())
+    claim_folder(out, config)
+    run = Run("evaluate", WorldSpec(world, tuple(policy.config.image_size)), out, load_policy)
+    evaluate(trials, run, workers=workers)
     return summarise_run(out)
+
+
+def claim_folder(out: Path, config: dict[str, Any]) -> None:
+    """Write `config.json`, or check that the one there is of the same evaluation.
+
+    Raises:
+        ValueError: if the folder holds another run, or files that are no run at all.
+    """
+    path = out / "config.json"
+    if path.exists():
+        old = read_json(path)
+        other = [name for name in config if old.get(name) != config[name]]
+        if other:
+            raise ValueError(
+                f"{out} holds another run (made by: {old.get('command')}; it differs in {', '.join(other)}); "
+                "choose another --out, or remove the folder"
+            )
+    elif out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
+    write_json(path, config | provenance())
