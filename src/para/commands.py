@@ -79,7 +79,7 @@ class Experiment:
 class Record:
     """Record demonstrations of the world's scripted expert as a LeRobotDataset v3 with camera geometry.
 
-    Example:
+    For example:
 
         para record --out data/left --half left
     """
@@ -124,7 +124,7 @@ class Record:
 class Train:
     """Train a policy on demonstrations. Goes on after an interruption, bit for bit on a CPU.
 
-    Example:
+    For example:
 
         para train --data data/left --out checkpoints/para para --augment.max-shift 0.08
     """
@@ -176,7 +176,7 @@ class Train:
 class Evaluate:
     """Run a trained policy in closed loop and count: placed, grasped, missed, with 95 % intervals.
 
-    Example:
+    For example:
 
         para evaluate --checkpoint checkpoints/para --out runs/para --half right --episodes 64
     """
@@ -227,7 +227,7 @@ class Report:
 
     With --readme, write the tables of that file anew from the records under results/ instead.
 
-    Example:
+    For example:
 
         para report results/tabletop/left_to_right
     """
@@ -259,7 +259,7 @@ class Report:
 class Dataset:
     """Look into a dataset, check it, or mend what a crash left behind.
 
-    Example:
+    For example:
 
         para dataset check data/left
     """
