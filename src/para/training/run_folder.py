@@ -115,7 +115,8 @@ def _step_of(line: str) -> float:
 def _differences(held: dict[str, Any], asked: dict[str, Any]) -> str:
     """The options in which two runs differ, the first three of them."""
     there, here = _leaves(held), _leaves(asked)
-    names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    in_order = sorted({*there, *here}, key=lambda name: (name.count("."), name))  # the policy before its options
+    names = [name for name in in_order if there.get(name) != here.get(name)]
     told = [f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in names[:3]]
     return "; ".join(told) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
 
