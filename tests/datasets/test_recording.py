@@ -122,6 +122,13 @@ def test_another_perturbation_is_refused_in_the_same_folder(tmp_path):
         recorded(tmp_path)
 
 
+def test_the_list_of_scenes_may_grow_but_not_change(tmp_path):
+    recorded(tmp_path, fake_scenes(3))
+    assert recorded(tmp_path, fake_scenes(4)).recorded == 1
+    with pytest.raises(ValueError, match="1 scenes that are not among the 3 asked for"):
+        recorded(tmp_path, fake_scenes(3))
+
+
 def test_random_starts_lie_in_the_ball_and_above_the_table():
     rng = np.random.default_rng(0)
     low = fake_scenes(1)[0].with_(ee_start=(0.0, 0.0, 0.02))

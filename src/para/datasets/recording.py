@@ -73,9 +73,8 @@ def record(
     whatever the number of workers.
 
     Args:
-        make_world: builds a world; with more than one worker it must be picklable (a function of a module, or a
-            `functools.partial` of one).
-        scenes: initial conditions, in order.
+        make_world: builds a world; picklable where there is more than one worker.
+        scenes: initial conditions, in order; the list may grow from one call to the next.
         root: the dataset's folder; new, or one that this function began.
         workers: processes; 1 or less: none but this one.
         perturbation: None: plain demonstrations.
@@ -84,15 +83,15 @@ def record(
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder holds something else, was recorded with another perturbation, or the expert fails too
-            often.
+        ValueError: if the folder holds something else or other scenes, was recorded with another perturbation, or the
+            expert fails too often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
     started = time.monotonic()
     root = Path(root)
     refuse_unrelated(root)
     log = _RecordingLog(root, perturbation)
-    jobs = _jobs_left(scenes, _scenes_of(root) + log.dropped_scenes())
+    jobs = _jobs_left(root, scenes, _scenes_of(root) + log.dropped_scenes())
     recorded = 0
     with ExitStack() as stack:
         episodes = in_order(make_world, _demonstrate_job, [(job, perturbation) for job in jobs], workers)
@@ -131,8 +130,14 @@ def _key(scene: Scene) -> str:
     return json.dumps(scene.to_dict())
 
 
-def _jobs_left(scenes: list[Scene], done: list[Scene]) -> list[Job]:
+def _jobs_left(root: Path, scenes: list[Scene], done: list[Scene]) -> list[Job]:
     n_done = Counter(_key(scene) for scene in done)
+    others = n_done - Counter(_key(scene) for scene in scenes)
+    if others:
+        raise DatasetError(
+            f"{root} holds demonstrations of {others.total()} scenes that are not among the {len(scenes)} asked for "
+            f"(first: {next(iter(others))}); record these into another folder"
+        )
     seen: Counter[str] = Counter()
     jobs = []
     for scene in scenes:
