@@ -70,12 +70,20 @@ def test_a_rate_stands_with_its_count_its_interval_and_the_papers(readme, result
     assert "1 error |" in next(line for line in readme.read_text().splitlines() if line.startswith("| ACT |"))
 
 
-def test_ways_of_execution_stand_in_a_table_of_their_own(readme, results):
+def test_ways_of_execution_stand_in_a_table_of_their_own_in_order(readme, results):
     update_readme(readme, results)
-    policies, executions = readme.read_text().split("| steps executed before looking again |")
-    assert "ensembling" not in policies
-    ways = [line.split(" | ")[0].removeprefix("| ") for line in executions.splitlines() if "% (" in line]
-    assert [way.split(",")[0] for way in ways] == ["1", "2", "4", "all of the chunk", "1"]
+    policies, executions = readme.read_text().split("| steps executed per look | PARA")
+    assert [line.split(" |")[0] for line in policies.splitlines() if line.startswith("| PARA")] == [
+        "| PARA", "| PARA, paper form",
+    ]  # fmt: skip
+    ways = [line.split(" |")[0] for line in executions.splitlines() if "% (" in line]
+    assert ways == ["| 1", "| 2", "| 4", "| all of the chunk", "| 1, temporal ensembling"]
+
+
+def test_each_policys_headline_execution_stands_in_its_row(readme, results):
+    update_readme(readme, results)
+    rows = {line.split(" |")[0]: line for line in readme.read_text().splitlines() if line.startswith("| ")}
+    assert "| 4 | 54% |" in rows["| PARA"] and "| 1, temporal ensembling | 1% |" in rows["| ACT"]
 
 
 def test_nothing_outside_of_the_blocks_changes_and_a_second_update_changes_nothing(readme, results):

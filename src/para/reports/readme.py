@@ -76,18 +76,18 @@ def records_text(folder: Path) -> str:
     """The tables of one folder of records: every policy, the ways of executing chunks, and the paired comparison."""
     summary, config = read_json(folder / "summary.json"), read_json(folder / "config.json")
     seeds = max(len(row["train_seeds"]) for row in summary["rows"])
-    how = way_of(config["execute"][summary["rows"][0]["policy"]])[-1]
     made = f"World `{summary['world']}`, scale `{summary['scale']}`, {seeds} training seed{'s' if seeds > 1 else ''}"
-    parts = [policy_table(summary), comparisons_list(summary), execution_table(summary, config["execute"])]
-    parts.append(
-        f"{made}. Where nothing else is said, steps executed before looking again: {how}. Made by "
-        f"`{config['command']}`; records in `results/{folder.parent.name}/{folder.name}/`."
-    )
+    parts = [policy_table(summary, config["execute"]), comparisons_list(summary)]
+    parts.append(execution_table(summary, config["execute"]))
+    parts.append(f"{made}. Made by `{config['command']}`; records in `results/{folder.parent.name}/{folder.name}/`.")
     return "\n\n".join(part for part in parts if part)
 
 
-def policy_table(summary: Mapping[str, Any]) -> str:
-    """A row per trained policy: placed out of and in distribution, beside the paper's rates."""
+def policy_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row per trained policy in its headline execution: placed out of and in distribution, the paper's rates.
+
+    `execute` holds the options of each policy of the records (`para.rollout.RolloutConfig`).
+    """
     rows = [row for row in summary["rows"] if trained_policy(row["policy"]) == row["policy"]]
     splits = splits_in_reading_order(row["split"] for row in rows)
     of_paper = splits_in_reading_order(row["split"] for row in rows if row["paper"] is not None)
@@ -96,9 +96,10 @@ def policy_table(summary: Mapping[str, Any]) -> str:
         of_split = {row["split"]: row for row in rows if row["policy"] == policy}
         paper = [of_split[split]["paper"] if split in of_split else None for split in of_paper]
         rates = [rate_and_errors(of_split.get(split)) for split in splits]
-        lines.append([policy_name(policy), *rates, *("–" if rate is None else percent(rate) for rate in paper)])
-    heads = [split_name(split).lower() for split in splits]
-    return table(["placed by", *heads, *(f"paper, {split_name(split).lower()}" for split in of_paper)], lines)
+        how = way_of(execute[policy])[-1] if policy in execute else "–"
+        lines.append([policy_name(policy), *rates, how, *("–" if rate is None else percent(rate) for rate in paper)])
+    heads = ["placed by", *(split_name(split).lower() for split in splits), "steps executed per look"]
+    return table([*heads, *(f"paper, {split_name(split).lower()}" for split in of_paper)], lines)
 
 
 def rate_and_errors(row: Mapping[str, Any] | None) -> str:
@@ -110,10 +111,7 @@ def rate_and_errors(row: Mapping[str, Any] | None) -> str:
 
 
 def execution_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row per way of executing chunks, a column per trained policy, out of distribution; empty where one was tried.
-
-    `execute` holds the options of each policy of the records (`para.rollout.RolloutConfig`).
-    """
+    """A row per way of executing chunks, a column per trained policy, out of distribution; empty if one was tried."""
     rows = {row["policy"]: row for row in summary["rows"] if row["split"] == "test" and row["policy"] in execute}
     varied = {trained_policy(policy) for policy in rows if trained_policy(policy) != policy}
     cells: dict[tuple[bool, float, str], dict[str, str]] = {}
@@ -123,7 +121,7 @@ def execution_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[st
     policies = in_reading_order(varied)
     lines = [[way[-1], *(cells[way].get(policy, "–") for policy in policies)] for way in sorted(cells)]
     heads = [f"{policy_name(policy)}, out of distribution" for policy in policies]
-    return table(["steps executed before looking again", *heads], lines) if lines else ""
+    return table(["steps executed per look", *heads], lines) if lines else ""
 
 
 def way_of(options: Mapping[str, Any]) -> tuple[bool, float, str]:
@@ -132,7 +130,7 @@ def way_of(options: Mapping[str, Any]) -> tuple[bool, float, str]:
     said = "all of the chunk" if steps == math.inf else str(steps)
     if options["ensemble_decay"] is None:
         return False, steps, said
-    return True, steps, f"{said}, averaged over overlapping chunks (temporal ensembling)"
+    return True, steps, f"{said}, temporal ensembling"
 
 
 def comparisons_list(summary: Mapping[str, Any]) -> str:
