@@ -46,22 +46,30 @@ def near(image: np.ndarray, colour: tuple[int, int, int], tolerance: int = 40) -
     return np.abs(image.astype(int) - colour).max(axis=-1) < tolerance
 
 
-def test_the_dot_stands_at_the_predicted_pixel_of_the_enlarged_image():
+def test_the_ring_stands_around_the_demonstrated_pixel_of_the_enlarged_image():
     uv, scale = np.array([62.0, 18.0]), 400 / W
-    canvas = heatmap_image(prediction(tuple(uv)), 0, width=400)
+    canvas = heatmap_image(prediction((5.0, 5.0), demonstrated_uv=uv[None]), 0, width=400)
     assert canvas.shape == (round(H * scale), 400, 3)
-    found = centre_of(near(canvas, rgb(policy_colour("para"))))
+    found = centre_of(near(canvas, (255, 255, 255), 60))
     np.testing.assert_allclose(found, (uv + 0.5) * scale - 0.5, atol=0.7)
 
 
+def test_the_dots_of_a_path_stand_at_its_predicted_pixels():
+    uv, scale = np.array([62.0, 18.0]), 400 / W
+    canvas = path_image(prediction(tuple(uv), demonstrated_uv=np.array([[5.0, 5.0]])), 400)
+    corner = np.floor((uv + 0.5) * scale).astype(int) - 6  # so near that the dot outweighs the line that leads to it
+    patch = canvas[corner[1] : corner[1] + 13, corner[0] : corner[0] + 13]
+    found = centre_of(near(patch, rgb(policy_colour("para")))) + corner
+    np.testing.assert_allclose(found, (uv + 0.5) * scale - 0.5, atol=1.0)
+
+
 def test_the_heatmap_is_brightest_at_its_brightest_cell():
-    uv = (62.0, 18.0)
-    # dot and ring out of the way; the centre of cell j of stride 4 is at 4 j + 1.5
-    shown = prediction(uv, uv=np.array([[5.0, 5.0]]), demonstrated_uv=np.array([[5.0, 5.0]]))
+    uv = np.array([62.0, 18.0])
+    shown = prediction(tuple(uv), demonstrated_uv=np.array([[5.0, 5.0]]))  # the ring is out of the way
     canvas = heatmap_image(shown, 0, width=W * 4).astype(int)
     glow = canvas[..., 0] - canvas[..., 2]  # red minus blue: grey has none
     glow[:60, :60] = 0
-    cell_centre = (np.array([uv[0] // STRIDE, uv[1] // STRIDE]) + 0.5) * STRIDE - 0.5
+    cell_centre = (uv // STRIDE + 0.5) * STRIDE - 0.5  # the centre of cell j of stride 4 is at 4 j + 1.5
     found = centre_of(glow > 0.8 * glow.max())
     np.testing.assert_allclose(found, (cell_centre + 0.5) * 4 - 0.5, atol=2.0)
 

@@ -16,7 +16,7 @@ from para.reports.wording import in_reading_order, policy_name, split_name, spli
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SEED_SPREAD_M = 0.004
+SEED_SPREAD_M = 0.007
 """Marks of several training seeds in one scene stand this far apart."""
 
 MIN_TRIALS_PER_BIN = 8
@@ -102,7 +102,7 @@ def _outcomes(axis: Axes, records: Sequence[EpisodeRecord]) -> None:
         chosen = [r for r in records if (r.outcome or "error") == outcome]
         xy_cm = 100 * np.array([r.scene["object_xy"] for r in chosen]).reshape(-1, 2)
         aside = 100 * SEED_SPREAD_M * (np.array([r.train_seed for r in chosen]) - (n_seeds - 1) / 2)
-        size = {"s": 16, "X": 30}.get(mark, 26)
+        size = {"s": 16, "X": 30}.get(mark, 26) * (1 if n_seeds == 1 else 0.6)
         colour = OUTCOME_COLOURS[outcome]
         style = {"marker": mark, "linewidths": 0.5, "edgecolors": "white", "zorder": 3}
         axis.scatter(xy_cm[:, 1] + aside, xy_cm[:, 0], size, colour, **style)

@@ -92,10 +92,10 @@ def _scale_note(run: RunFiles) -> str:
     if run.scale == "paper":
         return ""
     note = (run.config.get("scale") or {}).get("note", "") if isinstance(run.config.get("scale"), dict) else ""
+    scale = f"<i>{escape(run.scale)}</i>{escape(f' ({note})') if note else ''}"
     return (
-        f'<p class="note"><b>Not the paper’s scale: not comparable one to one.</b> This run’s scale is '
-        f"<i>{escape(run.scale)}</i>, in the world <i>{escape(run.summary['world'])}</i>; the paper’s numbers stand "
-        f"beside ours for orientation. {escape(note)}</p>"
+        f'<p class="note"><b>Not the paper’s scale: not comparable one to one.</b> This run’s scale is {scale}, in the '
+        f"world <i>{escape(run.summary['world'])}</i>; the paper’s numbers stand beside ours for orientation.</p>"
     )
 
 

@@ -42,9 +42,10 @@ def path_image(prediction: Prediction, width: int = 440) -> np.ndarray:
 
 
 def heatmap_image(prediction: Prediction, step: int, width: int = 200) -> np.ndarray:
-    """The heatmap of one step over the (dimmed) image: the predicted pixel as a dot, the demonstrated one as a ring.
+    """The heatmap of one step over the (dimmed) image, and a ring around the demonstrated pixel.
 
-    Colours are relative to the brightest cell of that step.
+    Colours are relative to the brightest cell of that step, and show the cube root of the probability: trained heatmaps
+    are so peaked that what else the policy deems possible would not be seen.
     """
     import matplotlib
 
@@ -52,11 +53,10 @@ def heatmap_image(prediction: Prediction, step: int, width: int = 200) -> np.nda
     grey = canvas.mean(axis=-1, keepdims=True)
     dimmed = 0.40 * canvas + 0.30 * grey
     heat = cv2.resize(prediction.heatmaps[step], canvas.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    heat = np.sqrt(np.clip(heat / max(float(heat.max()), 1e-12), 0, 1))  # the root shows what is less likely too
+    heat = np.cbrt(np.clip(heat / max(float(heat.max()), 1e-12), 0, 1))
     colours = 255 * matplotlib.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]
     canvas = (dimmed + heat[..., None] * (colours - dimmed)).round().astype(np.uint8)
-    _ring(canvas, prediction.demonstrated_uv[step], scale, 6, (255, 255, 255))
-    _dot(canvas, prediction.uv[step], scale, 3, rgb(policy_colour(prediction.policy)))
+    _ring(canvas, prediction.demonstrated_uv[step], scale, 8, (255, 255, 255))
     return canvas
 
 

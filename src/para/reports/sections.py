@@ -64,8 +64,8 @@ def predictions_section(run: RunFiles, pictures: Pictures) -> str | None:
     parts = [
         "<p>One look at a scene: the image that the policies got (cross: the end effector), the path that each "
         "predicts for the next steps, and what the expert would do from there (white in the image, black in plots). "
-        "Then, for each step, the heatmap over the image: brighter is more likely, on a square-root scale relative to "
-        "the step’s brightest cell; dot: the decoded pixel; ring: the expert’s.</p>"
+        "Then, for each step, the heatmap over the image: brighter is more likely (cube root of the probability, "
+        "relative to the step’s brightest cell); the ring is around the expert’s pixel.</p>"
     ]
     parts += [_scene(group, pictures) for group in scenes.values()]
     for policy in in_reading_order(p.policy for p in main):

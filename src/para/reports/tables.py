@@ -164,9 +164,10 @@ def comparisons_list(run: RunFiles) -> str:
 
 def seeds_text(run: RunFiles) -> str:
     """Counts of each training seed, where there are several: pooled rates hide how much trainings differ."""
+    splits = splits_in_reading_order(row["split"] for row in run.summary["rows"])
     lines = []
     for policy in run.main_policies:
-        for row in run.rows(policy):
+        for row in sorted(run.rows(policy), key=lambda row: splits.index(row["split"])):
             if len(row["train_seeds"]) > 1:
                 counts = ", ".join(_seed_count(run, policy, row["split"], seed) for seed in row["train_seeds"])
                 lines.append(f"<li>{coloured(policy)}, {escape(split_name(row['split']).lower())}: {counts}</li>")
@@ -231,14 +232,14 @@ def _interval_bar(row: Row) -> str:
     x = [4 + (width - 8) * (row[key] or 0.0) for key in ("ci_low", "ci_high", "rate", "paper")]
     colour = policy_colour(row["policy"])
     shapes = [f'<line x1="4" x2="{width - 4}" y1="{middle}" y2="{middle}" stroke="{PALE}" stroke-width="8"/>']
+    if row["paper"] is not None:
+        shapes.append(
+            f'<path d="M{x[3]:.1f} {middle - 6} l6 6 l-6 6 l-6 -6 z" fill="white" stroke="{INK}" stroke-width="1.2"/>'
+        )
     if row["rate"] is not None:
         shapes.append(
             f'<line x1="{x[0]:.1f}" x2="{x[1]:.1f}" y1="{middle}" y2="{middle}" stroke="{colour}" stroke-width="3" '
             f'opacity="0.55"/><circle cx="{x[2]:.1f}" cy="{middle}" r="4" fill="{colour}"/>'
-        )
-    if row["paper"] is not None:
-        shapes.append(
-            f'<path d="M{x[3]:.1f} {middle - 5} l5 5 l-5 5 l-5 -5 z" fill="white" stroke="{INK}" stroke-width="1.2"/>'
         )
     return f'<svg class="bar" width="{width}" height="{height}" aria-hidden="true">{"".join(shapes)}</svg>'
 
