@@ -174,8 +174,8 @@ def seeds_text(run: RunFiles) -> str:
     if not lines:
         return ""
     said = (
-        "<h3>Placed, by training seed</h3><p>The intervals above pool the seeds as if all trials were independent; those "
-        "of several seeds in one scene are not quite.</p>"
+        "<h3>Placed, by training seed</h3><p>The intervals above pool the seeds as if all trials were independent; "
+        "those of several seeds in one scene are not quite.</p>"
     )
     return f"{said}<ul class='plain'>{''.join(lines)}</ul>"
 
