@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,7 +85,7 @@ def test_the_fake_keeps_the_worlds_contract():
 def test_the_policy_looks_again_after_that_many_executed_steps(execute_steps, expected):
     episode, policy, world = run(RolloutConfig(execute_steps=execute_steps, max_control_steps=7 * STEPS_PER_EXECUTE))
     assert policy.looks == expected
-    assert len(world.executed) == len(episode) == 7
+    assert len(world.executed) == len(episode) - 1 == 7  # the last frame is what came of the last action
 
 
 def test_the_steps_of_a_chunk_are_executed_in_order():
@@ -160,7 +162,7 @@ def test_a_prediction_that_is_not_finite_raises_and_is_no_miss(what, bad):
 def test_an_episode_holds_frames_only_where_they_were_asked_for():
     config = RolloutConfig(execute_steps=2, max_control_steps=4 * STEPS_PER_EXECUTE)
     without, _, _ = run(config)
-    assert without.image.shape == (0, 48, 64, 3) and len(without) == 4
+    assert without.image.shape == (0, 48, 64, 3) and len(without) == 5
     kept, _, _ = run(config, keep_frames=True)
     assert kept.image.shape == (5, 48, 64, 3)  # one before each action, and the last view
     assert kept.image[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
@@ -168,10 +170,10 @@ def test_an_episode_holds_frames_only_where_they_were_asked_for():
 
 def test_an_episode_tells_where_the_arm_was_and_what_it_was_told():
     episode, policy, world = run(RolloutConfig(execute_steps=0, max_control_steps=3 * STEPS_PER_EXECUTE))
-    np.testing.assert_allclose(episode.action_position, [p for p, _ in world.executed], atol=1e-7)
+    np.testing.assert_allclose(episode.action_position[:-1], [p for p, _ in world.executed], atol=1e-7)
     np.testing.assert_allclose(episode.ee_position[0], [0, 0, 0.2], atol=1e-7)
     np.testing.assert_allclose(episode.ee_position[1:], episode.action_position[:-1], atol=1e-7)
-    assert episode.scene == SCENE and tuple(episode.camera.K.shape) == (3, 3, 3)
+    assert episode.scene == SCENE and tuple(episode.camera.K.shape) == (4, 3, 3)
 
 
 @pytest.mark.parametrize("options", [{"execute_steps": -1}, {"max_control_steps": 0}])
@@ -180,16 +182,25 @@ def test_options_without_meaning_are_refused(options):
         RolloutConfig(**options)
 
 
+class StillWorld(FakeWorld):
+    """Shows the same picture whatever happens."""
+
+    def observe(self) -> Observation:
+        obs = super().observe()
+        return Observation(torch.full_like(obs.image, 9), obs.camera, obs.ee_position, obs.gripper)
+
+
 def test_an_episode_in_which_nothing_moves_any_more_ends_early_and_says_so_in_its_steps():
-    still = torch.full((60, HORIZON, 3), 0.1)
-    open_hand = torch.ones(60, HORIZON)
+    def still() -> FakePolicy:
+        return FakePolicy(torch.full((60, HORIZON, 3), 0.1), torch.ones(60, HORIZON))
+
     config = RolloutConfig(execute_steps=1, stall_steps=7, max_control_steps=90)
-    episode, _, world = run(config, FakePolicy(still, open_hand))
+    episode, _, world = run(config, still(), StillWorld())
     assert episode.outcome == "missed"
     assert len(world.executed) == 8  # one step to get there, seven without motion
-    _, _, patient = run(
-        RolloutConfig(execute_steps=1, stall_steps=0, max_control_steps=90), FakePolicy(still, open_hand)
-    )
+    _, _, something_moves = run(config, still(), FakeWorld())
+    assert len(something_moves.executed) == 30
+    _, _, patient = run(RolloutConfig(execute_steps=1, stall_steps=0, max_control_steps=90), still(), StillWorld())
     assert len(patient.executed) == 30
 
 
@@ -199,5 +210,25 @@ def test_a_gripper_that_still_acts_or_an_arm_that_creeps_is_no_stall():
     creeping = still + 0.003 * torch.arange(60).view(60, 1, 1)
     config = RolloutConfig(execute_steps=1, stall_steps=4, max_control_steps=60)
     for policy in (FakePolicy(still, clapping), FakePolicy(creeping, torch.ones(60, HORIZON))):
-        _, _, world = run(config, policy)
+        _, _, world = run(config, policy, StillWorld())
         assert len(world.executed) == 20
+
+
+class RotatingPolicy(FakePolicy):
+    """Asks for a rotation as well."""
+
+    def act(self, obs: Observation) -> ActionChunk:
+        chunk = super().act(obs)
+        return replace(chunk, rotation=torch.eye(3).expand(1, HORIZON, 3, 3))
+
+
+def test_a_predicted_rotation_reaches_the_world_and_is_never_averaged():
+    class Turning(FakeWorld):
+        def execute(self, position, gripper, rotation=None):
+            assert np.array_equal(rotation, np.eye(3))
+            return super().execute(position, gripper)
+
+    _, _, world = run(RolloutConfig(max_control_steps=6), RotatingPolicy(), Turning())
+    assert len(world.executed) == 2
+    with pytest.raises(ValueError, match="not rotations"):
+        run(RolloutConfig(execute_steps=1, ensemble_decay=0.1), RotatingPolicy(), Turning())

@@ -153,8 +153,9 @@ class Train:
         from para.training.engine import train
 
         demonstrations = Demonstrations.open(self.data)
-        chosen = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
-        training, heldout = (demonstrations.subset(part) for part in chosen)
+        chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
+        training = demonstrations.subset(chosen)
+        heldout = demonstrations.subset(left_out) if len(left_out) else None
         config = replace(self.policy, image_size=demonstrations.image_size)
         policy = fresh_policy(config, training, self.training.seed)
         horizon = config.horizon
@@ -163,7 +164,7 @@ class Train:
             ChunkDataset(training, horizon, self.step),
             self.training,
             self.out,
-            heldout=ChunkDataset(heldout, horizon, self.step) if len(heldout.scenes) else None,
+            heldout=None if heldout is None else ChunkDataset(heldout, horizon, self.step),
             data_hash=demonstrations.data_hash,
         )
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"

@@ -14,6 +14,10 @@ STALL_M = 0.002
 """An end effector that stays within this of where it is, on every axis, does not move."""
 
 
+STALL_GREY_LEVELS = 0.5
+"""Pictures that differ by less than this on average show the same."""
+
+
 @dataclass(frozen=True)
 class RolloutConfig:
     """How predicted chunks are carried out."""
@@ -23,7 +27,9 @@ class RolloutConfig:
 
     ensemble_decay: float | None = None
     """If set, every step looks again, and the action is the average in 3D of what all earlier chunks that reach this
-    far said of it, weighted exp(-decay * age) (temporal ensembling, as ACT executes). `execute_steps` must be 1."""
+    far said of it, weighted exp(-decay * age) (temporal ensembling). `execute_steps` must be 1. The youngest chunk
+    weighs most; ACT as published lets the oldest weigh most, with 0.01. For dense steps only: step k of a chunk of key
+    poses is not step k - 1 of the next."""
 
     gripper_gate_m: float | None = None
     """If set, a change of the gripper waits until the end effector is within this distance of the place at which the
@@ -66,11 +72,11 @@ def rollout(
     while world.outcome() != "placed" and world.n_steps < config.max_control_steps:
         if not plans or step - plans[-1][0] >= steps_before_looking(config, plans[-1][1].horizon):
             plans = remember(plans, step, finite_chunk(policy, obs, device))
-        position, gripper = next_action(plans, step, config)
+        position, gripper, rotation = next_action(plans, step, config)
         if config.gripper_gate_m is not None:
             gripper = gate_gripper(position, gripper, obs, trace, config.gripper_gate_m)
         trace.append((obs, position, gripper))
-        obs = world.execute(position, gripper)
+        obs = world.execute(position, gripper, rotation)
         step += 1
         if has_stalled(trace, obs, config.stall_steps):
             break
@@ -85,8 +91,10 @@ def steps_before_looking(config: RolloutConfig, horizon: int) -> int:
 def finite_chunk(policy: Policy, obs: Observation, device: torch.device) -> ActionChunk:
     """What the policy predicts, on the CPU. Raises ValueError where it is not finite."""
     chunk = policy.act(obs.to(device)).to("cpu")
-    if not (torch.isfinite(chunk.position).all() and torch.isfinite(chunk.gripper).all()):
-        raise ValueError("the policy predicted a position or gripper that is not finite; its weights may be damaged")
+    parts = {"position": chunk.position, "gripper": chunk.gripper, "rotation": chunk.rotation}
+    for name, values in parts.items():
+        if values is not None and not torch.isfinite(values).all():
+            raise ValueError(f"the policy predicted a {name} that is not finite; its weights may be damaged")
     return chunk
 
 
@@ -95,17 +103,25 @@ def remember(plans: list[tuple[int, ActionChunk]], step: int, chunk: ActionChunk
     return [(made, plan) for made, plan in plans if step - made < plan.horizon] + [(step, chunk)]
 
 
-def next_action(plans: list[tuple[int, ActionChunk]], step: int, config: RolloutConfig) -> tuple[np.ndarray, float]:
-    """The position (3,) in metres and the gripper of this step: the youngest plan's, or the average of all plans'."""
+def next_action(
+    plans: list[tuple[int, ActionChunk]], step: int, config: RolloutConfig
+) -> tuple[np.ndarray, float, np.ndarray | None]:
+    """Position (3,) in metres, gripper and rotation (3, 3) of this step: the youngest plan's, or all plans' average.
+
+    The gripper is opened or closed, whichever is nearer: an average of both would be carried out as half of it.
+    """
+    made, chunk = plans[-1]
     if config.ensemble_decay is None:
-        made, chunk = plans[-1]
-        return chunk.position[0, step - made].numpy(), float(chunk.gripper[0, step - made] > 0.5)
+        rotation = None if chunk.rotation is None else chunk.rotation[0, step - made].numpy()
+        return chunk.position[0, step - made].numpy(), float(chunk.gripper[0, step - made] > 0.5), rotation
+    if chunk.rotation is not None:
+        raise ValueError("temporal ensembling averages positions, not rotations; set ensemble_decay to None")
     live = [(step - made, chunk) for made, chunk in plans if step - made < chunk.horizon]
     weights = np.exp([-config.ensemble_decay * age for age, _ in live])
     weights = weights / weights.sum()
     position = sum(w * chunk.position[0, age].numpy() for w, (age, chunk) in zip(weights, live))
     gripper = sum(w * float(chunk.gripper[0, age]) for w, (age, chunk) in zip(weights, live))
-    return position, float(gripper > 0.5)
+    return position, float(gripper > 0.5), None
 
 
 def gate_gripper(position: np.ndarray, gripper: float, obs: Observation, trace: list, gate_m: float) -> float:
@@ -116,20 +132,23 @@ def gate_gripper(position: np.ndarray, gripper: float, obs: Observation, trace: 
 
 
 def has_stalled(trace: list, obs: Observation, stall_steps: int) -> bool:
-    """Whether the end effector has stayed within `STALL_M`, with one gripper command, for so many executed steps."""
+    """Whether nothing has moved for so many executed steps: not the end effector (by more than `STALL_M`), not the
+    gripper, and nothing in the picture.
+    """
     if not stall_steps or len(trace) < stall_steps:
         return False
     recent = trace[-stall_steps:]
     now = obs.ee_position[0]
     if any(float((seen.ee_position[0] - now).abs().max()) > STALL_M for seen, _, _ in recent):
         return False
-    return len({gripper for _, _, gripper in recent}) == 1
+    if len({gripper for _, _, gripper in recent}) > 1 or float((recent[0][0].gripper - obs.gripper).abs()) > 0.02:
+        return False
+    return float((recent[0][0].image.float() - obs.image.float()).abs().mean()) < STALL_GREY_LEVELS
 
 
 def as_episode(scene: Scene, trace: list, last: Observation, world: World, keep_frames: bool) -> Episode:
-    """The trace as arrays; with `keep_frames` the last image is added, with its own position held as action."""
-    if keep_frames or not trace:
-        trace = trace + [(last, last.ee_position[0].numpy(), float(last.gripper[0]))]
+    """The trace and the last observation as arrays; the last frame's action is to stay. Images only on request."""
+    trace = trace + [(last, last.ee_position[0].numpy(), float(last.gripper[0]))]
     seen = [obs for obs, _, _ in trace]
     H, W = last.camera.image_size
     images = [obs.image[0].permute(1, 2, 0).numpy() for obs in seen] if keep_frames else []

@@ -107,7 +107,7 @@ def test_every_trial_leaves_one_record_with_all_that_tells_what_it_was(run):
     )
     assert first.outcome == "missed" and first.error is None and first.steps == 9
     assert first.boundary_distance_m == 0.05 and Scene.from_dict(first.scene) == trials[0].scene
-    assert len(first.ee_path) == 3  # where it was when each of three steps was executed
+    assert len(first.ee_path) == 4  # where it started, and after each of three executed steps
 
 
 def test_an_episode_that_raises_is_an_error_with_its_reason_not_a_miss_and_the_run_goes_on(run):

@@ -115,3 +115,9 @@ def test_augmentation_is_a_function_of_its_generator():
 def test_the_joint_form_refuses_full_resolution():
     with pytest.raises(ValueError, match="308 MB"):
         ParaConfig(formulation="joint", heatmap_resolution="image")
+
+
+def test_rotations_that_nobody_demonstrated_are_an_error_and_not_left_untrained():
+    obs, actions = random_batch()
+    with pytest.raises(ValueError, match="no rotation"):
+        build(replace(CONFIG, n_rotation_bins=8)).loss(obs, actions)

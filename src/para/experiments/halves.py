@@ -23,8 +23,8 @@ def half_scenes(train_half: str, test_half: str, workspace: Workspace, scale: Sc
         train=grid_scenes(workspace, train_half, random_starts=scale.random_starts, stride=scale.grid_stride),
         heldout=[item.scene for item in stream("heldout", train_half, scale.n_heldout)],
         evaluation={
-            "train": stream(f"{prefix}train", train_half, scale.n_in_distribution),
-            "test": stream(f"{prefix}test", test_half, scale.n_test),
+            f"{prefix}train": stream(f"{prefix}train", train_half, scale.n_in_distribution),
+            f"{prefix}test": stream(f"{prefix}test", test_half, scale.n_test),
         },
     )
 

@@ -36,8 +36,9 @@ class Moment(NamedTuple):
 
 def moments(scenes: SceneSet) -> list[Moment]:
     """A training scene, and the test scenes farthest from training at three stages of the task."""
-    near = scenes.evaluation["train"][0].scene
-    far = sorted(scenes.evaluation["test"], key=lambda item: -item.boundary_distance_m)
+    in_distribution, *_, beyond = scenes.evaluation.values()
+    near = in_distribution[0].scene
+    far = sorted(beyond, key=lambda item: -item.boundary_distance_m)
     picks = [Moment("train_reach", "train", "training region, reaching", near, 1)]
     for name, title, n_steps in (("reach", "reaching", 1), ("grasp", "at the bowl", 9), ("carry", "carrying", 20)):
         item = far[min(len(picks) - 1, len(far) - 1)]

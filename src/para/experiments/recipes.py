@@ -12,7 +12,8 @@ from para.policies.para import paper_form
 from para.rollout import RolloutConfig
 
 ENSEMBLE = RolloutConfig(execute_steps=1, ensemble_decay=0.1)
-"""Look at every step, follow the average of all chunks that reach it: how ACT was published."""
+"""Look at every step and follow the average of all chunks that reach it (temporal ensembling). ACT was published with
+it, though with weights that favour the oldest chunk."""
 
 EXECUTIONS: dict[str, RolloutConfig] = {
     "+execute1": RolloutConfig(execute_steps=1),

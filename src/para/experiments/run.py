@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
-import shlex
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from para import __version__
+import torch
+
 from para.datasets import Demonstrations
 from para.datasets.recording import record
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
@@ -21,6 +18,7 @@ from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS, pick_experiment
 from para.experiments.experiment import Experiment, Recipe, SceneSet
 from para.experiments.predictions import export_predictions
+from para.experiments.provenance import continued, provenance, seconds_of_training
 from para.experiments.scale import Scale, pick_scale
 from para.experiments.training_jobs import TrainJob, train_all
 from para.files import read_json, write_json
@@ -81,9 +79,9 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
     spec = WorldSpec(options.world, scale.image_size)
     record_demonstrations(options, spec, experiment, recipes, scenes, config)
     jobs = training_jobs(options, scale, recipes)
-    timings = train_all(jobs, workers=options.workers)
-    config["seconds"]["train"] = round(sum(timings.values()), 1)
-    config["data_hash"] = {
+    train_all(jobs, workers=options.workers)
+    config["seconds"]["train"] = seconds_of_training(options.out)
+    config["data_hash"] |= {
         name: Demonstrations.open(options.out / name).data_hash for name in data_of(experiment, recipes)
     }
     write_json(options.out / "config.json", config)
@@ -91,8 +89,9 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
     run = Run(experiment.name, spec, options.out, load_policy)
     ran, kept = evaluate(trials, run, workers=options.workers)
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
+    summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     export_predictions(options.out, spec, [job for job in jobs if job.train_seed == 0], scenes, scale)
-    return summarise_run(options.out)
+    return summary
 
 
 def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]:
@@ -119,7 +118,12 @@ def claim_folder(
         "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in experiment.recipes},
     }
     path = options.out / "config.json"
-    made = provenance()
+    made = provenance() | {
+        "recipes": {recipe.name: recipe.why for recipe in recipes},
+        "execute": {
+            recipe.name + suffix: config_to_dict(how) for recipe in recipes for suffix, how in recipe.executions.items()
+        },
+    }
     if path.exists():
         old = read_json(path)
         if old.get("identity") != config_hash(identity):
@@ -127,17 +131,13 @@ def claim_folder(
                 f"{options.out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
                 f"made by: {old.get('command')}); choose another --out, or remove the folder"
             )
-        made |= {"seconds": old["seconds"], "started": old["started"]}
+        made = continued(made, old)
     elif options.out.exists() and any(options.out.iterdir()):
         raise ValueError(f"{options.out} is not empty and holds no run (no config.json); choose another --out")
     config = identity | {
         "identity": config_hash(identity),
         "title": experiment.title,
         "question": experiment.question,
-        "recipes": {recipe.name: recipe.why for recipe in recipes},
-        "execute": {
-            recipe.name + suffix: config_to_dict(how) for recipe in recipes for suffix, how in recipe.executions.items()
-        },
         "train_seeds": max(options.train_seeds, len(list(options.out.glob("checkpoints/para/seed*")))),
         "training_xy": sorted({scene.object_xy for scene in scenes.train}),
         "thresholds": describe_stages(),
@@ -146,29 +146,6 @@ def claim_folder(
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(path, config)
     return config
-
-
-def provenance() -> dict[str, Any]:
-    """How a run came about: the command, without machine paths; when; with which versions; and room for its times."""
-    return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        "seconds": {"record": 0.0, "train": 0.0},
-        "versions": versions(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of everything that numbers may depend on."""
-    from importlib.metadata import version
-
-    packages = ("torch", "mujoco", "numpy", "accelerate", "av")
-    python = {"para": __version__, "python": platform.python_version()}
-    return (
-        python
-        | {name: version(name) for name in packages}
-        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
-    )
 
 
 def data_of(experiment: Experiment, recipes: list[Recipe]) -> list[str]:
@@ -196,7 +173,7 @@ def record_demonstrations(
 
 def training_jobs(options: RunOptions, scale: Scale, recipes: list[Recipe]) -> list[TrainJob]:
     """One job per recipe and seed, the headline policies of the first seed first."""
-    threads = max(1, (os.cpu_count() or 1) // max(1, options.workers))
+    threads = max(1, torch.get_num_threads() // max(1, options.workers))
     return [
         TrainJob(
             recipe.name, recipe.config(scale), seed, options.out, scale, recipe.data, recipe.step,

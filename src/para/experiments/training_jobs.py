@@ -53,7 +53,7 @@ class TrainJob:
     """Leave out demonstrations from random starts."""
 
     n_threads: int
-    """Threads of this job."""
+    """Threads of this job, where it has a process of its own."""
 
     @property
     def folder(self) -> Path:
@@ -61,26 +61,28 @@ class TrainJob:
         return self.run_folder / "checkpoints" / self.name / f"seed{self.train_seed}"
 
 
-def train_all(jobs: list[TrainJob], *, workers: int) -> dict[Path, float]:
-    """Train every job that is not finished. Returns the seconds that each one's training took, whenever that was."""
+def train_all(jobs: list[TrainJob], *, workers: int) -> None:
+    """Train every job that is not finished."""
     if workers == 0 or len(jobs) == 1:
-        return {job.folder: train_one(job) for job in jobs}
+        for job in jobs:
+            train_one(job)
+        return
     with worker_pool(min(workers, len(jobs))) as pool:
-        futures = {pool.submit(train_in_worker, job): job for job in jobs}
-        return {futures[future].folder: future.result() for future in as_completed(futures)}
+        for future in as_completed([pool.submit(train_in_worker, job) for job in jobs]):
+            future.result()
 
 
-def train_in_worker(job: TrainJob) -> float:
+def train_in_worker(job: TrainJob) -> None:
     """`train_one`; once it was told to stop, and saved what it had, the process ends without beginning another job."""
+    torch.set_num_threads(job.n_threads)
     try:
-        return train_one(job)
+        train_one(job)
     except SystemExit:
         os._exit(1)
 
 
-def train_one(job: TrainJob) -> float:
-    """Train one policy, or go on with it, or find it finished. Returns the seconds that its training took in all."""
-    torch.set_num_threads(job.n_threads)
+def train_one(job: TrainJob) -> None:
+    """Train one policy, or go on with it, or find it finished."""
     demonstrations = Demonstrations.open(job.run_folder / job.data)
     if job.home_starts_only:
         from_home = [i for i, scene in enumerate(demonstrations.scenes) if scene.ee_start is None]
@@ -98,7 +100,6 @@ def train_one(job: TrainJob) -> float:
     )
     if result.reused:
         logger.info("%s seed %d: already trained", job.name, job.train_seed)
-    return result.seconds
 
 
 def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.Module:

@@ -63,6 +63,8 @@ def sample_at_pixels(grid: Tensor, uv: Tensor, stride: float) -> Tensor:
     """
     h, w = grid.shape[-2:]
     size = uv.new_tensor([w * stride, h * stride])
+    # Both in float32 at least: in bfloat16 the coordinates alone would be off by up to half a pixel at 448 px.
+    grid = grid.to(torch.promote_types(grid.dtype, torch.float32))
     normalised = (2 * (uv + 0.5) / size - 1).to(grid.dtype)  # (B, N, 2) in [-1, 1], as grid_sample wants (x, y)
     read = F.grid_sample(
         grid, normalised.unsqueeze(1), mode="bilinear", padding_mode="border", align_corners=False

@@ -154,7 +154,9 @@ class Para(nn.Module):
         start_uv, _ = project(obs.ee_position, obs.camera)
         gripper_logits = self.heads.gripper_logits(grid, targets.uv, start_uv, self.backbone.stride)
         losses["gripper"] = class_loss(gripper_logits, self.gripper_bins.to_index(targets.gripper), targets.valid)
-        if self.rotation_bins is not None and actions.rotation is not None:
+        if self.rotation_bins is not None:
+            if actions.rotation is None:
+                raise ValueError("n_rotation_bins is above 0, but the demonstrations carry no rotation; set it to 0")
             logits = self.heads.rotation_logits(grid, targets.uv, self.backbone.stride)  # (B, T, 3, N_R)
             classes = self.rotation_bins.to_index(actions.rotation)
             axes = (class_loss(logits[..., axis, :], classes[..., axis], targets.valid) for axis in range(3))

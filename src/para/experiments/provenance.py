@@ -1,0 +1,69 @@
+"""How a run came about: commands, versions, times; and what a second command on the same folder adds to that."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from para import __version__
+from para.files import read_json
+
+
+def provenance() -> dict[str, Any]:
+    """How a run came about: the command, without machine paths; when; with which versions; and room for its times."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "seconds": {"record": 0.0, "train": 0.0},
+        "data_hash": {},
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of everything that numbers may depend on."""
+    from importlib.metadata import version
+
+    packages = ("torch", "mujoco", "numpy", "accelerate", "av")
+    python = {"para": __version__, "python": platform.python_version()}
+    return (
+        python
+        | {name: version(name) for name in packages}
+        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
+    )
+
+
+def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """What a command on a folder that holds a part of the same run makes of its record: nothing of it is lost.
+
+    Raises:
+        ValueError: if a policy is now executed otherwise than in the records that are there.
+    """
+    for name, how in made["execute"].items():
+        if old["execute"].get(name, how) != how:
+            raise ValueError(
+                f"the folder holds records of '{name}' executed with {old['execute'][name]}, and it is now {how}; "
+                "choose another --out"
+            )
+    commands = old["command"].split("; ")
+    if made["command"] not in commands:
+        commands.append(made["command"])
+    return made | {
+        "command": "; ".join(commands),
+        "started": old["started"],
+        "seconds": old["seconds"],
+        "recipes": old["recipes"] | made["recipes"],
+        "execute": old["execute"] | made["execute"],
+        "data_hash": old.get("data_hash", {}),
+    }
+
+
+def seconds_of_training(run_folder: Path) -> float:
+    """What all finished training runs of a folder took, whenever that was."""
+    finished = sorted(run_folder.glob("checkpoints/*/seed*/training.json"))
+    return round(sum(read_json(path)["seconds"] for path in finished), 1)
