@@ -65,7 +65,7 @@ lerobot: $(LEROBOT_READY)
 
 $(LEROBOT_READY): requirements-lerobot.txt
 	@test -n "$(LEROBOT_PYTHON)" || { echo "LeRobot needs Python 3.12 or newer and none was found; name one: make lerobot LEROBOT_PYTHON=/path/to/python3.12"; exit 2; }
-	@echo "setting up $(LEROBOT_VENV): several GB, two to five minutes"
+	@echo "setting up $(LEROBOT_VENV): 5 GB on the disk, two to five minutes"
 	@$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
 	$(LEROBOT_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-lerobot.txt
 	@touch $@
