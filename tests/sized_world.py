@@ -50,7 +50,8 @@ class SizedFakeWorld(FakeWorld):
         for point, colour in (((x, y, 0.0), (220, 40, 40)), (self.ee, (255, 255, 255))):
             uv, _ = project(torch.tensor(point, dtype=torch.float32), self.camera)
             u, v = (int(round(value)) for value in uv[0].tolist())
-            image[max(0, v - 2) : v + 3, max(0, u - 2) : u + 3] = colour
+            if 0 <= u < W and 0 <= v < H:
+                image[max(0, v - 2) : v + 3, max(0, u - 2) : u + 3] = colour
         pixels = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).contiguous()
         ee = torch.tensor(self.ee, dtype=torch.float32)[None]
         return Observation(pixels, self.camera, ee, torch.tensor([self.gripper]))
