@@ -1,7 +1,7 @@
 # Every target sets itself up: `make demo` and `make test` need nothing but Python 3.11 or newer and a C library's EGL.
 #   make demo        PARA against ACT on the left and right half of a table; ends with runs/demo/report.html
 #   make test        every test that this machine can run
-#   make test-fast   the tests that take no more than a moment each
+#   make test-fast   the tests that take no more than a moment each; ARGS goes to pytest, as ARGS=tests/geometry
 #   make check       lint and format
 #   make bench       what the heads cost in time and memory
 #   make lerobot     a second environment with LeRobot (Python 3.12), for the tests that read our datasets with it
@@ -10,6 +10,7 @@
 PYTHON ?= python3
 # Processes of the test-suite. Each computes on one thread.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); if [ $$n -gt 4 ]; then echo 4; else echo $$n; fi)
+ARGS ?=
 # LeRobot 0.6 needs Python 3.12 or newer: a path or a command; empty: do without.
 LEROBOT_PYTHON ?= $(shell sh .ci/find_python312)
 
@@ -39,10 +40,10 @@ test: $(READY) lerobot-if-possible
 # A make of its own, so that it sees the environment that `lerobot-if-possible` has just made.
 .PHONY: run-tests
 run-tests:
-	$(TEST) -n $(JOBS) --dist loadfile --durations 10
+	$(TEST) -n $(JOBS) --dist loadfile --durations 10 $(ARGS)
 
 test-fast: $(READY)
-	$(TEST) -n $(JOBS) --dist loadfile -m "not slow and not lerobot and not libero and not download and not gpu and not hardware"
+	$(TEST) -n $(JOBS) --dist loadfile -m "not slow and not lerobot and not libero and not download and not gpu and not hardware" $(ARGS)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
