@@ -5,25 +5,28 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import tyro
 
 from para.evaluation.summary_text import summary_text
-from para.policies import ActConfig, GlobalRegressionConfig, ParaConfig
+from para.policies import POLICIES
 from para.rollout import RolloutConfig
 from para.training.options import TrainConfig
 
 DEFAULT_WORKERS = max(1, min(8, os.cpu_count() or 1))
 
-PolicyConfig = Union[  # noqa: UP007 (tyro reads the annotations of each alternative)
-    Annotated[ParaConfig, tyro.conf.subcommand("para", description="Pixel-aligned actions: heatmap, height, lift.")],
-    Annotated[ActConfig, tyro.conf.subcommand("act", description="Coordinate regression from the pooled vector.")],
-    Annotated[
-        GlobalRegressionConfig,
-        tyro.conf.subcommand("global_regression", description="Coordinate regression from mean-pooled features."),
-    ],
+PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
+    tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
 ]
+
+
+def print_results(folder: Path, summary: dict[str, Any]) -> None:
+    """Build the page of a run, then print its table and where both are."""
+    from para.reports import build_report
+
+    page = build_report(folder)
+    print(f"{summary_text(summary)}\n\npage: {page}\nrecords: {folder / 'results.jsonl'}")
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,13 @@ class Experiment:
     def run(self) -> None:
         from para.experiments.plan import describe_plan
         from para.experiments.run import RunOptions, run_experiment
-        from para.reports import build_report
 
         out = self.out or Path("runs") / self.name
         options = RunOptions(
             self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation
         )
         print(describe_plan(options))
-        summary = run_experiment(options)
-        page = build_report(out)
-        print(summary_text(summary))
-        print(f"\npage: {page}\nrecords: {out / 'results.jsonl'}")
+        print_results(out, run_experiment(options))
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,9 @@ class Record:
 
     world: str = "tabletop"
     """Name of the world."""
+
+    world_options: tuple[str, ...] = ()
+    """Of that world, as `servo=controller dwell_frames=1`."""
 
     half: Literal["all", "left", "right", "near", "far"] = "all"
     """Which part of the 16 x 16 grid of object positions."""
@@ -110,11 +112,11 @@ class Record:
 
         from para.datasets import record
         from para.experiments.halves import grid_scenes
-        from para.worlds import make_world, world_entry
+        from para.worlds import make_world, parse_options, world_entry
 
         half = None if self.half == "all" else self.half
         scenes = grid_scenes(world_entry(self.world).workspace, half, random_starts=self.random_starts)
-        build = partial(make_world, self.world, self.image_size)
+        build = partial(make_world, self.world, self.image_size, **parse_options(self.world_options))
         report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless)
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         print(f"next: para train --data {self.out} --out checkpoints/para para")
@@ -158,13 +160,12 @@ class Train:
         heldout = demonstrations.subset(left_out) if len(left_out) else None
         config = replace(self.policy, image_size=demonstrations.image_size)
         policy = fresh_policy(config, training, self.training.seed)
-        horizon = config.horizon
         result = train(
             policy,
-            ChunkDataset(training, horizon, self.step),
+            ChunkDataset(training, config.horizon, self.step),
             self.training,
             self.out,
-            heldout=None if heldout is None else ChunkDataset(heldout, horizon, self.step),
+            heldout=None if heldout is None else ChunkDataset(heldout, config.horizon, self.step),
             data_hash=demonstrations.data_hash,
         )
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
@@ -191,6 +192,9 @@ class Evaluate:
     world: str = "tabletop"
     """Name of the world."""
 
+    world_options: tuple[str, ...] = ()
+    """Of that world, as `servo=controller`: joint controllers instead of the prescribed arm."""
+
     half: Literal["all", "left", "right", "near", "far"] = "all"
     """Where the object may lie (uniformly, off the training grid)."""
 
@@ -211,15 +215,15 @@ class Evaluate:
 
     def run(self) -> None:
         from para.experiments.single import evaluate_checkpoint
-        from para.reports import build_report
+        from para.worlds import parse_options
 
         part = None if self.half == "all" else self.half
         summary = evaluate_checkpoint(
             self.checkpoint, self.out, world=self.world, half=part, n=self.episodes, seed=self.seed,
             rollout=self.rollout, n_videos=self.videos, workers=self.workers,
+            world_options=parse_options(self.world_options),
         )  # fmt: skip
-        print(summary_text(summary))
-        print(f"\npage: {build_report(self.out)}\nrecords: {self.out / 'results.jsonl'}")
+        print_results(self.out, summary)
 
 
 @dataclass(frozen=True)
@@ -275,15 +279,12 @@ class Dataset:
         from para.datasets import check_dataset, describe_dataset, repair_dataset
 
         if self.action == "info":
-            for name, value in describe_dataset(self.root).items():
-                print(f"{name}: {value}")
+            print("\n".join(f"{name}: {value}" for name, value in describe_dataset(self.root).items()))
             return
         if self.action == "repair":
-            for line in repair_dataset(self.root):
-                print(line)
+            print("\n".join(repair_dataset(self.root)))
         problems = check_dataset(self.root)
-        for problem in problems:
-            print(problem)
+        print(*problems, sep="\n", end="\n" if problems else "")
         if problems:
             raise ValueError(f"{self.root} has {len(problems)} problems, listed above")
         print(f"{self.root}: no problems found")
@@ -296,5 +297,4 @@ class Doctor:
     def run(self) -> None:
         from para.doctor import examine
 
-        for line in examine():
-            print(line)
+        print(*examine(), sep="\n")

@@ -9,7 +9,7 @@ import torch
 from para.geometry import project
 from para.geometry.pixels import in_image
 from para.interfaces import Scene, World
-from para.worlds import WORLDS, arm, make_world, scenes, tabletop, tabletop_model
+from para.worlds import WORLDS, arm, make_world, parse_options, scenes, tabletop, tabletop_model
 from para.worlds.appearance import LOOKS
 from para.worlds.distractors import DISTRACTORS
 from para.worlds.tabletop_expert import GRASP_OFFSET, HOVER_HEIGHT
@@ -223,3 +223,11 @@ def test_a_machine_that_cannot_draw_is_told_what_to_install():
     code = "from para.worlds import make_world\ntry: make_world('tabletop')\nexcept ImportError as e: print(e)"
     done = in_fresh_python(code, MUJOCO_GL="no-such-renderer")
     assert "apt-get install libegl1" in done.stdout and len(done.stdout.strip().splitlines()) == 1, done.stderr
+
+
+def test_options_are_typed_as_name_and_value_and_reach_the_world():
+    assert parse_options(("servo=controller", "dwell_frames=1")) == {"servo": "controller", "dwell_frames": 1}
+    with pytest.raises(ValueError, match="name=value"):
+        parse_options(("servo",))
+    with pytest.raises(ValueError, match="did you mean 'servo'"):
+        make_world("tabletop", (48, 64), **parse_options(("sevo=controller",)))

@@ -22,7 +22,7 @@ from para.worlds.stages import describe_stages
 
 def evaluate_checkpoint(
     checkpoint: Path, out: Path, *, world: str, half: str | None, n: int, seed: int, rollout: RolloutConfig,
-    n_videos: int, workers: int,
+    n_videos: int, workers: int, world_options: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Run a policy in `n` random scenes and summarise; goes on from the records that are there.
 
@@ -35,6 +35,7 @@ def evaluate_checkpoint(
         rollout: how chunks are carried out.
         n_videos: how many episodes are filmed.
         workers: processes.
+        world_options: of that world, as its servo.
 
     Raises:
         FileNotFoundError, ValueError: if the checkpoint is missing or damaged, or `out` holds other records.
@@ -54,13 +55,19 @@ def evaluate_checkpoint(
         "experiment": "evaluate",
         "title": f"{policy.name} by itself",
         "world": world,
+        "world_options": world_options,
         "scale": {"name": "single"},
         "policies": {policy.name: config_to_dict(policy.config)},
         "execute": {policy.name: config_to_dict(rollout)},
         "thresholds": describe_stages(),
     }
     claim_folder(out, config)
-    run = Run("evaluate", WorldSpec(world, tuple(policy.config.image_size)), out, load_policy)
+    run = Run(
+        "evaluate",
+        WorldSpec(world, tuple(policy.config.image_size), tuple(sorted(world_options.items()))),
+        out,
+        load_policy,
+    )
     evaluate(trials, run, workers=workers)
     return summarise_run(out)
 

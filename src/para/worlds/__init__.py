@@ -62,3 +62,18 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
 def world_entry(name: str) -> WorldEntry:
     """A registered world by name. Raises ValueError with the nearest name for an unknown one."""
     return pick(WORLDS, "world", name)
+
+
+def parse_options(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Options of a world as a person types them: ("servo=controller", "dwell_frames=1") -> names and values.
+
+    Raises:
+        ValueError: for a text without a name or a value; `make_world` checks what they are.
+    """
+    options = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not name or not value:
+            raise ValueError(f"an option of a world is given as name=value; got '{text}'")
+        options[name] = int(value) if value.lstrip("-").isdigit() else value
+    return options

@@ -84,6 +84,7 @@ def describe_stages() -> str:
     """The stages in words with their thresholds, for the record of a run."""
     return (
         f"Grasped: the bowl was {100 * LIFTED_HEIGHT:g} cm above where it lay while both fingers touched it. Placed: "
-        f"it was then released and rests upright (within {PLACED_TILT_DEG:g} degrees) on the plate, its centre within "
+        f"it was then released and rests upright (within {PLACED_TILT_DEG:g} degrees) on the plate (its foot within "
+        f"{1000 * PLACED_HEIGHT:g} mm of it, slower than {100 * RESTING_SPEED:g} cm/s, untouched), its centre within "
         f"{100 * PLACED_DISTANCE:g} cm of the plate's, for {PLACED_STEPS} control steps of 0.05 s. Missed: neither."
     )
