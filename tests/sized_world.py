@@ -15,6 +15,9 @@ from tests.datasets.fake_world import FakeWorld
 SMALL_TABLE = Workspace(low=(-0.08, -0.08), high=(0.08, 0.08), goal_offset=(0.0, 0.1), n_grid=4)
 """All of it is seen by the oblique camera."""
 
+STEPS_PER_EXECUTE = 30
+"""Control steps: ten times those of a real world, so that episodes are short."""
+
 
 class SizedFakeWorld(FakeWorld):
     """Shows the object too; an episode is placed once the arm has been low at the object and then at the goal."""
@@ -33,6 +36,7 @@ class SizedFakeWorld(FakeWorld):
         if np.shape(position) != (3,) or not np.isfinite(position).all():
             raise ValueError(f"a target is three finite metres; got {position}")
         obs = super().execute(position, gripper, rotation)
+        self.n_steps += STEPS_PER_EXECUTE - 3
         x, y = self.scene.object_xy
         self.was_low |= bool(np.linalg.norm(self.ee - (x, y, 0.02)) < 0.02 and gripper < 0.5)
         self.was_placed |= self.was_low and bool(np.linalg.norm(self.ee - (x, y + 0.1, 0.05)) < 0.02 and gripper > 0.5)

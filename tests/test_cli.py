@@ -80,7 +80,7 @@ def made(tmp_path_factory):
 
 
 def evaluate(checkpoint, out, *more) -> Said:
-    options = ["--episodes", "3", "--videos", "1", "--workers", "0", "--rollout.max-control-steps", "30"]
+    options = ["--episodes", "3", "--videos", "1", "--workers", "0", "--rollout.max-control-steps", "300"]
     return para("evaluate", "--checkpoint", checkpoint, "--out", out, "--world", "fake", *options, *more)
 
 

@@ -1,0 +1,201 @@
+"""A run from recording to page, in a world without physics and in this process: what it leaves behind, and again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from para.evaluation.results import read_results
+from para.experiments import EXPERIMENTS
+from para.experiments.plan import describe_plan
+from para.experiments.run import RunOptions, pick_recipes, run_experiment, summarise_run
+from para.experiments.scale import SCALES
+from para.interfaces import Scene
+from para.reports import build_report
+from tests import sized_world
+
+TINY = SCALES["tiny"]
+POLICIES = ("para", "act")
+
+SUMMARY_ROW = "policy split train_seeds trials placed grasped missed errors rate ci_low ci_high paper paper_source"
+COMPARISON = "a b split difference ci_low ci_high p_value method"
+PREDICTIONS = {
+    "image": (64, 64, 3), "uv": (12, 2), "position": (12, 3), "gripper": (12,), "demonstrated_uv": (12, 2),
+    "demonstrated_position": (12, 3), "ee_uv": (2,), "K": (3, 3), "T_world_cam": (4, 4), "meta": (),
+}  # fmt: skip
+HEATMAPS = {"heatmaps": (12, 16, 16), "height_probs": (12, 32)}
+
+
+def options(out: Path, **changes) -> RunOptions:
+    defaults = {"world": "fake", "scale": "tiny", "recipes": POLICIES, "workers": 0}
+    return RunOptions("left_to_right", out, **defaults | changes)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A finished run with its page."""
+    out = tmp_path_factory.mktemp("experiments") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        sized_world.register(patch)
+        run_experiment(options(out))
+    build_report(out)
+    return out
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    sized_world.register(monkeypatch)
+
+
+def load(path: Path):
+    return json.loads(path.read_text())
+
+
+def times_of_change(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_leaves_every_file_of_the_architecture(folder):
+    for name in ("demonstrations/meta/info.json", "demonstrations_heldout/meta/info.json", "results.jsonl"):
+        assert (folder / name).is_file()
+    for policy in POLICIES:
+        checkpoint = folder / "checkpoints" / policy / "seed0"
+        for name in ("config.json", "model.safetensors", "log.jsonl"):
+            assert (checkpoint / name).is_file()
+        assert (checkpoint / "snapshots" / f"step_{TINY.early_snapshot:06d}" / "model.safetensors").is_file()
+        assert not (checkpoint / "training_state").exists()
+        assert len(list((folder / "videos" / policy).glob("t*_000.mp4"))) == 2
+    assert (folder / "report.html").stat().st_size > 10_000 and any((folder / "figures").iterdir())
+    assert not [path for path in folder.rglob("*") if path.name.endswith((".tmp", ".partial"))]
+
+
+def test_config_says_everything_needed_to_repeat_the_run(folder):
+    config = load(folder / "config.json")
+    for name in ("experiment", "world", "scale", "policies", "execute", "train_seeds", "command", "versions"):
+        assert config[name], name
+    assert len(config["data_hash"]["demonstrations"]) == 64
+    assert config["scale"]["train_steps"] == TINY.train_steps and {"torch", "para", "python"} <= set(config["versions"])
+
+
+def test_there_is_one_record_per_policy_execution_and_scene_and_its_fields_are_the_documented_ones(folder):
+    records = read_results(folder / "results.jsonl")
+    executions = [recipe.name + s for recipe in EXPERIMENTS["left_to_right"].recipes[:2] for s in recipe.executions]
+    n_scenes = TINY.n_in_distribution + TINY.n_test
+    assert sorted({r.policy for r in records}) == sorted(executions) and len(records) == len(executions) * n_scenes
+    for record in records:
+        assert record.error is None and record.experiment == "left_to_right" and record.world == "fake"
+        assert (record.boundary_distance_m > 0) == (record.split == "test")
+        assert len(record.checkpoint) == 12 and record.ee_path
+        assert record.video is None or (folder / record.video).is_file()
+    assert {"policy", "scene", "outcome", "steps", "seconds", "error"} <= set(records[0].to_dict())
+
+
+def test_every_policy_meets_the_same_scenes(folder):
+    scenes: dict[str, list] = {}
+    for record in read_results(folder / "results.jsonl"):
+        scenes.setdefault(record.policy, []).append((record.split, record.scene_index, Scene.from_dict(record.scene)))
+    assert len({tuple(sorted(met, key=str)) for met in scenes.values()}) == 1
+
+
+def test_the_summary_has_the_documented_rows_and_follows_from_the_records_alone(folder):
+    summary = load(folder / "summary.json")
+    assert set(summary) == {"experiment", "world", "scale", "rows", "comparisons", "seconds"}
+    assert set(SUMMARY_ROW.split()) <= set(summary["rows"][0])
+    assert set(COMPARISON.split()) <= set(summary["comparisons"][0])
+    assert {"record", "train", "evaluate"} <= set(summary["seconds"])
+    assert all(row["trials"] in (TINY.n_in_distribution, TINY.n_test) for row in summary["rows"])
+    by_name = {(row["policy"], row["split"]): row for row in summary["rows"]}
+    assert by_name["para", "test"]["paper"] == 0.54 and by_name["para", "train"]["paper"] is None
+    (folder / "summary.json").unlink()
+    assert summarise_run(folder) == summary == load(folder / "summary.json")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_predictions_are_arrays_of_the_documented_shapes(folder, policy):
+    expected = PREDICTIONS | (HEATMAPS if policy == "para" else {})
+    files = sorted((folder / "predictions" / policy).glob("*.npz"))
+    kinds = set()
+    for path in files:
+        with np.load(path, allow_pickle=False) as arrays:
+            assert {name: arrays[name].shape for name in arrays.files} == expected
+            assert all(np.isfinite(arrays[name]).all() for name in arrays.files if name != "meta")
+            meta = json.loads(str(arrays["meta"]))
+        kinds.add(meta["kind"])
+        assert {"title", "kind", "policy", "step", "scene"} <= set(meta)
+        assert meta["step"] == (TINY.early_snapshot if meta["kind"] == "early" else TINY.train_steps)
+    assert kinds == {"train", "test", "early", "late"}
+
+
+def test_a_second_run_reuses_everything_and_says_so(folder, fake, caplog):
+    before = times_of_change(folder)
+    with caplog.at_level(logging.INFO, logger="para"):
+        summary = run_experiment(options(folder))
+    assert summary == load(folder / "summary.json")
+    changed = {name for name, time in times_of_change(folder).items() if before.get(name) != time}
+    rewritten = {"config.json", "summary.json"}
+    assert {n for n in changed if not n.endswith(".writer.lock")} <= rewritten
+    assert "evaluated 0 episodes" in caplog.text and "already trained" in caplog.text
+    assert "demonstrations: 0 recorded" in caplog.text
+
+
+def test_a_further_training_seed_adds_to_what_is_there(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    before = read_results(folder / "results.jsonl")
+    weights = (folder / "checkpoints/act/seed0/model.safetensors").stat().st_mtime_ns
+    summary = run_experiment(options(folder, train_seeds=2, recipes=("act",)))
+    records = read_results(folder / "results.jsonl")
+    assert records[: len(before)] == before
+    assert {(r.policy.split("+")[0], r.train_seed) for r in records[len(before) :]} == {("act", 1)}
+    assert (folder / "checkpoints/act/seed0/model.safetensors").stat().st_mtime_ns == weights
+    seeds = {row["policy"]: row["train_seeds"] for row in summary["rows"]}
+    assert seeds["act"] == [0, 1] and seeds["para"] == [0]
+
+
+@pytest.mark.parametrize("changes", [{"scale": "small"}, {"validation": True}])
+def test_a_folder_of_another_run_is_refused_and_stays_as_it_is(folder, fake, changes):
+    before = times_of_change(folder)
+    with pytest.raises(ValueError, match="holds another run .*choose another --out"):
+        run_experiment(options(folder, **changes))
+    assert times_of_change(folder) == before
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path, fake):
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        run_experiment(options(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_checkpoint_that_was_exchanged_is_not_mixed_with_the_records_of_the_other(folder, fake, tmp_path):
+    run = Path(shutil.copytree(folder, tmp_path / "run"))
+    weights = run / "checkpoints/para/seed0/model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match="made with weights"):
+        run_experiment(options(run))
+
+
+def test_the_plan_says_how_many_episodes_there_will_be(folder, fake):
+    n = len(read_results(folder / "results.jsonl"))
+    text = describe_plan(options(folder))
+    assert f"{n} closed-loop episodes" in text and "para, act: 12 steps" in text
+
+
+def test_recipes_are_picked_by_name_in_the_experiments_order():
+    experiment = EXPERIMENTS["left_to_right"]
+    assert [recipe.name for recipe in pick_recipes(experiment, ("act", "para"))] == ["para", "act"]
+    assert pick_recipes(experiment, ()) == list(experiment.recipes)
+    with pytest.raises(ValueError, match="'act[+]train_rnge'; did you mean 'act[+]train_range'"):
+        pick_recipes(experiment, ("act+train_rnge",))
+
+
+@pytest.mark.parametrize("changes", [{"train_seeds": 0}, {"workers": -1}])
+def test_options_without_meaning_are_refused(tmp_path, changes):
+    with pytest.raises(ValueError, match="must be"):
+        options(tmp_path, **changes)
