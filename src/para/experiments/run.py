@@ -79,7 +79,9 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
     spec = WorldSpec(options.world, scale.image_size)
     record_demonstrations(options, spec, experiment, recipes, scenes, config)
     jobs = training_jobs(options, scale, recipes)
+    finished = sum((job.folder / "training.json").exists() for job in jobs)
     train_all(jobs, workers=options.workers)
+    logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
     config["seconds"]["train"] = seconds_of_training(options.out)
     config["data_hash"] |= {
         name: Demonstrations.open(options.out / name).data_hash for name in data_of(experiment, recipes)

@@ -26,7 +26,7 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     if config.get("versions"):
         facts.append(("Versions", escape(", ".join(f"{name} {v}" for name, v in config["versions"].items()))))
     if config.get("data_hash"):
-        facts.append(("Demonstrations", f"<code>{escape(str(config['data_hash']))}</code>"))
+        facts.append(("Demonstrations", _hashes(config["data_hash"])))
     facts.append(("Weights", _weights(run)))
     n = len(run.records)
     facts.append(("Records", f"{n} episodes in <code>results.jsonl</code>; every rate above is computed from them"))
@@ -34,6 +34,12 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     command = f"<pre>{escape(str(config['command']))}</pre>" if config.get("command") else ""
     return f"{command}<dl>{items}</dl>{_options(config)}"
+
+
+def _hashes(data_hash: Any) -> str:
+    """The hash of each set of demonstrations, or the one hash of a run that names no sets."""
+    sets = data_hash.items() if isinstance(data_hash, dict) else [("", data_hash)]
+    return ", ".join(f"{escape(str(name))} <code>{escape(str(value)[:12])}</code>".strip() for name, value in sets)
 
 
 def _weights(run: RunFiles) -> str:
