@@ -69,18 +69,6 @@ class Observation:
             self.image.to(device), self.camera.to(device), self.ee_position.to(device), self.gripper.to(device)
         )
 
-    @staticmethod
-    def cat(observations: list[Observation]) -> Observation:
-        """Several batches as one."""
-        K = torch.cat([o.camera.K for o in observations])
-        T_world_cam = torch.cat([o.camera.T_world_cam for o in observations])
-        return Observation(
-            torch.cat([o.image for o in observations]),
-            Camera(K, T_world_cam, observations[0].camera.image_size),
-            torch.cat([o.ee_position for o in observations]),
-            torch.cat([o.gripper for o in observations]),
-        )
-
 
 @dataclass(frozen=True)
 class ActionChunk:
