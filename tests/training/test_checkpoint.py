@@ -168,9 +168,7 @@ def test_tensors_missing_extra_or_of_another_shape_are_refused(saved):
     load = checkpoint.load_weights
     refused(ValueError, "1 missing (head.bias)", load, make_stub(), state, "here")
     refused(ValueError, "1 extra (more)", load, make_stub(), {**state, "head.bias": bias, "more": bias}, "here")
-    refused(
-        ValueError, "head.bias is (8,), needed (9,)", load, make_stub(), {**state, "head.bias": bias[:-1]}, "here"
-    )
+    refused(ValueError, "head.bias is (8,), needed (9,)", load, make_stub(), {**state, "head.bias": bias[:-1]}, "here")
 
 
 def test_refused_weights_change_nothing():

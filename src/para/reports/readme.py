@@ -75,8 +75,9 @@ def block_text(results_root: Path | str, experiment: str) -> str:
 def records_text(folder: Path) -> str:
     """The tables of one folder of records: every policy, the ways of executing chunks, and the paired comparison."""
     summary, config = read_json(folder / "summary.json"), read_json(folder / "config.json")
-    seeds = max(len(row["train_seeds"]) for row in summary["rows"])
-    made = f"World `{summary['world']}`, scale `{summary['scale']}`, {seeds} training seed{'s' if seeds > 1 else ''}"
+    numbers = sorted({len(row["train_seeds"]) for row in summary["rows"]})
+    seeds = f"{' or '.join(map(str, numbers))} training seed{'s' if numbers[-1] > 1 else ''}"
+    made = f"World `{summary['world']}`, scale `{summary['scale']}`, {seeds}"
     parts = [policy_table(summary, config["execute"]), comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
     parts.append(f"{made}. Made by `{config['command']}`; records in `results/{folder.parent.name}/{folder.name}/`.")
