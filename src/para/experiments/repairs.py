@@ -1,9 +1,10 @@
 """Gripper timing and replanning, PARA's known failures (paper sec. 4.2, "failure modes"): before and after the repairs.
 
-Each failure is provoked by leaving out what repairs it, and each repair is a plain option of recording or of rollout:
+Each failure is provoked by leaving out what is meant to repair it, and each repair is a plain option of recording or of
+rollout. Whether they are failures here, and whether the repairs work, is what the records say (docs/method.md):
 
-- The gripper acts early where demonstrations do not rest while it moves (`dwell_frames`): rest, or carry out a change
-  of the gripper only near the place at which it was predicted (`RolloutConfig.gripper_gate_m`).
+- The gripper may act early where demonstrations do not rest while it moves (`dwell_frames`): rest, or carry out a
+  change of the gripper only near the place at which it was predicted (`RolloutConfig.gripper_gate_m`).
 - Looking again after every step follows the first predicted point, which is anchored on the arm and not on the object:
   carry out more steps, average overlapping chunks in 3D (`ensemble_decay`), or train on demonstrations that start in
   perturbed states (`ee_start`).
