@@ -27,7 +27,19 @@ PATIENCE_S = 900.0
 def start(out: Path) -> subprocess.Popen:
     """The command, in a group of its own so that whatever it leaves behind can be found."""
     log = open(out.with_suffix(".log"), "ab")
-    return subprocess.Popen([*COMMAND, str(out)], stdout=log, stderr=log, env=ENVIRONMENT, start_new_session=True)
+    return subprocess.Popen(
+        [*COMMAND, str(out)],
+        stdout=log,
+        stderr=log,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
+    )
+
+
+def hear_interrupts() -> None:
+    """A shell starts its background jobs deaf to Ctrl-C, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(out: Path) -> str:
