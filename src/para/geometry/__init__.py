@@ -1,11 +1,12 @@
 """Cameras, pixels and lifting: pure functions of tensors that know nothing of robots or networks.
 
-To add a function, put it in the file of its idea (camera, pixels, lifting, warps, distortion) and list it here.
+To add a function, put it in the file of its idea (camera, pixels, lifting, warps, virtual_views, distortion) and list it here.
 """
 
 from para.geometry.camera import Camera, look_at, pixel_rays, project
 from para.geometry.distortion import distort_points, undistort_image, undistort_points
 from para.geometry.lifting import lift_to_height, lift_to_height_masked
+from para.geometry.virtual_views import plane_homography, tilted_camera
 from para.geometry.warps import crop, random_affine, resize, warp_affine
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "lift_to_height_masked",
     "look_at",
     "pixel_rays",
+    "plane_homography",
     "project",
     "random_affine",
     "resize",
+    "tilted_camera",
     "undistort_image",
     "undistort_points",
     "warp_affine",

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from para.geometry.warps import random_affine, warp_affine
+from para.geometry import Camera, plane_homography, random_affine, tilted_camera, warp_affine
+from para.geometry.pixels import compose
 from para.interfaces import Observation
 
 
@@ -29,6 +30,14 @@ class AugmentConfig:
     max_shift: float = 0.0
     """Move, uniform up to this share of the side either way."""
 
+    view_tilt_deg: float = 0.0
+    """Virtual camera moves: turn the view about the point of the table that it looks at, by an angle uniform up to this
+    in a random direction; the picture is warped as what lies on one plane would be, and labels use the moved camera."""
+
+    view_plane_m: tuple[float, float] = (0.0, 0.15)
+    """Heights above the table between which that plane is drawn for each picture: no single plane is true of the arm,
+    the object and the table at once."""
+
     brightness: float = 0.0
     """Gain, uniform in 1 - this .. 1 + this, and as large an offset relative to 128."""
 
@@ -39,27 +48,48 @@ class AugmentConfig:
         low, high = self.scale
         if not 0 < low <= high:
             raise ValueError(f"scale must be two factors that rise, above 0; got {self.scale}")
-        if min(self.max_rotation_deg, self.max_shift, self.brightness, self.colour) < 0:
+        if min(self.max_rotation_deg, self.max_shift, self.view_tilt_deg, self.brightness, self.colour) < 0:
             raise ValueError("strengths of augmentation cannot be negative")
+        if self.view_tilt_deg >= 90 or not self.view_plane_m[0] <= self.view_plane_m[1]:
+            raise ValueError(
+                f"view_tilt_deg must be below 90 and view_plane_m two heights that rise; got {self.view_tilt_deg} and "
+                f"{self.view_plane_m}"
+            )
 
     @property
     def moves_pixels(self) -> bool:
         """Whether the geometry changes, so that pixel labels must follow."""
-        return self.scale != (1.0, 1.0) or self.max_rotation_deg > 0 or self.max_shift > 0
+        return self.scale != (1.0, 1.0) or max(self.max_rotation_deg, self.max_shift, self.view_tilt_deg) > 0
 
 
 def augment(obs: Observation, config: AugmentConfig, generator: torch.Generator) -> Observation:
     """Randomly warp and recolour a batch of observations, each by itself, camera included."""
     image, camera = obs.image, obs.camera
     if config.moves_pixels:
-        A = random_affine(
-            len(obs), camera.image_size, scale=config.scale, max_rotation_deg=config.max_rotation_deg,
-            max_shift=config.max_shift, generator=generator,
-        )  # fmt: skip
-        image, camera = warp_affine(image, camera, A.to(image.device), camera.image_size)
+        image, camera = move_view(image, camera, config, generator)
     if config.brightness or config.colour:
         image = recolour(image, config, generator)
     return replace(obs, image=image, camera=camera)
+
+
+def move_view(
+    image: Tensor, camera: Camera, config: AugmentConfig, generator: torch.Generator
+) -> tuple[Tensor, Camera]:
+    """A virtual camera move and an affine warp, as one warp of each picture, with the cameras that belong to it."""
+    B, size, device = len(image), camera.image_size, image.device
+    moved, A = camera, torch.eye(3, device=device).expand(B, 3, 3)
+    if config.view_tilt_deg:
+        draws = torch.rand(3, B, generator=generator).to(device)
+        low, high = config.view_plane_m
+        # the square root spreads moves evenly over the cap, not over its radius
+        moved = tilted_camera(camera, config.view_tilt_deg * draws[0].sqrt(), 360 * draws[1])
+        A = plane_homography(camera, moved, low + (high - low) * draws[2])
+    affine = random_affine(
+        B, size, scale=config.scale, max_rotation_deg=config.max_rotation_deg, max_shift=config.max_shift,
+        generator=generator,
+    ).to(device)  # fmt: skip
+    image, _ = warp_affine(image, camera, compose(affine, A), size)
+    return image, Camera(compose(affine, moved.K), moved.T_world_cam, size)
 
 
 def recolour(image: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,79 @@
+"""Virtual views: the picture that a camera elsewhere would have taken of what lies on a plane above the table.
+
+Between two pinhole cameras, what lies on one plane is related by a homography. So one picture of a table gives pictures
+of it from other directions, exact on that plane and off by parallax above and below it (Hartley and Zisserman, Multiple
+View Geometry, 2nd ed., sec. 13.1).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from para.geometry.camera import Camera, apply_to_vectors, look_at
+from para.geometry.pixels import compose
+
+UP = (0.0, 0.0, 1.0)
+MIN_DESCENT = 0.05
+"""A line of sight that falls by less than this per metre meets the table nowhere near."""
+
+MIN_SINE_TO_VERTICAL = 0.05
+"""Nearer to the vertical than this (3 degrees) a line of sight does not say which way is up in its picture."""
+
+
+def tilted_camera(camera: Camera, theta_deg: Tensor, phi_deg: Tensor) -> Camera:
+    """Cameras moved about the point of the table that each looks at, still looking at it, and rolled as before.
+
+    Args:
+        camera: batched (B,).
+        theta_deg: (B,) angle between the old and the new line of sight, degrees.
+        phi_deg: (B,) direction of the move in the old picture: 0 to the right, 90 upwards; as `Scene.view_phi_deg`.
+
+    Returns:
+        Cameras with the same K, batched (B,). One whose line of sight does not come down to the table, or would not
+        after the move, stays where it is.
+    """
+    T = camera.T_world_cam
+    R, eye = T[..., :3, :3], T[..., :3, 3]
+    sight = R[..., 2]  # (B, 3)
+    distance = (eye[..., 2] / (-sight[..., 2]).clamp(min=MIN_DESCENT)).unsqueeze(-1)  # (B, 1) metres
+    pivot = eye + distance * sight
+    theta, phi = torch.deg2rad(theta_deg).unsqueeze(-1), torch.deg2rad(phi_deg).unsqueeze(-1)
+    away = phi.cos() * R[..., 0] - phi.sin() * R[..., 1]
+    moved_eye = pivot + distance * (theta.sin() * away - theta.cos() * sight)
+    moved_sight = (pivot - moved_eye) / distance
+    usable = (eye[..., 2] > 0) & (-sight[..., 2] > MIN_DESCENT) & (-moved_sight[..., 2] > MIN_DESCENT)
+    usable = usable & _tells_up(sight) & _tells_up(moved_sight)
+    safe_eye = torch.where(usable.unsqueeze(-1), moved_eye, pivot + pivot.new_tensor([1.0, 0.0, 1.0]))
+    safe_old = torch.where(usable.unsqueeze(-1), eye, safe_eye)
+    upright_old = look_at(safe_old, pivot)[..., :3, :3]
+    new = look_at(safe_eye, pivot).clone()
+    new[..., :3, :3] = compose(new[..., :3, :3], compose(upright_old.mT, R))
+    return Camera(camera.K, torch.where(usable.view(-1, 1, 1), new, T), camera.image_size)
+
+
+def _tells_up(sight: Tensor) -> Tensor:
+    return sight[..., :2].norm(dim=-1) > MIN_SINE_TO_VERTICAL
+
+
+def plane_homography(camera: Camera, other: Camera, height: Tensor) -> Tensor:
+    """Pixel maps from one camera's picture to another's, true of what lies at a height above the table.
+
+    Args:
+        camera, other: batched (B,).
+        height: (B,) of the plane, metres.
+
+    Returns:
+        (B, 3, 3): u_other ~ H u_camera in homogeneous pixels, for `warp_affine`.
+    """
+    return compose(_plane_to_pixels(other, height), torch.linalg.inv(_plane_to_pixels(camera, height)))
+
+
+def _plane_to_pixels(camera: Camera, height: Tensor) -> Tensor:
+    """(X, Y, 1) of a point of the plane -> homogeneous pixel. (B, 3, 3)."""
+    R_cam_world = camera.T_world_cam[..., :3, :3].mT
+    origin = torch.zeros_like(camera.T_world_cam[..., :3, 3])
+    origin[..., 2] = height
+    shift = apply_to_vectors(R_cam_world, origin - camera.T_world_cam[..., :3, 3])  # (B, 3)
+    plane = torch.stack([R_cam_world[..., 0], R_cam_world[..., 1], shift], dim=-1)
+    return compose(camera.K, plane)
