@@ -1,6 +1,6 @@
 """Cameras, pixels and lifting: pure functions of tensors that know nothing of robots or networks.
 
-To add a function, put it in the file of its idea (camera, pixels, lifting, warps, virtual_views, distortion) and list it here.
+To add a function, put it in the file of its idea and list it here.
 """
 
 from para.geometry.camera import Camera, look_at, pixel_rays, project
