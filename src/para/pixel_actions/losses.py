@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from para.geometry.pixels import cell_to_pixel, pixel_to_cell, sample_at_pixels
 from para.pixel_actions.start_keypoint import cell_weights
 
 
@@ -68,7 +69,10 @@ def joint_loss(
         stride: pixels per cell.
         soft: share the target between the four nearest cells.
     """
-    cells = cell_weights(uv, stride, tuple(volume_logits.shape[-2:]), snap=not soft)  # (B, T, h * w)
-    log_probs = volume_logits.flatten(2).log_softmax(dim=-1).unflatten(-1, (height.shape[-1], -1))
-    nll = -torch.einsum("btn,btc,btnc->bt", height, cells, log_probs)
-    return masked_mean(nll, valid)
+    B, T, _, h, w = volume_logits.shape
+    volume = volume_logits.float()
+    # The target touches at most four cells and two heights: read those, rather than weigh every voxel with it.
+    read_at = uv if soft else cell_to_pixel(pixel_to_cell(uv, stride).round(), stride)
+    at_pixel = sample_at_pixels(volume.flatten(0, 1), read_at.reshape(B * T, 1, 2), stride)  # (B T, 1, N_H)
+    hit = (at_pixel.view(B, T, -1) * height).sum(dim=-1)  # (B, T)
+    return masked_mean(volume.flatten(2).logsumexp(dim=-1) - hit, valid)
