@@ -63,4 +63,4 @@ class SizedFakeWorld(FakeWorld):
 
 def register(monkeypatch) -> None:
     """Let `--world fake` mean this one, in this process."""
-    monkeypatch.setitem(WORLDS, "fake", WorldEntry(SizedFakeWorld, SMALL_TABLE))
+    monkeypatch.setitem(WORLDS, "fake", WorldEntry(SizedFakeWorld, SMALL_TABLE, lambda: "placed: at the goal"))

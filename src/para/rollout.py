@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from para.geometry import Camera
+from para.geometry import Camera, CameraError, draw_camera_error, perturb_camera
+from para.geometry.perturb import check_error_sizes
 from para.interfaces import ActionChunk, Episode, Observation, Policy, Scene, World
 
 STALL_M = 0.002
@@ -42,11 +43,31 @@ class RolloutConfig:
     """Steps of chunks without any motion after which the episode ends: a stateless policy that goes on seeing the same
     picture goes on predicting the same, so the rest of the budget would change nothing. 0: spend it all."""
 
+    camera_rotation_error_deg: float = 0.0
+    """The policy is told a camera turned by this about its centre, around a random axis (a calibration error). The
+    world, its images and the episode's stored camera stay true. Directions belong to the scene: every policy, and every
+    size of error, meets the same ones in it."""
+
+    camera_translation_error_mm: float = 0.0
+    """The policy is told a camera that stands this far off, in a random direction."""
+
+    camera_focal_error_percent: float = 0.0
+    """The policy is told a focal length that is too long or too short by this share."""
+
     def __post_init__(self):
         if self.execute_steps < 0 or self.max_control_steps < 1 or self.stall_steps < 0:
             raise ValueError("execute_steps and stall_steps must be 0 or more, max_control_steps 1 or more")
         if self.ensemble_decay is not None and self.execute_steps != 1:
             raise ValueError("temporal ensembling looks at every step: set execute_steps to 1")
+        check_error_sizes(
+            self.camera_rotation_error_deg, self.camera_translation_error_mm / 1000, self.camera_focal_error_percent
+        )
+
+    @property
+    def miscalibrated(self) -> bool:
+        """Whether the policy is told a wrong camera."""
+        errors = (self.camera_rotation_error_deg, self.camera_translation_error_mm, self.camera_focal_error_percent)
+        return any(errors)
 
 
 def rollout(
@@ -65,13 +86,15 @@ def rollout(
         ValueError: if the policy predicts something that is not finite. A missing target is an error, never a miss.
     """
     obs = world.reset(scene)
+    error = calibration_error(scene, config)
     device = next(iter(policy.parameters())).device
     trace: list[tuple[Observation, np.ndarray, float]] = []
     plans: list[tuple[int, ActionChunk]] = []  # (step at which it was made, chunk), youngest last
     step = 0
     while world.outcome() != "placed" and world.n_steps < config.max_control_steps:
         if not plans or step - plans[-1][0] >= steps_before_looking(config, plans[-1][1].horizon):
-            plans = remember(plans, step, finite_chunk(policy, obs, device))
+            believed = obs if error is None else replace(obs, camera=perturb_camera(obs.camera, error))
+            plans = remember(plans, step, finite_chunk(policy, believed, device))
         position, gripper, rotation = next_action(plans, step, config)
         if config.gripper_gate_m is not None:
             gripper = gate_gripper(position, gripper, obs, trace, config.gripper_gate_m)
@@ -81,6 +104,23 @@ def rollout(
         if has_stalled(trace, obs, config.stall_steps):
             break
     return as_episode(scene, trace, obs, world, keep_frames)
+
+
+def calibration_error(scene: Scene, config: RolloutConfig) -> CameraError | None:
+    """What is wrong with the camera that the policy is told throughout an episode; None: nothing.
+
+    Its directions follow from the scene's seed and the object's position, so that policies are compared under the same
+    error, and sizes of it along the same directions.
+    """
+    if not config.miscalibrated:
+        return None
+    position = np.array(scene.object_xy, np.float64).view(np.uint64).tolist()
+    return draw_camera_error(
+        rotation_deg=config.camera_rotation_error_deg,
+        translation_m=config.camera_translation_error_mm / 1000,
+        focal_percent=config.camera_focal_error_percent,
+        generator=np.random.default_rng([scene.seed, *position]),
+    )
 
 
 def steps_before_looking(config: RolloutConfig, horizon: int) -> int:

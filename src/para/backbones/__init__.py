@@ -7,15 +7,12 @@ To add one: a file with a frozen `...Config` dataclass and a module built from i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 from para.backbones.small_conv import SmallConv, SmallConvConfig
 from para.backbones.vit import Vit, VitConfig
 from para.interfaces import Backbone
 from para.registry import pick
-
-BackboneConfig = SmallConvConfig | VitConfig
-"""Options of any registered backbone; which one they are says which backbone is meant."""
 
 
 class BackboneEntry(NamedTuple):
@@ -29,6 +26,10 @@ BACKBONES: dict[str, BackboneEntry] = {
     "small_conv": BackboneEntry(SmallConvConfig, SmallConv),
     "vit": BackboneEntry(VitConfig, Vit),
 }
+
+BackboneConfig = Union[tuple(entry.config_type for entry in BACKBONES.values())]  # noqa: UP007 a union of as many
+"""Options of any registered backbone; which one they are says which backbone is meant, on the command line and in
+checkpoints, so no two backbones may have options of the same names."""
 
 
 def make_backbone(config: Any, image_size: tuple[int, int]) -> Backbone:

@@ -1,18 +1,29 @@
 """A plain vision transformer, from scratch: the paper's ViT-S/16 shape without pretrained weights, CLS token included.
 
-Position embeddings tell every token where it is, so features are *not* translation-equivariant: what a shifted image
-gives is measured, not promised. Pretrained weights come with the backbones that load them by name.
+Learned position embeddings tell every token where it is, so features are *not* translation-equivariant: what a shifted
+image gives is measured, not promised. Without any, a token knows what it shows and what else is in the image, but not
+even what lies beside it. With a random offset it learns where it lies relative to others, and nothing of where it lies
+in the image. Pretrained weights come with the backbones that load them by name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from para.backbones.small_conv import check_divides
 from para.interfaces import FeatureMap
+
+Position = Literal["learned", "none", "random_offset"]
+"""What tokens are told of where they are: their cell (ViT); nothing; or their place in a table of positions that the
+image lies on somewhere else in each training sample."""
+
+
+TABLE_SIDES = 2
+"""A side of the table of `random_offset`, in sides of the image: enough to tell any two displacements apart."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,12 @@ class VitConfig:
     n_heads: int = 6
     """Attention heads per layer."""
 
+    position: Position = "learned"
+    """What tokens are told of where they are."""
+
     def __post_init__(self):
+        if self.position not in get_args(Position):
+            raise ValueError(f"position must be {', '.join(get_args(Position))}; got '{self.position}'")
         if self.channels % self.n_heads or min(self.channels, self.patch, self.depth, self.n_heads) < 1:
             raise ValueError(f"channels ({self.channels}) must be a positive multiple of n_heads ({self.n_heads})")
 
@@ -46,10 +62,12 @@ class Vit(nn.Module):
         self.stride = config.patch
         check_divides(image_size, self.stride)
         self.channels = self.pooled_channels = config.channels
-        n_tokens = (image_size[0] // self.stride) * (image_size[1] // self.stride)
+        h, w = image_size[0] // self.stride, image_size[1] // self.stride
         self.embed = nn.Conv2d(3, config.channels, config.patch, stride=config.patch)
         self.cls = nn.Parameter(torch.randn(1, 1, config.channels) * 0.02)
-        self.position = nn.Parameter(torch.randn(1, n_tokens, config.channels) * 0.02)
+        n_rows, n_columns = (TABLE_SIDES * h, TABLE_SIDES * w) if config.position == "random_offset" else (h, w)
+        table = torch.randn(1, n_rows * n_columns, config.channels) * 0.02
+        self.position = None if config.position == "none" else nn.Parameter(table)
         layer = nn.TransformerEncoderLayer(
             config.channels, config.n_heads, 4 * config.channels, dropout=0.0, activation="gelu", batch_first=True,
             norm_first=True,
@@ -72,7 +90,24 @@ class Vit(nn.Module):
         x = self.embed(image.to(self.cls.dtype) / 127.5 - 1)  # (B, C, h, w)
         grid_size = x.shape[-2:]
         x = x if start is None else x + start
-        tokens = x.flatten(2).transpose(1, 2) + self.position  # (B, h * w, C)
+        tokens = x.flatten(2).transpose(1, 2) + self.positions(len(x))  # (B, h * w, C)
         tokens = self.blocks(torch.cat([self.cls.expand(len(tokens), -1, -1), tokens], dim=1))
         grid = tokens[:, 1:].transpose(1, 2).unflatten(-1, tuple(grid_size))  # (B, C, h, w)
         return FeatureMap(grid, tokens[:, 0])
+
+    def positions(self, batch: int) -> Tensor | float:
+        """What each token is told of where it is: (1 or B, h * w, C), or 0 for nothing.
+
+        With `random_offset` the table is closed to a torus, and in training each image lies on it at an offset drawn
+        uniformly from torch's global generator. Every cell meets every entry equally often, so an entry says nothing of
+        the cell, while differences of entries still say where tokens lie relative to each other. In evaluation all
+        images lie on its middle.
+        """
+        h, w = (side // self.stride for side in self.image_size)
+        n_rows, n_columns = TABLE_SIDES * h, TABLE_SIDES * w
+        top, left = torch.tensor([[(n_rows - h) // 2]]), torch.tensor([[(n_columns - w) // 2]])
+        if self.training:
+            top, left = torch.randint(n_rows, (batch, 1)), torch.randint(n_columns, (batch, 1))
+        rows, columns = (top + torch.arange(h)) % n_rows, (left + torch.arange(w)) % n_columns  # (B or 1, h), (.., w)
+        entries = rows.unsqueeze(-1) * n_columns + columns.unsqueeze(-2)  # (B or 1, h, w)
+        return self.position[0, entries.flatten(1).to(self.position.device)]

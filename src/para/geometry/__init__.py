@@ -6,16 +6,20 @@ To add a function, put it in the file of its idea and list it here.
 from para.geometry.camera import Camera, look_at, pixel_rays, project
 from para.geometry.distortion import distort_points, undistort_image, undistort_points
 from para.geometry.lifting import lift_to_height, lift_to_height_masked
+from para.geometry.perturb import CameraError, draw_camera_error, perturb_camera
 from para.geometry.virtual_views import plane_homography, tilted_camera
 from para.geometry.warps import crop, random_affine, resize, warp_affine
 
 __all__ = [
     "Camera",
+    "CameraError",
     "crop",
     "distort_points",
+    "draw_camera_error",
     "lift_to_height",
     "lift_to_height_masked",
     "look_at",
+    "perturb_camera",
     "pixel_rays",
     "plane_homography",
     "project",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from para.interfaces import World
 from para.registry import did_you_mean, pick
 from para.worlds.scenes import TABLETOP, Workspace
+from para.worlds.stages import describe_stages
 
 
 def _tabletop(
@@ -28,15 +29,18 @@ def _tabletop(
 
 
 class WorldEntry(NamedTuple):
-    """A registered world: how to build it, and where its object may lie."""
+    """A registered world: how to build it, where its object may lie, and what its outcomes mean."""
 
     build: Callable[..., World]
     """build(image_size=(H, W), **options)."""
 
     workspace: Workspace
 
+    describe_stages: Callable[[], str]
+    """What placed, grasped and missed mean in it, in words with their thresholds, for the record of a run."""
 
-WORLDS: dict[str, WorldEntry] = {"tabletop": WorldEntry(_tabletop, TABLETOP)}
+
+WORLDS: dict[str, WorldEntry] = {"tabletop": WorldEntry(_tabletop, TABLETOP, describe_stages)}
 
 
 def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: Any) -> World:

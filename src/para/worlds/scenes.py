@@ -32,6 +32,14 @@ class Workspace:
     n_grid: int = 16
     """Grid positions along each side."""
 
+    min_goal_distance: float = 0.0
+    """Between the centres of object and goal at the start, metres: nearer, they would stand in each other."""
+
+    @property
+    def default_xy(self) -> tuple[float, float]:
+        """Where the object lies while an experiment varies only what stands around it: the middle, (x, y) metres."""
+        return (self.low[0] + self.high[0]) / 2, (self.low[1] + self.high[1]) / 2
+
     def grid_positions(self) -> np.ndarray:
         """The training positions. (n_grid, n_grid, 2) metres; [i, j] with i along x (near to far), j along y (left to
         right in the image). `[:, : n_grid // 2]` is the left half, `[: n_grid // 2]` the near half.
@@ -48,8 +56,7 @@ class Workspace:
         """
         grid, middle = self.grid_positions(), self.n_grid // 2
         parts = {"left": grid[:, :middle], "right": grid[:, middle:], "near": grid[:middle], "far": grid[middle:]}
-        if half not in parts:
-            raise ValueError(f"no half '{half}' of the workspace (known: {', '.join(HALVES)})")
+        self._check_half(half)
         return parts[half].reshape(-1, 2)
 
     def region(self, half: str | None = None) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -73,14 +80,40 @@ class Workspace:
         beyond = np.maximum(np.maximum(low - xy, np.asarray(xy) - high), 0.0)  # (..., 2)
         return np.linalg.norm(beyond, axis=-1)
 
+    def independent_region(self, half: str | None = None) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Smallest and largest (x, y) of object and goal where each lies on its own, metres.
+
+        That is the box around all places of the object and all places of the goal, or one half of that box; the gap
+        between two halves is as wide as a grid spacing of the object.
+
+        Raises:
+            ValueError: if `half` is none of left, right, near, far.
+        """
+        offset, half_gap = np.array(self.goal_offset), np.subtract(self.high, self.low) / (self.n_grid - 1) / 2
+        low, high = np.minimum(self.low, self.low + offset), np.maximum(self.high, self.high + offset)
+        if half is not None:
+            self._check_half(half)
+            axis = 1 if half in ("left", "right") else 0
+            middle = (low[axis] + high[axis]) / 2
+            if half in ("left", "near"):
+                high[axis] = middle - half_gap[axis]
+            else:
+                low[axis] = middle + half_gap[axis]
+        return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
+
     def goal_of(self, scene: Scene) -> tuple[float, float]:
         """The goal's centre in a scene, metres: `Scene.goal_xy`, or the fixed offset from the object."""
         if scene.goal_xy is not None:
             return scene.goal_xy
         return scene.object_xy[0] + self.goal_offset[0], scene.object_xy[1] + self.goal_offset[1]
 
+    @staticmethod
+    def _check_half(half: str) -> None:
+        if half not in HALVES:
+            raise ValueError(f"no half '{half}' of the workspace (known: {', '.join(HALVES)})")
 
-TABLETOP = Workspace(low=(-0.20, -0.38), high=(0.19, 0.22), goal_offset=(0.0, 0.16))
+
+TABLETOP = Workspace(low=(-0.20, -0.38), high=(0.19, 0.22), goal_offset=(0.0, 0.16), min_goal_distance=0.14)
 """39 cm by 60 cm, as in the paper. It is shifted to the left by half of the goal's offset, so that bowl and plate
 together lie symmetrically before the robot and the camera (which are at y = 0)."""
 
@@ -97,6 +130,32 @@ def sample_object_xy(
     if (low > high).any():
         raise ValueError(f"the region must have low <= high; got low {low.tolist()} and high {high.tolist()}")
     return low + (high - low) * generator.random((n, 2))
+
+
+def sample_object_and_goal_xy(
+    workspace: Workspace, half: str | None, n: int, *, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform, independent places of object and goal in `Workspace.independent_region(half)`, not too near each other.
+
+    Pairs that stand nearer than `Workspace.min_goal_distance` are drawn again. The first pairs do not depend on `n`.
+
+    Returns:
+        object_xy (n, 2) and goal_xy (n, 2), world frame, metres, rounded to 0.1 mm, for `Scene`.
+
+    Raises:
+        ValueError: for an unknown half, or one that has no room for both.
+    """
+    low, high = (np.asarray(corner) for corner in workspace.independent_region(half))
+    apart = workspace.min_goal_distance
+    if np.linalg.norm(high - low) <= apart:
+        raise ValueError(f"object and goal need {apart} m between them; there is no room from {low} to {high}")
+    pairs: list[np.ndarray] = []
+    while len(pairs) < n:
+        pair = (low + (high - low) * generator.random((2, 2))).round(4)
+        if np.linalg.norm(pair[1] - pair[0]) >= apart:
+            pairs.append(pair)
+    object_xy, goal_xy = np.array(pairs).reshape(n, 2, 2).transpose(1, 0, 2)
+    return object_xy, goal_xy
 
 
 def viewpoint_cap(max_theta_deg: float = 25.0, n_theta: int = 8, n_phi: int = 8) -> np.ndarray:

@@ -27,8 +27,6 @@ MAX_CONTROL_STEPS = 25
 """Per `execute`; a target not reached by then (the other servo, a blocked arm) is given up silently, as on a robot."""
 
 RENDER_QUALITIES = ("fast", "nice")
-MIN_GOAL_DISTANCE = 0.14
-"""Between the centres of bowl and plate at the start, metres: nearer, the bowl would stand on the plate's rim."""
 
 HIDDEN = (0.0, 0.0, -50.0)
 """Where distractors wait that are not in the scene: beyond the camera's view, below the floor."""
@@ -225,8 +223,9 @@ class TabletopWorld:
                     f"the {what} at {xy} leaves the arm's part of the table, {low.tolist()} to {high.tolist()}"
                 )
         distance = float(np.hypot(goal[0] - scene.object_xy[0], goal[1] - scene.object_xy[1]))
-        if distance < MIN_GOAL_DISTANCE:
-            raise ValueError(f"bowl and plate are {distance:.3f} m apart; put them {MIN_GOAL_DISTANCE} m apart or more")
+        apart = scenes.TABLETOP.min_goal_distance
+        if distance < apart:
+            raise ValueError(f"bowl and plate are {distance:.3f} m apart; put them {apart} m apart or more")
 
     def _place_mocap(self, name: str, position: tuple[float, float, float], yaw: float = 0.0) -> None:
         index = self._model.body(name).mocapid[0]
