@@ -49,7 +49,8 @@ print(f"train on {left.n_episodes} episodes ({len(left)} frames) at the left, ho
 config = ParaConfig(image_size=(64, 64), horizon=8, backbone=SmallConvConfig(channels=24, dilations=(1, 2, 4, 8)))
 policy = make_policy(config)
 training, heldout = ChunkDataset(left, config.horizon), ChunkDataset(right, config.horizon)
-policy.fit_ranges(training.actions())  # the height classes span the heights of the demonstrations, and a margin
+# the height classes span the heights of the demonstrations, and a margin
+policy.fit_ranges(training.actions(), left.camera(slice(None)))
 low, high = (100 * float(edge) for edge in policy.height_bins.edges)
 print(f"{config.n_height_bins} height classes from {low:.0f} to {high:.0f} cm above the table")
 print(f"untrained, off by {held_out_error(policy, heldout)}")

@@ -105,7 +105,8 @@ def test_every_weight_of_a_backbone_is_trained(name):
 def policy(request):
     """Untrained, with the ranges of the batch."""
     built = build(POLICY_CONFIGS[request.param])
-    built.fit_ranges(random_batch()[1])
+    obs, actions = random_batch()
+    built.fit_ranges(actions, obs.camera)
     return built
 
 
@@ -118,7 +119,8 @@ def loss_and_gradients(policy, obs, actions) -> dict[str, torch.Tensor]:
 
 def without_padding(policy):
     built = build(replace(policy.config, supervise_padding=False))
-    built.fit_ranges(random_batch()[1])
+    obs, actions = random_batch()
+    built.fit_ranges(actions, obs.camera)
     return built
 
 
@@ -251,7 +253,7 @@ def four_frames(demonstrations: Demonstrations) -> tuple[Observation, ActionChun
 def test_overfitting_one_demonstration_drives_the_actions_to_it(name, demonstrations):
     obs, actions = four_frames(demonstrations)
     policy = build(policy_configs(image_size=FAKE_SIZE)[name])
-    policy.fit_ranges(actions)
+    policy.fit_ranges(actions, obs.camera)
     train_on(policy, obs, actions, steps=150, lr=2e-2)
     chunk = policy.act(obs)
     # the paper's form decodes to cell centres: half a cell of 4 px is 2 px, at 2.2 cm per pixel of this small image
@@ -271,7 +273,7 @@ def test_every_policy_sees_the_same_bytes_of_a_dataset_and_leaves_them_as_they_a
         batch = four_frames(demonstrations)
         assert bytes_of(batch) == reference
         policy = build(config)
-        policy.fit_ranges(batch[1])
+        policy.fit_ranges(batch[1], batch[0].camera)
         policy.loss(*batch, generator=torch.Generator().manual_seed(0))["total"].backward()
         policy.eval().act(batch[0])
         assert bytes_of(batch) == reference

@@ -268,8 +268,17 @@ class Policy(Protocol):
         """The chunk for each observation of a batch. Deterministic, without gradients, finite."""
         ...
 
-    def fit_ranges(self, actions: ActionChunk) -> None:
-        """Set the ranges of outputs (bins, statistics) from training actions; saved with the weights."""
+    def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
+        """Set the ranges of inputs and outputs (bins, statistics) from training actions; saved with the weights.
+
+        Args:
+            actions: (N, T) steps, world frame, metres; usually every action of the demonstrations once, (N, 1). Padded
+                steps do not count.
+            camera: batched (N,), the camera of the image from which each chunk is taken.
+
+        Raises:
+            ValueError: where there is no action to set ranges from.
+        """
         ...
 
 

@@ -33,7 +33,7 @@ def build(config: ParaConfig):
 def test_every_form_trains_and_acts(form):
     obs, actions = random_batch()
     policy = build(FORMS[form])
-    policy.fit_ranges(actions)
+    policy.fit_ranges(actions, obs.camera)
     optimizer = torch.optim.Adam(policy.parameters(), lr=1e-2)
     before = policy.loss(obs, actions)["total"].item()
     for _ in range(25):
@@ -48,7 +48,7 @@ def test_every_form_trains_and_acts(form):
 def test_the_lifted_chunk_projects_to_the_predicted_pixel_at_the_predicted_height():
     obs, actions = random_batch()
     policy = build(CONFIG).eval()
-    policy.fit_ranges(actions)
+    policy.fit_ranges(actions, obs.camera)
     prediction, chunk = policy.predict(obs), policy.act(obs)
     uv, _ = project(chunk.position, obs.camera.unsqueeze(1))
     torch.testing.assert_close(uv, prediction.peak.uv, rtol=0, atol=0.05)
@@ -75,7 +75,7 @@ def test_rotations_are_learnt_and_read_at_the_pixel():
     R = torch.from_numpy(Rotation.random(8, random_state=1).as_matrix()).float().view(2, 4, 3, 3)
     actions = replace(actions, rotation=R)
     policy = build(replace(CONFIG, n_rotation_bins=32))
-    policy.fit_ranges(actions)
+    policy.fit_ranges(actions, obs.camera)
     optimizer = torch.optim.Adam(policy.parameters(), lr=2e-2)
     for _ in range(120):
         optimizer.zero_grad()

@@ -16,7 +16,8 @@ from tests.tiny import build, policy_config
 def policy(name: str = "act", **changes):
     """Untrained, with the ranges of a batch whose positions lie within 10 cm of the middle of the table."""
     built = build(policy_config(name, **changes))
-    built.fit_ranges(random_batch()[1])
+    obs, actions = random_batch()
+    built.fit_ranges(actions, obs.camera)
     return built.eval()
 
 
@@ -44,20 +45,20 @@ def test_the_training_range_ends_a_centimetre_beyond_the_demonstrations():
 
 
 def test_ranges_are_not_taken_from_padding():
-    _, actions = random_batch()
+    obs, actions = random_batch()
     pad = torch.zeros_like(actions.is_pad)
     pad[0, -1] = True
     far = actions.position.clone()
     far[0, -1] = 9.0
     built = build(policy_config("act", output_range="training"))
-    built.fit_ranges(replace(actions, position=far, is_pad=pad))
+    built.fit_ranges(replace(actions, position=far, is_pad=pad), obs.camera)
     assert built.high.max() < 1.0
 
 
 def test_ranges_of_nothing_are_refused():
-    _, actions = random_batch()
+    obs, actions = random_batch()
     with pytest.raises(ValueError, match="is the dataset empty"):
-        build(policy_config("act")).fit_ranges(replace(actions, is_pad=torch.ones_like(actions.is_pad)))
+        build(policy_config("act")).fit_ranges(replace(actions, is_pad=torch.ones_like(actions.is_pad)), obs.camera)
 
 
 def test_the_global_mean_cannot_tell_where_things_are_and_the_pooled_vector_can():

@@ -77,7 +77,7 @@ class Stub(nn.Module):
         B = len(obs)
         return ActionChunk(position, torch.ones(B, T), torch.zeros(B, T, dtype=torch.bool))
 
-    def fit_ranges(self, actions):
+    def fit_ranges(self, actions, camera):
         self.low = actions.position.flatten(0, 1).amin(dim=0)
 
 

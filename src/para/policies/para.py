@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
-from para.geometry import lift_to_height_masked, project
+from para.geometry import Camera, lift_to_height_masked, project
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.bins import Bins
 from para.pixel_actions.decoding import Decoder, Peak, best_voxel_cell, decode_peak, heights_near_cell
@@ -134,7 +134,7 @@ class Para(nn.Module):
         self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0)
         self.rotation_bins = RotationBins(config.n_rotation_bins) if config.n_rotation_bins else None
 
-    def fit_ranges(self, actions: ActionChunk) -> None:
+    def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
         """Height classes span the training data's heights and a margin."""
         self.height_bins.fit(actions.position[..., 2][~actions.is_pad], self.config.height_margin_m)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
+from para.geometry import Camera
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import finite_steps
@@ -93,7 +94,7 @@ class Regression(nn.Module):
         self.register_buffer("state_mean", torch.zeros(4))
         self.register_buffer("state_std", torch.ones(4))
 
-    def fit_ranges(self, actions: ActionChunk) -> None:
+    def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
         """Statistics of the input state, and with `output_range="training"` the box of the outputs (1 cm margin)."""
         position = actions.position[~actions.is_pad]  # (N, 3)
         if not len(position):
