@@ -36,7 +36,9 @@ def tiny_backbone(name: str, image_size: tuple[int, int] = IMAGE_SIZE) -> nn.Mod
 def policy_config(name: str, **changes) -> Any:
     """Small options of a registered policy: those of these names that it has."""
     config_type = POLICIES[name].config_type
-    wanted = {"image_size": IMAGE_SIZE, "horizon": HORIZON, "backbone": TINY_BACKBONES["small_conv"]} | changes
+    # narrow MLPs: the steps of these tests are so large that wide ones are thrown about
+    wanted = {"image_size": IMAGE_SIZE, "horizon": HORIZON, "backbone": TINY_BACKBONES["small_conv"], "hidden": 64}
+    wanted |= changes
     known = {f.name for f in fields(config_type)}
     if missing := {"image_size", "horizon"} - known:
         raise ValueError(f"policy '{name}' has no option {sorted(missing)}, which experiments set; see ParaConfig")

@@ -6,7 +6,7 @@ from para.policies import POLICIES, make_policy, policy_entry
 
 
 def test_an_unknown_policy_gets_a_suggestion():
-    with pytest.raises(ValueError, match=r"no policy 'prra'; did you mean 'para'\? \(known: act, global_regression"):
+    with pytest.raises(ValueError, match=r"no policy 'prra'; did you mean 'para'\? \(known: act, "):
         policy_entry("prra")
 
 

@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from para.policies.diffusion import Diffusion, DiffusionConfig
+from para.policies.motion_tracks import MotionTracks, MotionTracksConfig
 from para.policies.para import Para, ParaConfig
 from para.policies.regression import ActConfig, GlobalRegressionConfig, Regression
+from para.policies.soft_argmax import SoftArgmax, SoftArgmaxConfig
 from para.registry import pick
 
 
@@ -27,6 +30,9 @@ POLICIES: dict[str, PolicyEntry] = {
     "para": PolicyEntry(ParaConfig, Para),
     "act": PolicyEntry(ActConfig, Regression),
     "global_regression": PolicyEntry(GlobalRegressionConfig, Regression),
+    "motion_tracks": PolicyEntry(MotionTracksConfig, MotionTracks),
+    "diffusion": PolicyEntry(DiffusionConfig, Diffusion),
+    "soft_argmax": PolicyEntry(SoftArgmaxConfig, SoftArgmax),
 }
 
 
@@ -46,11 +52,17 @@ def policy_entry(name: str) -> PolicyEntry:
 __all__ = [
     "POLICIES",
     "ActConfig",
+    "Diffusion",
+    "DiffusionConfig",
     "GlobalRegressionConfig",
+    "MotionTracks",
+    "MotionTracksConfig",
     "Para",
     "ParaConfig",
     "PolicyEntry",
     "Regression",
+    "SoftArgmax",
+    "SoftArgmaxConfig",
     "make_policy",
     "policy_entry",
 ]
