@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ import torch
 
 from para.datasets.video import write_video
 from para.evaluation.results import EpisodeRecord, append_records, read_results
-from para.files import DISK_FULL
-from para.interfaces import Policy, Scene, World
+from para.files import DISK_FULL, write_atomic
+from para.interfaces import Episode, Policy, Scene, World
 from para.processes import worker_pool
 from para.progress import progress_bar
 from para.rollout import RolloutConfig, rollout
@@ -34,6 +36,9 @@ EPISODE_TIMEOUT_S = 180.0
 
 PATH_POINTS = 40
 """A record keeps so many points of the end effector's path: enough to tell failures apart, and small."""
+
+MAX_GRIPPER_EVENTS = 20
+"""So many changes of the gripper are kept: a policy that flutters would fill the record."""
 
 VIDEO_FPS = 10
 """Frames per second of rollout videos; one frame is 0.15 s of the episode, so they play at 1.5 times the speed."""
@@ -60,6 +65,10 @@ class WorldSpec:
         """A world of this kind."""
         return make_world(self.name, self.image_size, **dict(self.options))
 
+    def with_options(self, options: Mapping[str, Any]) -> WorldSpec:
+        """The same world with further options."""
+        return replace(self, options=tuple(sorted((dict(self.options) | dict(options)).items())))
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -84,10 +93,18 @@ class Trial:
     """Position of the scene in its split: equal for every policy, so that episodes pair up."""
 
     scene: Scene
+
+    world: WorldSpec
+    """Where it takes place."""
+
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    """How chunks are carried out."""
 
     boundary_distance_m: float | None = None
     """How far the object lies from the region of the training positions."""
+
+    goal_xy: tuple[float, float] | None = None
+    """Centre of the goal, metres."""
 
     video: str | None = None
     """Where to write a video of it, relative to the run folder; None: nowhere."""
@@ -97,10 +114,16 @@ class Trial:
         """What makes it one of a kind in a run."""
         return self.policy, self.train_seed, self.split, self.scene_index
 
+    @property
+    def execution(self) -> str:
+        """8 hex digits of how chunks are carried out, and where."""
+        how = {"rollout": asdict(self.rollout), "world": asdict(self.world)}
+        return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:8]
 
-@lru_cache(maxsize=1)
+
+@lru_cache(maxsize=2)
 def cached_world(spec: WorldSpec) -> World:
-    """The world of this process."""
+    """A world of this process."""
     return spec.build()
 
 
@@ -134,7 +157,6 @@ class Run:
     """What all trials of a run share."""
 
     experiment: str
-    world: WorldSpec
     folder: Path
     load_policy: LoadPolicy
 
@@ -148,12 +170,13 @@ def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
         OSError: where the disk is full.
     """
     base = {
-        "experiment": run.experiment, "world": run.world.name, "policy": trial.policy, "train_seed": trial.train_seed,
+        "experiment": run.experiment, "world": trial.world.name, "policy": trial.policy, "train_seed": trial.train_seed,
         "split": trial.split, "scene": trial.scene.to_dict(), "scene_index": trial.scene_index,
         "checkpoint": trial.weights, "boundary_distance_m": trial.boundary_distance_m,
+        "goal_xy": None if trial.goal_xy is None else list(trial.goal_xy), "execution": trial.execution,
     }  # fmt: skip
     policy = cached_policy(run.load_policy, trial.checkpoint, trial.weights)
-    world = cached_world(run.world)
+    world = cached_world(trial.world)
     started = time.perf_counter()
     try:
         with time_limit(EPISODE_TIMEOUT_S):
@@ -173,7 +196,7 @@ def run_trial(trial: Trial, run: Run) -> EpisodeRecord:
     return EpisodeRecord(
         **base, outcome=episode.outcome, steps=episode.info["n_control_steps"],
         seconds=round(time.perf_counter() - started, 3), error=None,
-        ee_path=thin_path(episode.ee_position), video=trial.video,
+        ee_path=thin_path(episode.ee_position), gripper_events=gripper_events(episode), video=trial.video,
     )  # fmt: skip
 
 
@@ -183,6 +206,14 @@ def thin_path(ee_position: np.ndarray) -> list[list[float]]:
     return [[round(float(x), 3) for x in point] for point in ee_position[chosen]]
 
 
+def gripper_events(episode: Episode) -> list[list[float]]:
+    """Changes of the commanded gripper, each with its step, the opening, and where the end effector was (metres)."""
+    wanted = (episode.action_gripper[:-1] > 0.5).astype(int)  # the last frame's action is to stay, which nobody asked
+    before = np.concatenate([[int(episode.gripper[0] > 0.5)], wanted[:-1]])
+    steps = np.flatnonzero(wanted != before)[:MAX_GRIPPER_EVENTS]
+    return [[int(i), int(wanted[i]), *(round(float(x), 3) for x in episode.ee_position[i])] for i in steps]
+
+
 def start_worker() -> None:
     """Each process computes on one core; two processes of two threads each would fight over two cores."""
     torch.set_num_threads(1)
@@ -190,6 +221,8 @@ def start_worker() -> None:
 
 def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, int]:
     """Run the trials that `results.jsonl` does not hold yet, and append a record for each as it ends.
+
+    Episodes that raised are run once more: what broke them (memory, a driver, a bug since mended) may be gone.
 
     Args:
         trials: every episode of the run; those already recorded are not run again.
@@ -203,7 +236,7 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
         ValueError: if the records there were made with other weights or scenes than these trials have.
     """
     path = run.folder / "results.jsonl"
-    records = read_results(path) if path.exists() else []
+    records = forget_errors(path) if path.exists() else []
     done = {(r.policy, r.train_seed, r.split, r.scene_index): r for r in records}
     check_same_run(trials, done, path)
     missing = [trial for trial in trials if trial.key not in done]
@@ -216,15 +249,27 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
     return len(missing), len(trials) - len(missing)
 
 
+def forget_errors(path: Path) -> list[EpisodeRecord]:
+    """The records of a file without those of episodes that raised, which are taken out of it too."""
+    records = read_results(path)
+    kept = [record for record in records if record.error is None]
+    if len(kept) < len(records):
+        logger.info("%d episodes that raised are run again", len(records) - len(kept))
+        write_atomic(path, "".join(json.dumps(record.to_dict()) + "\n" for record in kept).encode())
+    return kept
+
+
 def check_same_run(trials: list[Trial], done: dict[tuple, EpisodeRecord], path: Path) -> None:
-    """Raise ValueError where a record was made with other weights, or in another scene, than its trial has."""
+    """Raise ValueError where a record was made with other weights, otherwise, or in another scene than its trial."""
     for trial in trials:
         record = done.get(trial.key)
         if record is None:
             continue
         same_scene = Scene.from_dict(record.scene) == trial.scene
-        if record.checkpoint != trial.weights or not same_scene:
+        same_execution = record.execution in ("", trial.execution)
+        if record.checkpoint != trial.weights or not same_scene or not same_execution:
             what = f"weights {record.checkpoint}, now {trial.weights}" if same_scene else "another scene"
+            what = what if same_execution else "another execution or world"
             raise ValueError(
                 f"{path} holds a record of {trial.policy} in {trial.split} scene {trial.scene_index} made with {what}; "
                 "choose another output folder, or remove results.jsonl to evaluate again"

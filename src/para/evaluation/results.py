@@ -72,6 +72,16 @@ class EpisodeRecord:
     video: str | None = None
     """Path of its video, relative to the run folder."""
 
+    goal_xy: list[float] | None = None
+    """Centre of the goal, [x, y] in metres, where known."""
+
+    gripper_events: list[list[float]] | None = None
+    """Every change of the commanded gripper, in order: [step, opening (0 close, 1 open), x, y, z of the end effector at
+    that moment, metres]; at most 20."""
+
+    execution: str = ""
+    """8 hex digits that tell how chunks were carried out, and in which world with which options."""
+
     def __post_init__(self):
         if (self.outcome is None) == (self.error is None):
             raise ValueError(
@@ -94,8 +104,8 @@ class EpisodeRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready values, without the optional ones that are None; `from_dict` inverts it."""
-        optional = ("boundary_distance_m", "ee_path", "video")
-        return {k: v for k, v in asdict(self).items() if v is not None or k not in optional}
+        optional = ("boundary_distance_m", "ee_path", "video", "goal_xy", "gripper_events", "execution")
+        return {k: v for k, v in asdict(self).items() if v not in (None, "") or k not in optional}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> EpisodeRecord:

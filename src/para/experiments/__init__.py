@@ -6,10 +6,25 @@ To add one: a file with an `Experiment` (read and imitate `left_to_right.py`), a
 
 from __future__ import annotations
 
+from para.experiments.calibration_error import CALIBRATION_ERROR
+from para.experiments.controller import CONTROLLER
+from para.experiments.corner_scaling import CORNER_SCALING
+from para.experiments.depth_vs_height import DEPTH_VS_HEIGHT
+from para.experiments.distractors import DISTRACTORS
 from para.experiments.experiment import Experiment
+from para.experiments.formulation import FORMULATION
+from para.experiments.hemispheres import HEMISPHERES
+from para.experiments.independent_objects import INDEPENDENT_OBJECTS
+from para.experiments.inner_outer import INNER_OUTER
+from para.experiments.inner_square import INNER_SQUARE
 from para.experiments.left_to_right import LEFT_TO_RIGHT
 from para.experiments.near_to_far import NEAR_TO_FAR
+from para.experiments.new_environment import NEW_ENVIRONMENT
+from para.experiments.padding_and_position import PADDING_AND_POSITION
+from para.experiments.random_10 import RANDOM_10
 from para.experiments.repairs import REPAIRS
+from para.experiments.viewpoints import VIEWPOINTS
+from para.experiments.window import WINDOW
 from para.registry import pick
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -17,9 +32,25 @@ EXPERIMENTS: dict[str, Experiment] = {
     for experiment in (
         LEFT_TO_RIGHT,
         NEAR_TO_FAR,
+        INNER_SQUARE,
+        RANDOM_10,
+        CORNER_SCALING,
+        VIEWPOINTS,
+        HEMISPHERES,
+        INNER_OUTER,
+        DISTRACTORS,
+        NEW_ENVIRONMENT,
+        DEPTH_VS_HEIGHT,
+        CALIBRATION_ERROR,
+        INDEPENDENT_OBJECTS,
+        WINDOW,
+        CONTROLLER,
+        FORMULATION,
+        PADDING_AND_POSITION,
         REPAIRS,
     )
 }
+"""In the order in which `para experiment all` runs them."""
 
 
 def pick_experiment(name: str) -> Experiment:

@@ -10,6 +10,9 @@ from para.interfaces import Scene
 from para.rollout import RolloutConfig
 from para.worlds.scenes import Workspace
 
+Axis = Literal["position", "view", "clutter", "control"]
+"""What an experiment varies: where the object is, where the camera is, what else there is, or the method itself."""
+
 
 class PaperNumber(NamedTuple):
     """A rate that the paper reports."""
@@ -21,26 +24,44 @@ class PaperNumber(NamedTuple):
     """Which document, and how many trials."""
 
 
+class TrainingSet(NamedTuple):
+    """Scenes in which demonstrations are recorded."""
+
+    scenes: list[Scene]
+
+    world: Mapping[str, Any] = {}
+    """Options of the world in which they are recorded."""
+
+
 class EvaluationScene(NamedTuple):
     """A scene to evaluate in."""
 
     scene: Scene
-
-    boundary_distance_m: float
-    """How far its object lies from the region of the training positions."""
+    boundary_distance_m: float | None = None
+    """How far its object lies from the training positions, where an experiment varies positions."""
 
 
 class SceneSet(NamedTuple):
     """All scenes of an experiment at one scale. Training, validation and test scenes are disjoint."""
 
-    train: list[Scene]
-    """Demonstrations are recorded in these."""
+    train: Mapping[str, TrainingSet]
+    """The sets of demonstrations that recipes may train on, by name."""
 
     heldout: list[Scene]
     """Demonstrations for held-out errors during training are recorded in these."""
 
-    evaluation: dict[str, list[EvaluationScene]]
+    evaluation: Mapping[str, list[EvaluationScene]]
     """Scenes of each split: "train" (in distribution), "test" (out of distribution), or the like."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a trained policy is carried out, and where that departs from the world of its demonstrations."""
+
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+
+    world: tuple[tuple[str, Any], ...] = ()
+    """Options of the world, as pairs."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +74,7 @@ class Recipe:
     config: Callable[[Any], Any]
     """The policy's options at a scale (`para.experiments.scale.Scale`)."""
 
-    executions: Mapping[str, RolloutConfig] = field(default_factory=lambda: {"": RolloutConfig()})
+    executions: Mapping[str, Execution] = field(default_factory=lambda: {"": Execution()})
     """Suffix of the name in the records, and how chunks are carried out; "" is the headline."""
 
     step: Literal["dense", "keypose"] = "dense"
@@ -62,8 +83,8 @@ class Recipe:
     data: str = "demonstrations"
     """Which of the experiment's sets of demonstrations it trains on."""
 
-    home_starts_only: bool = False
-    """Train only on demonstrations that start at the arm's home (the paper's kind), not on those from random starts."""
+    lr_factor: float = 1.0
+    """Its peak learning rate relative to the scale's: each policy trains with what suits it best."""
 
     why: str = ""
     """What this recipe is there to show, for the page."""
@@ -71,7 +92,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One table or figure of the paper."""
+    """One table or figure of the paper, or a control that it lacks."""
 
     name: str
     """As on the command line."""
@@ -82,6 +103,8 @@ class Experiment:
     question: str
     """What it asks, in a sentence."""
 
+    axis: Axis
+
     scenes: Callable[[Workspace, Any, bool], SceneSet]
     """(workspace, scale, validation) -> its scenes; with `validation`, those for choosing in place of the test's."""
 
@@ -91,9 +114,14 @@ class Experiment:
     comparisons: tuple[tuple[str, str, str], ...]
     """(a, b, split): compare policy a with policy b on the scenes of a split."""
 
-    data: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"demonstrations": {}})
-    """Sets of demonstrations of the training scenes: the name of the folder, and the options of the world in which they
-    are recorded. The held-out demonstrations are of the first kind."""
-
     paper: Mapping[str, Mapping[str, PaperNumber]] = field(default_factory=dict)
     """policy -> split -> what the paper reports for it."""
+
+    headline: tuple[str, ...] = ("para", "act")
+    """Policies of the table of the whole family: ours first, then those that it is compared with."""
+
+    headline_splits: tuple[str, ...] = ("test",)
+    """Splits of that table."""
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """What the page's figures need beyond records, JSON-ready: the paper's curves, the factors of an ablation."""

@@ -6,20 +6,35 @@ from functools import partial
 
 from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import ACT, ACT_TRAIN_RANGE, PARA, PARA_KEYPOSE, PARA_PAPER_FORM
+from para.experiments.recipes import (
+    ACT,
+    ACT_NO_STATE,
+    ACT_TRAIN_RANGE,
+    HEADLINES,
+    PARA,
+    PARA_PAPER_FORM,
+    headlines_compared,
+    variant,
+)
+
+PARA_FEW = variant(PARA, "+few", "twenty demonstrations in all, from home", data="few")
+ACT_FEW = variant(ACT, "+few", "twenty demonstrations in all, from home", data="few")
 
 LEFT_TO_RIGHT = Experiment(
     name="left_to_right",
     title="Left to right: new object positions",
     question="Trained only with the object on the left half of the table, does the policy place it on the right half?",
+    axis="position",
     scenes=partial(half_scenes, "left", "right"),
-    recipes=(PARA, ACT, PARA_PAPER_FORM, PARA_KEYPOSE, ACT_TRAIN_RANGE),
+    recipes=(*HEADLINES, PARA_PAPER_FORM, PARA_FEW, ACT_FEW, ACT_NO_STATE, ACT_TRAIN_RANGE),
     comparisons=(
-        ("para", "act", "test"),
-        ("para", "act", "train"),
+        *headlines_compared("test", "train"),
         ("para", "para+paper_form", "test"),
+        ("para+few", "act+few", "test"),
+        ("act", "act+no_state", "train"),
         ("act", "act+train_range", "test"),
     ),
+    headline=tuple(recipe.name for recipe in HEADLINES),
     paper={
         "para": {"test": PaperNumber(0.54, "paper draft, sec. 4.2: 54 of 100 trials, LIBERO")},
         "act": {"test": PaperNumber(0.01, "paper draft, sec. 4.2: 1 of 100 trials, LIBERO")},

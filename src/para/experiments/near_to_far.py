@@ -6,15 +6,17 @@ from functools import partial
 
 from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import ACT, PARA, headline
+from para.experiments.recipes import HEADLINES, headlines_compared
 
 NEAR_TO_FAR = Experiment(
     name="near_to_far",
     title="Near to far: new object positions",
     question="Trained only with the object on the half near the robot, does the policy place it on the far half?",
+    axis="position",
     scenes=partial(half_scenes, "near", "far"),
-    recipes=(headline(PARA), headline(ACT)),
-    comparisons=(("para", "act", "test"), ("para", "act", "train")),
+    recipes=HEADLINES,
+    comparisons=headlines_compared("test", "train"),
+    headline=tuple(recipe.name for recipe in HEADLINES),
     paper={
         "para": {"test": PaperNumber(0.46, "paper draft, sec. 4.2: 46 of 100 trials, LIBERO")},
         "act": {"test": PaperNumber(0.07, "paper draft, sec. 4.2: 7 of 100 trials, LIBERO")},

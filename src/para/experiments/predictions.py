@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from para.evaluation.protocol import WorldSpec
-from para.experiments.experiment import SceneSet
+from para.experiments.experiment import EvaluationScene, SceneSet
 from para.experiments.scale import Scale
 from para.experiments.training_jobs import TrainJob
 from para.files import write_atomic
@@ -35,18 +35,32 @@ class Moment(NamedTuple):
 
 
 def moments(scenes: SceneSet) -> list[Moment]:
-    """A training scene, and the test scenes farthest from training at three stages of the task."""
-    in_distribution, *_, beyond = scenes.evaluation.values()
-    near = in_distribution[0].scene
-    far = sorted(beyond, key=lambda item: -item.boundary_distance_m)
-    picks = [Moment("train_reach", "train", "training region, reaching", near, 1)]
+    """A training scene, and the scenes of the last split farthest from training at three stages of the task."""
+    splits = list(scenes.evaluation.values())
+    first, last = splits[0], splits[-1]
+    far = sorted(last, key=distance, reverse=True)
+    picks = [Moment("train_reach", "train", "in distribution, reaching", first[0].scene, 1)]
     for name, title, n_steps in (("reach", "reaching", 1), ("grasp", "at the bowl", 9), ("carry", "carrying", 20)):
         item = far[min(len(picks) - 1, len(far) - 1)]
-        centimetres = 100 * item.boundary_distance_m
-        picks.append(
-            Moment(f"test_{name}", "test", f"{centimetres:.0f} cm beyond training, {title}", item.scene, n_steps)
-        )
+        picks.append(Moment(f"test_{name}", "test", f"{describe_distance(item)}, {title}", item.scene, n_steps))
     return picks
+
+
+def distance(item: EvaluationScene) -> float:
+    """How far a scene is from training: degrees of the view, then metres of the object."""
+    return item.scene.view_theta_deg + (item.boundary_distance_m or 0.0)
+
+
+def describe_distance(item: EvaluationScene) -> str:
+    """What is new in a scene, in words."""
+    parts = []
+    if item.boundary_distance_m:
+        parts.append(f"{100 * item.boundary_distance_m:.0f} cm beyond training")
+    if item.scene.view_theta_deg:
+        parts.append(f"view turned by {item.scene.view_theta_deg:.0f} degrees")
+    if item.scene.distractors:
+        parts.append("among distractors")
+    return ", ".join(parts) or "another scene"
 
 
 def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, scale: Scale) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from para import __version__
 from para.files import read_json
+from para.training.accelerators import is_fast_at_bfloat16
 
 
 def provenance() -> dict[str, Any]:
@@ -34,22 +35,30 @@ def versions() -> dict[str, str]:
     return (
         python
         | {name: version(name) for name in packages}
-        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs"}
+        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs", "precision": precision()}
     )
+
+
+def precision() -> str:
+    """In which number format policies train here."""
+    import torch
+
+    return "bfloat16" if is_fast_at_bfloat16(torch.cuda.is_available()) else "float32"
 
 
 def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """What a command on a folder that holds a part of the same run makes of its record: nothing of it is lost.
 
     Raises:
-        ValueError: if a policy is now executed otherwise than in the records that are there.
+        ValueError: if a policy is now another, or executed otherwise, than in the records that are there.
     """
-    for name, how in made["execute"].items():
-        if old["execute"].get(name, how) != how:
-            raise ValueError(
-                f"the folder holds records of '{name}' executed with {old['execute'][name]}, and it is now {how}; "
-                "choose another --out"
-            )
+    for what in ("policies", "execute"):
+        for name, how in made[what].items():
+            if old[what].get(name, how) != how:
+                raise ValueError(
+                    f"the folder holds records of '{name}' made with {old[what][name]}, and it is now {how}; "
+                    "choose another --out"
+                )
     commands = old["command"].split("; ")
     if made["command"] not in commands:
         commands.append(made["command"])
@@ -58,12 +67,13 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "started": old["started"],
         "seconds": old["seconds"],
         "recipes": old["recipes"] | made["recipes"],
+        "policies": old["policies"] | made["policies"],
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),
     }
 
 
-def seconds_of_training(run_folder: Path) -> float:
-    """What all finished training runs of a folder took, whenever that was."""
-    finished = sorted(run_folder.glob("checkpoints/*/seed*/training.json"))
-    return round(sum(read_json(path)["seconds"] for path in finished), 1)
+def seconds_of_training(checkpoints: list[Path]) -> float:
+    """What the finished ones of these training runs took, whenever and by whichever command that was."""
+    finished = {path / "training.json" for path in checkpoints}
+    return round(sum(read_json(path)["seconds"] for path in finished if path.exists()), 1)

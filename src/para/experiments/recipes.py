@@ -1,13 +1,21 @@
-"""The recipes that experiments compare: each policy at its best, and the variants that show what makes it so."""
+"""The recipes that experiments compare: each policy at its best, and the variants that show what makes it so.
+
+Every policy trains on the same demonstrations, with the same backbone, for the same steps; what suits each
+(augmentation, learning rate, execution) was chosen on validation scenes (docs/method.md).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from para.experiments.experiment import Recipe
+from para.experiments.experiment import Execution, Recipe
 from para.experiments.scale import Scale
 from para.policies import ActConfig, ParaConfig
 from para.policies.augment import AugmentConfig
+from para.policies.diffusion import DiffusionConfig
+from para.policies.motion_tracks import MotionTracksConfig
 from para.policies.para import paper_form
 from para.rollout import RolloutConfig
 
@@ -15,17 +23,17 @@ ENSEMBLE = RolloutConfig(execute_steps=1, ensemble_decay=0.1)
 """Look at every step and follow the average of all chunks that reach it (temporal ensembling). ACT was published with
 it, though with weights that favour the oldest chunk."""
 
-EXECUTIONS: dict[str, RolloutConfig] = {
-    "+execute1": RolloutConfig(execute_steps=1),
-    "+execute2": RolloutConfig(execute_steps=2),
-    "+execute4": RolloutConfig(execute_steps=4),
-    "+execute_all": RolloutConfig(execute_steps=0),
-    "+ensemble": ENSEMBLE,
+EXECUTIONS: dict[str, Execution] = {
+    "+execute1": Execution(RolloutConfig(execute_steps=1)),
+    "+execute2": Execution(RolloutConfig(execute_steps=2)),
+    "+execute4": Execution(RolloutConfig(execute_steps=4)),
+    "+execute_all": Execution(RolloutConfig(execute_steps=0)),
+    "+ensemble": Execution(ENSEMBLE),
 }
 """The table of executed steps: suffix of the policy's name in the records, and how its chunks are carried out."""
 
 
-def executed(headline: str, others: tuple[str, ...] = tuple(EXECUTIONS)) -> dict[str, RolloutConfig]:
+def executed(headline: str, others: tuple[str, ...] = ()) -> dict[str, Execution]:
     """The ways of executing a policy: its headline, under its bare name, and others, under names of their own."""
     return {"": EXECUTIONS[headline]} | {suffix: EXECUTIONS[suffix] for suffix in others if suffix != headline}
 
@@ -33,18 +41,18 @@ def executed(headline: str, others: tuple[str, ...] = tuple(EXECUTIONS)) -> dict
 COLOUR = AugmentConfig(brightness=0.1, colour=0.05)
 """Variation that world coordinates may share: nothing moves."""
 
-WARPS = AugmentConfig(scale=(0.8, 1.1), max_rotation_deg=8.0, max_shift=0.08, brightness=0.1, colour=0.05)
-"""Variation whose pixel labels follow: only a pixel-aligned policy can use it."""
+AFFINE = replace(COLOUR, scale=(0.8, 1.1), max_rotation_deg=8.0, max_shift=0.08)
+"""Zooms, turns and shifts of the picture, whose pixel labels follow."""
+
+VIEWS = replace(AFFINE, view_tilt_deg=35.0, view_plane_m=(0.02, 0.02))
+"""Those, and virtual moves of the camera: pictures as they would be of what lies on the table, seen from elsewhere."""
 
 
 def para(scale: Scale) -> ParaConfig:
     """PARA as we run it."""
-    return ParaConfig(image_size=scale.image_size, backbone=scale.backbone, augment=WARPS)
-
-
-def para_keypose(scale: Scale) -> ParaConfig:
-    """PARA over the task's eight key poses."""
-    return replace(para(scale), horizon=8)
+    return ParaConfig(
+        image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS, formulation="joint", n_height_bins=16
+    )
 
 
 def para_paper_form(scale: Scale) -> ParaConfig:
@@ -57,34 +65,66 @@ def act(scale: Scale) -> ActConfig:
     return ActConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR)
 
 
-def act_train_range(scale: Scale) -> ActConfig:
-    """ACT with the paper's normalisation: outputs within the training data's range."""
-    return ActConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR, output_range="training")
+def motion_tracks(scale: Scale) -> MotionTracksConfig:
+    """Point tracks of the gripper; its labels are pixels, so its pictures may be warped."""
+    return MotionTracksConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR)
+
+
+def diffusion(scale: Scale) -> DiffusionConfig:
+    """Diffusion Policy on the same features."""
+    return DiffusionConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR)
 
 
 # Each policy's headline is its best execution on the validation scenes.
-PARA = Recipe("para", para, executed("+execute4"), why="PARA as we run it: it looks again after every four steps")
+PARA = Recipe(
+    "para", para, executed("+execute4"),
+    why="PARA as we run it: it looks again after every four steps",
+)  # fmt: skip
 ACT = Recipe(
     "act", act, executed("+ensemble"),
     why="coordinate regression at its best in distribution: outputs over the whole workspace, temporal ensembling",
 )  # fmt: skip
+MOTION_TRACKS = Recipe(
+    "motion_tracks", motion_tracks, executed("+execute4"),
+    why="2D tracks of five points of the gripper, and coordinates from the tracks (single-view Motion Tracks)",
+)  # fmt: skip
+DIFFUSION = Recipe(
+    "diffusion", diffusion, executed("+execute4"), why="Diffusion Policy: the chunk is denoised from the image's vector"
+)
+HEADLINES = (PARA, ACT, MOTION_TRACKS, DIFFUSION)
+"""PARA and its baselines."""
 
 
-def headline(recipe: Recipe) -> Recipe:
-    """The recipe in its headline execution only."""
-    return replace(recipe, executions={"": recipe.executions[""]})
+def variant(base: Recipe, suffix: str, why: str, *, data: str | None = None, **options: Any) -> Recipe:
+    """A recipe with other options of its policy, or other demonstrations, in its base's headline execution."""
+    return replace(
+        base,
+        name=base.name + suffix,
+        config=with_options(base.config, options) if options else base.config,
+        executions={"": base.executions[""]},
+        data=base.data if data is None else data,
+        why=why,
+    )
+
+
+def with_options(config: Callable[[Any], Any], options: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """The same policy but for some options, at every scale."""
+    return lambda scale: replace(config(scale), **options)
+
+
+def headlines_compared(*splits: str, recipes: tuple[Recipe, ...] = HEADLINES) -> tuple[tuple[str, str, str], ...]:
+    """PARA against each of its baselines, on each of the splits."""
+    ours, *others = recipes
+    return tuple((ours.name, other.name, split) for split in splits for other in others)
 
 
 PARA_PAPER_FORM = Recipe(
-    "para+paper_form", para_paper_form, executed("+execute4", ()), home_starts_only=True,
+    "para+paper_form", para_paper_form, executed("+execute4"), data="home",
     why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "
     "the start pixel, demonstrations from home only",
 )  # fmt: skip
-PARA_KEYPOSE = Recipe(
-    "para+keypose", para_keypose, executed("+execute4", ("+execute1", "+execute_all")),
-    step="keypose", why="a step is the next key pose of the task (hover, grasp, ...), not the next stored frame",
+ACT_TRAIN_RANGE = variant(
+    ACT, "+train_range", "ACT with the paper's normalisation, which cannot leave the training range",
+    output_range="training",
 )  # fmt: skip
-ACT_TRAIN_RANGE = Recipe(
-    "act+train_range", act_train_range, executed("+ensemble", ()),
-    why="ACT with the paper's normalisation, which cannot leave the training range",
-)  # fmt: skip
+ACT_NO_STATE = variant(ACT, "+no_state", "ACT told nothing but the image, as in the paper", use_state=False)

@@ -12,31 +12,42 @@ rollout. Whether they are failures here, and whether the repairs work, is what t
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 
-from para.experiments.experiment import Experiment, Recipe
+from para.experiments.experiment import Execution, Experiment, SceneSet, TrainingSet
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import para
+from para.experiments.recipes import PARA, executed
+from para.experiments.scale import Scale
 from para.rollout import RolloutConfig
+from para.worlds.scenes import Workspace
 
-LOOKS = {
-    "": RolloutConfig(execute_steps=4),
-    "+execute1": RolloutConfig(execute_steps=1),
-    "+ensemble": RolloutConfig(execute_steps=1, ensemble_decay=0.1),
-}
+LOOKS = executed("+execute4", ("+execute1", "+ensemble"))
+GATED = {"+gate": Execution(RolloutConfig(execute_steps=4, gripper_gate_m=0.015))}
+
+
+def repair_scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """Those of left to right, and its demonstrations once more without rests while the gripper moves (`no_dwell`)."""
+    scenes = half_scenes("left", "right", workspace, scale, validation)
+    hasty = TrainingSet(scenes.train["demonstrations"].scenes, {"dwell_frames": 1})
+    return scenes._replace(train=dict(scenes.train) | {"no_dwell": hasty})
+
 
 REPAIRS = Experiment(
     name="repairs",
     title="Gripper timing and replanning: the failures, and what repairs them",
     question="What does each repair do to success, in distribution and on the half that training left out?",
-    scenes=partial(half_scenes, "left", "right"),
-    data={"demonstrations": {}, "demonstrations_no_dwell": {"dwell_frames": 1}},
+    axis="control",
+    scenes=repair_scenes,
     recipes=(
-        Recipe("para", para, LOOKS, why="all repairs: dwell in the demonstrations, random starts, four steps per look"),
-        Recipe("para+home_starts", para, LOOKS, home_starts_only=True, why="no demonstrations from perturbed states"),
-        Recipe(
-            "para+no_dwell", para, LOOKS | {"+gate": RolloutConfig(execute_steps=4, gripper_gate_m=0.015)},
-            data="demonstrations_no_dwell", why="demonstrations in which the arm does not rest while the gripper moves",
+        replace(
+            PARA, executions=LOOKS, why="all repairs: dwell in the demonstrations, random starts, four steps per look"
+        ),
+        replace(
+            PARA, name="para+home_starts", executions=LOOKS, data="home", why="no demonstrations from perturbed states"
+        ),
+        replace(
+            PARA, name="para+no_dwell", executions=LOOKS | GATED, data="no_dwell",
+            why="demonstrations in which the arm does not rest while the gripper moves",
         ),
     ),
     comparisons=(
@@ -47,4 +58,5 @@ REPAIRS = Experiment(
         ("para+home_starts+ensemble", "para+home_starts+execute1", "test"),
         ("para+no_dwell+gate", "para+no_dwell", "train"),
     ),
+    headline=("para", "para+home_starts", "para+no_dwell"),
 )  # fmt: skip

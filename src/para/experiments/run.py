@@ -16,17 +16,17 @@ from para.datasets.recording import record
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS, pick_experiment
-from para.experiments.experiment import Experiment, Recipe, SceneSet
+from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.predictions import export_predictions
-from para.experiments.provenance import continued, provenance, seconds_of_training
+from para.experiments.provenance import seconds_of_training
+from para.experiments.run_config import claim_folder
 from para.experiments.scale import Scale, pick_scale
-from para.experiments.training_jobs import TrainJob, train_all
+from para.experiments.store import HELDOUT, Store, demonstrations_key
+from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.files import read_json, write_json
 from para.registry import pick
 from para.training.checkpoint import load_policy, weights_hash
-from para.training.configs import config_hash, config_to_dict
 from para.worlds import make_world, world_entry
-from para.worlds.stages import describe_stages
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,9 @@ class RunOptions:
     validation: bool = False
     """Evaluate on the validation scenes instead of the test scenes: for choosing, never for reporting."""
 
+    shared: Path | None = None
+    """Folder for demonstrations and checkpoints that several experiments share; None: each has its own."""
+
     def __post_init__(self):
         if self.train_seeds < 1:
             raise ValueError(f"train_seeds must be at least 1; got {self.train_seeds}")
@@ -66,34 +69,64 @@ class RunOptions:
             raise ValueError(f"workers must be 0 or more; got {self.workers}")
 
 
-def run_experiment(options: RunOptions) -> dict[str, Any]:
-    """Run an experiment to its end and return its summary.
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run is going to do: which demonstrations, trainings and episodes, and where they go."""
 
-    Raises:
-        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds another run.
-    """
+    options: RunOptions
+    experiment: Experiment
+    scale: Scale
+    recipes: list[Recipe]
+    scenes: SceneSet
+    spec: WorldSpec
+    store: Store
+
+    @property
+    def sets(self) -> dict[str, TrainingSet]:
+        """The sets of demonstrations that its recipes train on, and the held-out one."""
+        used = {recipe.data for recipe in self.recipes}
+        first = next(iter(self.scenes.train.values()))
+        sets = {name: data for name, data in self.scenes.train.items() if name in used}
+        return sets | {HELDOUT: TrainingSet(self.scenes.heldout, first.world)}
+
+    def folder_of(self, name: str) -> Path:
+        """Where a set of demonstrations lies."""
+        return self.store.demonstrations(name, self.spec, self.sets[name])
+
+    @property
+    def jobs(self) -> list[TrainJob]:
+        """One per recipe and seed, the headline policies of the first seed first."""
+        threads = max(1, torch.get_num_threads() // max(1, self.options.workers))
+        return [
+            TrainJob(
+                recipe.name, recipe.config(self.scale), train_config(self.scale, recipe, seed),
+                self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
+                threads,
+            )
+            for seed in range(self.options.train_seeds)
+            for recipe in self.recipes
+        ]  # fmt: skip
+
+    def checkpoint(self, recipe: Recipe, seed: int) -> Path:
+        """Where a trained policy lies."""
+        data = demonstrations_key(self.spec, self.sets[recipe.data])
+        training = train_config(self.scale, recipe, seed)
+        return self.store.checkpoint(recipe, recipe.config(self.scale), training, data, seed)
+
+    @property
+    def n_episodes(self) -> int:
+        """How many closed-loop episodes there are in all."""
+        n_scenes = sum(len(items) for items in self.scenes.evaluation.values())
+        return n_scenes * sum(len(recipe.executions) for recipe in self.recipes) * self.options.train_seeds
+
+
+def plan_run(options: RunOptions) -> Plan:
+    """What a run is going to do. Raises ValueError for an unknown experiment, world, scale or policy."""
     experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale)
     recipes = pick_recipes(experiment, options.recipes)
     scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
-    config = claim_folder(options, experiment, scale, recipes, scenes)
     spec = WorldSpec(options.world, scale.image_size)
-    record_demonstrations(options, spec, experiment, recipes, scenes, config)
-    jobs = training_jobs(options, scale, recipes)
-    finished = sum((job.folder / "training.json").exists() for job in jobs)
-    train_all(jobs, workers=options.workers)
-    logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
-    config["seconds"]["train"] = seconds_of_training(options.out)
-    config["data_hash"] |= {
-        name: Demonstrations.open(options.out / name).data_hash for name in data_of(experiment, recipes)
-    }
-    write_json(options.out / "config.json", config)
-    trials = all_trials(options, experiment, recipes, scenes, scale)
-    run = Run(experiment.name, spec, options.out, load_policy)
-    ran, kept = evaluate(trials, run, workers=options.workers)
-    logger.info("evaluated %d episodes, %d were there already", ran, kept)
-    summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
-    export_predictions(options.out, spec, [job for job in jobs if job.train_seed == 0], scenes, scale)
-    return summary
+    return Plan(options, experiment, scale, recipes, scenes, spec, Store(options.out, options.shared))
 
 
 def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]:
@@ -104,109 +137,86 @@ def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]
     return [recipe for recipe in experiment.recipes if not names or recipe.name in names]
 
 
-def claim_folder(
-    options: RunOptions, experiment: Experiment, scale: Scale, recipes: list[Recipe], scenes: SceneSet
-) -> dict[str, Any]:
-    """Write `config.json`, or check that the one there is of the same run.
+def run_experiment(options: RunOptions) -> dict[str, Any]:
+    """Run an experiment to its end and return its summary.
 
     Raises:
-        ValueError: if the folder holds another run, or files that are no run at all.
+        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds another run.
     """
-    identity = {
-        "experiment": experiment.name,
-        "world": options.world,
-        "scale": config_to_dict(scale),
-        "validation": options.validation,
-        "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in experiment.recipes},
+    plan = plan_run(options)
+    config = claim_folder(
+        options.out, plan.experiment, plan.scale, plan.recipes, plan.scenes,
+        world=options.world, validation=options.validation, train_seeds=options.train_seeds,
+    )  # fmt: skip
+    record_demonstrations(plan, config)
+    jobs = plan.jobs
+    finished = sum(job.finished for job in jobs)
+    train_all(jobs, workers=options.workers)
+    logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
+    config["seconds"]["train"] = seconds_of_training(everything_trained(plan))
+    config["data_hash"] |= {
+        name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT
     }
-    path = options.out / "config.json"
-    made = provenance() | {
-        "recipes": {recipe.name: recipe.why for recipe in recipes},
-        "execute": {
-            recipe.name + suffix: config_to_dict(how) for recipe in recipes for suffix, how in recipe.executions.items()
-        },
-    }
-    if path.exists():
-        old = read_json(path)
-        if old.get("identity") != config_hash(identity):
-            raise ValueError(
-                f"{options.out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
-                f"made by: {old.get('command')}); choose another --out, or remove the folder"
-            )
-        made = continued(made, old)
-    elif options.out.exists() and any(options.out.iterdir()):
-        raise ValueError(f"{options.out} is not empty and holds no run (no config.json); choose another --out")
-    config = identity | {
-        "identity": config_hash(identity),
-        "title": experiment.title,
-        "question": experiment.question,
-        "train_seeds": max(options.train_seeds, len(list(options.out.glob("checkpoints/para/seed*")))),
-        "training_xy": sorted({scene.object_xy for scene in scenes.train}),
-        "thresholds": describe_stages(),
-    }
-    config |= made
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_json(path, config)
-    return config
+    write_json(options.out / "config.json", config)
+    run = Run(plan.experiment.name, options.out, load_policy)
+    ran, kept = evaluate(all_trials(plan), run, workers=options.workers)
+    logger.info("evaluated %d episodes, %d were there already", ran, kept)
+    summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
+    export_predictions(
+        options.out, plan.spec, [job for job in jobs if job.seed == 0], plan.scenes, plan.scale
+    )  # fmt: skip
+    return summary
 
 
-def data_of(experiment: Experiment, recipes: list[Recipe]) -> list[str]:
-    """Names of the sets of demonstrations that the recipes train on, in the experiment's order."""
-    return [name for name in experiment.data if any(recipe.data == name for recipe in recipes)]
+def everything_trained(plan: Plan) -> list[Path]:
+    """Folders of every checkpoint of the experiment that may be there, whichever command trained it."""
+    widest = Plan(**{**vars(plan), "recipes": list(plan.experiment.recipes)})
+    seeds = range(max(plan.options.train_seeds, read_json(plan.options.out / "config.json")["train_seeds"]))
+    return [widest.checkpoint(recipe, seed) for recipe in widest.recipes for seed in seeds]
 
 
-def record_demonstrations(
-    options: RunOptions, spec: WorldSpec, experiment: Experiment, recipes: list[Recipe], scenes: SceneSet,
-    config: dict[str, Any],
-) -> None:  # fmt: skip
+def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
     """Record what is missing of the training and held-out demonstrations."""
-    wanted = {name: (experiment.data[name], scenes.train) for name in data_of(experiment, recipes)}
-    wanted["demonstrations_heldout"] = (next(iter(experiment.data.values())), scenes.heldout)
     started = time.monotonic()
-    for name, (world_options, scenes_of_set) in wanted.items():
-        build = partial(make_world, spec.name, spec.image_size, **world_options)
-        report = record(build, scenes_of_set, options.out / name, workers=options.workers)
+    for name, data in plan.sets.items():
+        build = partial(make_world, plan.spec.name, plan.spec.image_size, **data.world)
+        report = record(build, data.scenes, plan.folder_of(name), workers=plan.options.workers)
         logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))
         if report.recorded:
             config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)
-            started = time.monotonic()
-    write_json(options.out / "config.json", config)
+        started = time.monotonic()
+    write_json(plan.options.out / "config.json", config)
 
 
-def training_jobs(options: RunOptions, scale: Scale, recipes: list[Recipe]) -> list[TrainJob]:
-    """One job per recipe and seed, the headline policies of the first seed first."""
-    threads = max(1, torch.get_num_threads() // max(1, options.workers))
-    return [
-        TrainJob(
-            recipe.name, recipe.config(scale), seed, options.out, scale, recipe.data, recipe.step,
-            recipe.home_starts_only, threads,
-        )
-        for seed in range(options.train_seeds)
-        for recipe in recipes
-    ]  # fmt: skip
-
-
-def all_trials(
-    options: RunOptions, experiment: Experiment, recipes: list[Recipe], scenes: SceneSet, scale: Scale
-) -> list[Trial]:
+def all_trials(plan: Plan) -> list[Trial]:
     """Every episode of the run: each policy, each execution of it, each training run, in the same scenes."""
+    return [
+        trial
+        for seed in range(plan.options.train_seeds)
+        for recipe in plan.recipes
+        for trial in trials_of(plan, recipe, seed)
+    ]
+
+
+def trials_of(plan: Plan, recipe: Recipe, seed: int) -> list[Trial]:
+    """Every episode of one trained policy."""
+    checkpoint = plan.checkpoint(recipe, seed)
+    weights = weights_hash(checkpoint)
+    workspace = world_entry(plan.options.world).workspace
     trials = []
-    for seed in range(options.train_seeds):
-        for recipe in recipes:
-            checkpoint = options.out / "checkpoints" / recipe.name / f"seed{seed}"
-            weights = weights_hash(checkpoint)
-            for suffix, how in recipe.executions.items():
-                for split, items in scenes.evaluation.items():
-                    for index, item in enumerate(items):
-                        filmed = seed == 0 and suffix == "" and index < scale.videos_per_split
-                        name = recipe.name + suffix
-                        video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
-                        trials.append(
-                            Trial(
-                                name, str(checkpoint), weights, seed, split, index, item.scene, how,
-                                item.boundary_distance_m, video,
-                            )
-                        )  # fmt: skip
+    for suffix, how in recipe.executions.items():
+        name, world = recipe.name + suffix, plan.spec.with_options(dict(how.world))
+        for split, items in plan.scenes.evaluation.items():
+            for index, item in enumerate(items):
+                filmed = seed == 0 and suffix == "" and index < plan.scale.videos_per_split
+                video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
+                goal = tuple(round(float(x), 4) for x in workspace.goal_of(item.scene))
+                trials.append(
+                    Trial(
+                        name, str(checkpoint), weights, seed, split, index, item.scene, world, how.rollout,
+                        item.boundary_distance_m, goal, video,
+                    )
+                )  # fmt: skip
     return trials
 
 

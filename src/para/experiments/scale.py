@@ -28,7 +28,7 @@ class Scale:
     """Samples per step."""
 
     grid_stride: int = 1
-    """Record demonstrations at every n-th grid position along each side."""
+    """Record demonstrations at every n-th grid position along each side, where an experiment takes a whole half."""
 
     random_starts: int = 1
     """Demonstrations per position from random starts of the arm, besides the one from home."""
@@ -41,6 +41,15 @@ class Scale:
 
     n_test: int = 64
     """Evaluation scenes outside it."""
+
+    n_per_view: int = 2
+    """Evaluation scenes of each view of the cap (paper: 3)."""
+
+    n_demonstrations_per_view: int = 10
+    """Demonstrations recorded at each training view (paper: 10)."""
+
+    view_stride: int = 1
+    """Take every n-th view of the cap, for training and for evaluation."""
 
     lr: float = 1.5e-3
     """Peak learning rate of the heads; the backbone's too unless `backbone_lr_scale` says otherwise."""
@@ -65,16 +74,17 @@ SCALES: dict[str, Scale] = {
     "tiny": Scale(
         name="tiny", image_size=(64, 64), backbone=SmallConvConfig(channels=8, dilations=(1, 2), pooled_grid=2),
         train_steps=12, batch_size=4, grid_stride=8, random_starts=1, n_heldout=1, n_in_distribution=2, n_test=3,
+        n_per_view=1, n_demonstrations_per_view=1, view_stride=9,
         eval_every=6, early_snapshot=4, videos_per_split=1,
         note="seconds; for tests: its policies have learnt nothing",
     ),
     "small": Scale(
-        name="small", image_size=(128, 128), backbone=SmallConvConfig(), train_steps=600, batch_size=16,
+        name="small", image_size=(128, 128), backbone=SmallConvConfig(), train_steps=600, batch_size=16, lr=3e-3,
         note="two CPU cores, about ten minutes",
     ),
     "paper": Scale(
         name="paper", image_size=(448, 448), backbone=VitConfig(), train_steps=5000, batch_size=32, lr=3e-4,
-        backbone_lr_scale=0.3, n_in_distribution=100, n_test=100, eval_every=500, early_snapshot=200,
+        backbone_lr_scale=0.3, n_in_distribution=100, n_test=100, n_per_view=3, eval_every=500, early_snapshot=200,
         note="448 px, ViT-S/16 from scratch; needs a GPU",
     ),
 }  # fmt: skip

@@ -17,7 +17,6 @@ from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict
 from para.worlds import world_entry
 from para.worlds.scenes import sample_object_xy
-from para.worlds.stages import describe_stages
 
 
 def evaluate_checkpoint(
@@ -44,10 +43,11 @@ def evaluate_checkpoint(
     low, high = world_entry(world).workspace.region(half)
     positions = sample_object_xy(low, high, n, generator=np.random.default_rng(seed)).round(4)
     weights = weights_hash(checkpoint)
+    spec = WorldSpec(world, tuple(policy.config.image_size)).with_options(world_options)
     trials = [
         Trial(
             policy.name, str(checkpoint), weights, 0, half or "all", i, Scene(object_xy=(float(x), float(y)), seed=i),
-            rollout, None, f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
+            spec, rollout, None, None, f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
         )
         for i, (x, y) in enumerate(positions)
     ]  # fmt: skip
@@ -59,16 +59,10 @@ def evaluate_checkpoint(
         "scale": {"name": "single"},
         "policies": {policy.name: config_to_dict(policy.config)},
         "execute": {policy.name: config_to_dict(rollout)},
-        "thresholds": describe_stages(),
+        "thresholds": world_entry(world).describe_stages(),
     }
     claim_folder(out, config)
-    run = Run(
-        "evaluate",
-        WorldSpec(world, tuple(policy.config.image_size), tuple(sorted(world_options.items()))),
-        out,
-        load_policy,
-    )
-    evaluate(trials, run, workers=workers)
+    evaluate(trials, Run("evaluate", out, load_policy), workers=workers)
     return summarise_run(out)
 
 

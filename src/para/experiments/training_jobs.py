@@ -13,7 +13,9 @@ import torch
 from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
+from para.experiments.experiment import Recipe
 from para.experiments.scale import Scale
+from para.geometry import Camera
 from para.interfaces import ActionChunk
 from para.policies import make_policy
 from para.processes import worker_pool
@@ -34,31 +36,33 @@ class TrainJob:
     config: Any
     """The policy's options."""
 
-    train_seed: int
-    """Of the initial weights, the order of samples and the augmentation."""
+    training: TrainConfig
+    """How long, with which seed."""
 
-    run_folder: Path
-    """Where `demonstrations` are and `checkpoints` go."""
+    demonstrations: Path
+    """What it trains on."""
 
-    scale: Scale
-    """Steps, batch and learning rate."""
+    heldout: Path
+    """What its errors are measured on meanwhile."""
 
-    data: str
-    """Folder of its demonstrations in the run folder."""
+    folder: Path
+    """Where its checkpoint goes."""
 
     step: Literal["dense", "keypose"]
     """What a step of the chunk is."""
-
-    home_starts_only: bool
-    """Leave out demonstrations from random starts."""
 
     n_threads: int
     """Threads of this job, where it has a process of its own."""
 
     @property
-    def folder(self) -> Path:
-        """Where its checkpoint goes."""
-        return self.run_folder / "checkpoints" / self.name / f"seed{self.train_seed}"
+    def seed(self) -> int:
+        """Of the initial weights, the order of samples and the augmentation."""
+        return self.training.seed
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return (self.folder / "training.json").exists()
 
 
 def train_all(jobs: list[TrainJob], *, workers: int) -> None:
@@ -83,23 +87,20 @@ def train_in_worker(job: TrainJob) -> None:
 
 def train_one(job: TrainJob) -> None:
     """Train one policy, or go on with it, or find it finished."""
-    demonstrations = Demonstrations.open(job.run_folder / job.data)
-    if job.home_starts_only:
-        from_home = [i for i, scene in enumerate(demonstrations.scenes) if scene.ee_start is None]
-        demonstrations = demonstrations.subset(from_home)
-    heldout = Demonstrations.open(job.run_folder / "demonstrations_heldout")
-    policy = fresh_policy(job.config, demonstrations, job.train_seed)
+    demonstrations = Demonstrations.open(job.demonstrations)
+    heldout = Demonstrations.open(job.heldout)
+    policy = fresh_policy(job.config, demonstrations, job.seed)
     horizon = job.config.horizon
     result = train(
         policy,
         ChunkDataset(demonstrations, horizon, job.step),
-        train_config(job),
+        job.training,
         job.folder,
         heldout=ChunkDataset(heldout, horizon, job.step),
         data_hash=demonstrations.data_hash,
     )
     if result.reused:
-        logger.info("%s seed %d: already trained", job.name, job.train_seed)
+        logger.info("%s seed %d: already trained", job.name, job.seed)
 
 
 def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.Module:
@@ -107,26 +108,26 @@ def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.M
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = make_policy(config)
-    policy.fit_ranges(all_actions(demonstrations))
+    policy.fit_ranges(*all_actions(demonstrations))
     return policy
 
 
-def train_config(job: TrainJob) -> TrainConfig:
-    """How the job trains: the same for every policy of a scale."""
-    scale = job.scale
-    optim = OptimConfig(lr=scale.lr, backbone_lr_scale=scale.backbone_lr_scale)
+def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
+    """How a recipe trains at a scale: the same for every policy, but for a factor of the learning rate."""
+    optim = OptimConfig(lr=scale.lr * recipe.lr_factor, backbone_lr_scale=scale.backbone_lr_scale)
     return TrainConfig(
         steps=scale.train_steps,
         batch_size=scale.batch_size,
-        seed=job.train_seed,
+        seed=seed,
         optim=optim,
         eval_every=scale.eval_every,
         snapshot_steps=(scale.early_snapshot,),
     )
 
 
-def all_actions(demonstrations: Demonstrations) -> ActionChunk:
-    """Every action of the demonstrations as one long chunk, for the ranges of a policy's outputs."""
-    position = torch.as_tensor(demonstrations.action_position).float().unsqueeze(0)  # (1, N, 3)
-    gripper = torch.as_tensor(demonstrations.action_gripper).float().unsqueeze(0)
-    return ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool))
+def all_actions(demonstrations: Demonstrations) -> tuple[ActionChunk, Camera]:
+    """Every action of the demonstrations, (N, 1), and the camera (N,) of the image from which each was taken."""
+    position = torch.as_tensor(demonstrations.action_position).float().unsqueeze(1)  # (N, 1, 3)
+    gripper = torch.as_tensor(demonstrations.action_gripper).float().unsqueeze(1)
+    actions = ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool))
+    return actions, demonstrations.camera(slice(None))

@@ -1,0 +1,102 @@
+"""Action heads: where does PARA's advantage come from? Head x augmentation x what is known of the camera.
+
+All train on the left half in the default view. They are tested at new positions ("test"), in new views of the positions
+trained on ("view"), and in both at once ("both"). Warped pictures can only teach a policy whose labels or inputs tell
+where the camera is: regression told the camera, or in the camera's frame, is PARA's fair opponent there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from para.experiments.experiment import Experiment, Recipe, SceneSet
+from para.experiments.halves import half_scenes
+from para.experiments.recipes import ACT, AFFINE, COLOUR, PARA, VIEWS, executed, variant
+from para.experiments.scale import Scale
+from para.policies.soft_argmax import SoftArgmaxConfig
+from para.worlds.scenes import Workspace, viewpoint_cap
+
+
+def soft_argmax(scale: Scale) -> SoftArgmaxConfig:
+    """Coordinates as the expected pixel of a heatmap, trained by distance."""
+    return SoftArgmaxConfig(image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS)
+
+
+SOFT_ARGMAX = Recipe(
+    "soft_argmax", soft_argmax, executed("+execute4"),
+    why="the expected pixel of a heatmap, trained by distance: pixel-aligned, but regressed",
+)  # fmt: skip
+
+AUGMENTATION = {"": "virtual views", "+affine": "affine warps", "+no_warps": "colour only"}
+PICTURES = {"": VIEWS, "+affine": AFFINE, "+no_warps": COLOUR}
+
+
+def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """Those of left to right; then the in-distribution positions and the new ones, each in other views of the cap."""
+    halves = half_scenes("left", "right", workspace, scale, validation)
+    prefix = "validation_" if validation else ""
+    views = viewpoint_cap()[1:]
+    moved = {}
+    for split, source, start in (("view", "train", 0), ("both", "test", 5)):
+        items = halves.evaluation[f"{prefix}{source}"]
+        # a step prime to 56 goes through all views, near and far ones in turn
+        chosen = views[(start + 23 * np.arange(len(items))) % len(views)]
+        moved[f"{prefix}{split}"] = [
+            item._replace(scene=item.scene.with_(view_theta_deg=round(float(theta), 4), view_phi_deg=float(phi)))
+            for item, (theta, phi) in zip(items, chosen)
+        ]
+    return halves._replace(evaluation=dict(halves.evaluation) | moved)
+
+
+def pictures(base: Recipe, *suffixes: str) -> list[Recipe]:
+    """A recipe with each of these augmentations, which its name in the records tells."""
+    return [variant(base, suffix, AUGMENTATION[suffix], augment=PICTURES[suffix]) for suffix in suffixes]
+
+
+ACT_CAMERA = variant(ACT, "+camera", "regression told the camera", use_camera=True)
+ACT_CAMERA_FRAME = variant(ACT, "+camera_frame", "regression in the camera's frame", frame="camera")
+
+RECIPES = (
+    PARA,
+    *pictures(PARA, "+affine", "+no_warps"),
+    SOFT_ARGMAX,
+    *pictures(SOFT_ARGMAX, "+no_warps"),
+    replace(ACT, executions={"": ACT.executions[""]}),
+    ACT_CAMERA,
+    variant(ACT_CAMERA, "+views", "regression told the camera, virtual views", augment=VIEWS),
+    ACT_CAMERA_FRAME,
+    variant(ACT_CAMERA_FRAME, "+views", "regression in the camera's frame, virtual views", augment=VIEWS),
+)
+
+
+def factors(name: str) -> dict[str, Any]:
+    """The factors of a recipe, for the page's table."""
+    head = {"para": "heatmap and heights", "soft_argmax": "expected pixel", "act": "pooled regression"}
+    kind, *options = name.split("+")
+    warps = "virtual views" if kind != "act" or "views" in options else "colour only"
+    for suffix, text in AUGMENTATION.items():
+        warps = text if suffix and suffix[1:] in options else warps
+    known = "lifts with it" if kind != "act" else "none"
+    known = "input" if "camera" in options else "frame of the output" if "camera_frame" in options else known
+    return {"head": head[kind], "augmentation": warps, "camera": known}
+
+
+ACTION_HEADS = Experiment(
+    name="action_heads",
+    title="Action heads: head, augmentation and camera, one by one",
+    question="Where does the advantage come from: from the head, from warped pictures, or from knowing the camera?",
+    axis="control",
+    scenes=scenes,
+    recipes=RECIPES,
+    comparisons=tuple(
+        ("para", other, split)
+        for split in ("test", "view", "both")
+        for other in ("soft_argmax", "act", "act+camera+views", "act+camera_frame+views", "para+no_warps")
+    ),
+    headline=tuple(recipe.name for recipe in RECIPES),
+    headline_splits=("test", "view", "both"),
+    figures={"factors": {recipe.name: factors(recipe.name) for recipe in RECIPES}},
+)

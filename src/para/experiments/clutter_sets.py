@@ -1,0 +1,64 @@
+"""Scenes of the clutter and appearance experiments: trained clean at 64 positions, tested among other things."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from para.experiments.experiment import EvaluationScene, SceneSet
+from para.experiments.scale import Scale
+from para.experiments.view_sets import default_to_all
+from para.interfaces import Scene
+from para.worlds.scenes import Workspace, sample_object_xy
+
+SEEDS = {"test": 44, "validation_test": 46}
+"""One stream of random numbers per set of scenes."""
+
+DISTRACTORS = ("cookie_box", "ramekin", "second_bowl", "mug", "cabinet", "stove")
+"""What else there is in the paper's full scene, and a mug."""
+
+LOOKS = ("workshop", "evening", "laboratory", "kitchen")
+"""Tables, walls and lights that no demonstration shows."""
+
+N_POSITIONS = 20
+"""The paper's test positions; each is met with several placements of the distractors."""
+
+
+def cluttered(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """The paper's two protocols: the object at its default position ("default_position"), or at twenty positions
+    ("test"), among all distractors, which lie elsewhere in each scene."""
+    clean = default_to_all(workspace, scale, validation)
+    prefix = "validation_" if validation else ""
+    seed = 1000 * SEEDS[f"{prefix}test"]
+    n_default = scale.n_in_distribution
+    default = [Scene(workspace.default_xy, distractors=DISTRACTORS, seed=seed + 500 + i) for i in range(n_default)]
+    generator = np.random.default_rng(SEEDS[f"{prefix}test"])
+    twenty = sample_object_xy(workspace.low, workspace.high, N_POSITIONS, generator=generator).round(4)
+    moved = [
+        Scene((float(x), float(y)), distractors=DISTRACTORS, seed=seed + i)
+        for i, (x, y) in enumerate(twenty[np.arange(scale.n_test) % N_POSITIONS])
+    ]
+    return clean._replace(
+        evaluation={
+            f"{prefix}train": clean.evaluation[f"{prefix}train"],
+            f"{prefix}default_position": [EvaluationScene(scene) for scene in default],
+            f"{prefix}test": [EvaluationScene(scene) for scene in moved],
+        }
+    )
+
+
+def elsewhere(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """Another table, wall and light: each new look equally often, the object anywhere."""
+    clean = default_to_all(workspace, scale, validation)
+    prefix = "validation_" if validation else ""
+    generator = np.random.default_rng(SEEDS[f"{prefix}test"] + 100)
+    xy = sample_object_xy(workspace.low, workspace.high, scale.n_test, generator=generator).round(4)
+    scenes = [
+        Scene((float(x), float(y)), appearance=LOOKS[i % len(LOOKS)], seed=1000 * SEEDS[f"{prefix}test"] + i)
+        for i, (x, y) in enumerate(xy)
+    ]
+    return clean._replace(
+        evaluation={
+            f"{prefix}train": clean.evaluation[f"{prefix}train"],
+            f"{prefix}test": [EvaluationScene(scene) for scene in scenes],
+        }
+    )

@@ -1,0 +1,42 @@
+"""Corner scaling (paper sec. 4.2): from four demonstrations to dense coverage. Does regression catch up?"""
+
+from __future__ import annotations
+
+from para.experiments.experiment import Experiment, PaperNumber, SceneSet
+from para.experiments.position_sets import corner_positions, everywhere
+from para.experiments.recipes import ACT, PARA, variant
+from para.experiments.scale import Scale
+from para.worlds.scenes import Workspace
+
+COUNTS = (4, 8, 16, 32, 64)
+HEADLINE = 32
+
+
+def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """Nested sets of N positions, a demonstration each; evaluation near the corners and anywhere."""
+    sets = {f"corners{n}": corner_positions(workspace, n) for n in COUNTS}
+    return everywhere(workspace, scale, validation, sets)
+
+
+RECIPES = {
+    n: tuple(variant(base, f"+n{n}", f"{n} demonstrations", data=f"corners{n}") for base in (PARA, ACT)) for n in COUNTS
+}
+
+CORNER_SCALING = Experiment(
+    name="corner_scaling",
+    title="Corner scaling: from four demonstrations to dense coverage",
+    question="How many demonstrations does each policy need to work on the whole table?",
+    axis="position",
+    scenes=scenes,
+    recipes=tuple(recipe for n in (HEADLINE, *(n for n in COUNTS if n != HEADLINE)) for recipe in RECIPES[n]),
+    comparisons=tuple((f"para+n{n}", f"act+n{n}", "test") for n in COUNTS),
+    headline=(f"para+n{HEADLINE}", f"act+n{HEADLINE}"),
+    paper={
+        "para+n4": {"test": PaperNumber(0.01, "original report of 2 April, first grid, LIBERO")},
+        "act+n4": {"test": PaperNumber(0.02, "original report of 2 April, first grid, LIBERO")},
+        "para+n32": {"test": PaperNumber(0.54, "paper draft, sec. 4.2: 54 of 100 trials, LIBERO")},
+        "act+n32": {"test": PaperNumber(0.33, "paper draft, sec. 4.2: 33 of 100 trials, LIBERO")},
+        "para+n64": {"test": PaperNumber(0.68, "paper draft, sec. 4.2: 68 of 100 trials, LIBERO")},
+        "act+n64": {"test": PaperNumber(0.71, "paper draft, sec. 4.2: 71 of 100 trials, LIBERO")},
+    },
+)

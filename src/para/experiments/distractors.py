@@ -1,0 +1,27 @@
+"""Distractors (paper sec. 4.2): trained in a clean scene, tested among other things. The paper prints two results, 60
+against 40 and 28 against 10, most likely of two protocols; both are run here, each with its own source."""
+
+from __future__ import annotations
+
+from para.experiments.clutter_sets import cluttered
+from para.experiments.experiment import Experiment, PaperNumber
+from para.experiments.recipes import HEADLINES, headlines_compared
+
+AT_DEFAULT = "paper draft, sec. 4.2, and original report: default position, distractors and furniture, LIBERO"
+MOVED = "original website: most likely several positions, LIBERO"
+
+DISTRACTORS = Experiment(
+    name="distractors",
+    title="Distractors: trained clean, tested in clutter",
+    question="Trained in a clean scene, does the policy work among objects that it has never seen?",
+    axis="clutter",
+    scenes=cluttered,
+    recipes=HEADLINES,
+    comparisons=headlines_compared("default_position", "test"),
+    headline=tuple(recipe.name for recipe in HEADLINES),
+    headline_splits=("default_position", "test"),
+    paper={
+        "para": {"default_position": PaperNumber(0.60, AT_DEFAULT), "test": PaperNumber(0.28, MOVED)},
+        "act": {"default_position": PaperNumber(0.40, AT_DEFAULT), "test": PaperNumber(0.10, MOVED)},
+    },
+)

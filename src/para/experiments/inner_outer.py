@@ -1,0 +1,34 @@
+"""Inner and outer views (the original website's figure, without numbers): train near the default view, test
+far from it, and the other way round."""
+
+from __future__ import annotations
+
+from para.experiments.experiment import Experiment, SceneSet
+from para.experiments.recipes import ACT, PARA, variant
+from para.experiments.scale import Scale
+from para.experiments.view_sets import INNER_THETA, split_cap
+from para.worlds.scenes import Workspace, viewpoint_cap
+
+
+def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """Ten demonstrations at every view up to theta 10.7 ("inner"), and beyond ("outer"); evaluation at both."""
+    cap = viewpoint_cap()
+    inside = cap[:, 0] <= INNER_THETA
+    return split_cap({"inner": cap[inside], "outer": cap[~inside]}, workspace, scale, validation)
+
+
+INNER_OUTER = Experiment(
+    name="inner_outer",
+    title="Inner and outer views, both ways",
+    question="Trained with views near the default one, does the policy work in views far from it, and the other way?",
+    axis="view",
+    scenes=scenes,
+    recipes=tuple(
+        variant(base, f"+from_{side}", f"trained in the {side} views", data=side)
+        for side in ("inner", "outer")
+        for base in (PARA, ACT)
+    ),
+    comparisons=(("para+from_inner", "act+from_inner", "outer"), ("para+from_outer", "act+from_outer", "inner")),
+    headline=("para+from_inner", "act+from_inner", "para+from_outer", "act+from_outer"),
+    headline_splits=("outer", "inner"),
+)

@@ -1,0 +1,25 @@
+"""New environment (paper sec. 4.3, there on the real arm): another table, wall and light."""
+
+from __future__ import annotations
+
+from para.experiments.clutter_sets import elsewhere
+from para.experiments.experiment import Experiment, PaperNumber
+from para.experiments.recipes import HEADLINES, headlines_compared
+
+SOURCE = "paper draft, sec. 4.3: SO-100 arm, not simulated; number of trials not given"
+
+NEW_ENVIRONMENT = Experiment(
+    name="new_environment",
+    title="New environment: another table, wall and light",
+    question="Trained in one room, does the policy work in rooms that look different?",
+    axis="clutter",
+    scenes=elsewhere,
+    recipes=HEADLINES,
+    comparisons=headlines_compared("test"),
+    headline=tuple(recipe.name for recipe in HEADLINES),
+    paper={
+        "para": {"test": PaperNumber(0.94, SOURCE)},
+        "act": {"test": PaperNumber(0.0, SOURCE)},
+        "motion_tracks": {"test": PaperNumber(0.06, SOURCE)},
+    },
+)

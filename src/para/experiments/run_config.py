@@ -1,0 +1,82 @@
+"""`config.json` of a run: what it is, how it came about, and whether a folder holds the same run already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
+from para.experiments.provenance import continued, provenance
+from para.experiments.scale import Scale
+from para.files import read_json, write_json
+from para.training.configs import config_hash, config_to_dict
+from para.worlds import world_entry
+
+
+def claim_folder(
+    out: Path, experiment: Experiment, scale: Scale, recipes: list[Recipe], scenes: SceneSet, *, world: str,
+    validation: bool, train_seeds: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Write `config.json`, or check that the one there is of the same run: a run may gain policies and seeds.
+
+    Raises:
+        ValueError: if the folder holds another run, or files that are no run at all.
+    """
+    identity = {
+        "experiment": experiment.name,
+        "world": world,
+        "scale": config_to_dict(scale),
+        "validation": validation,
+    }
+    made = provenance() | {
+        "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in recipes},
+        "recipes": {recipe.name: recipe.why for recipe in recipes},
+        "execute": {
+            recipe.name + suffix: describe_execution(how)
+            for recipe in recipes
+            for suffix, how in recipe.executions.items()
+        },
+    }
+    path = out / "config.json"
+    if path.exists():
+        old = read_json(path)
+        if old.get("identity") != config_hash(identity):
+            raise ValueError(
+                f"{out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
+                f"made by: {old.get('command')}); choose another --out, or remove the folder"
+            )
+        made = continued(made, old)
+        train_seeds = max(train_seeds, old["train_seeds"])
+    elif out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
+    config = identity | {
+        "identity": config_hash(identity),
+        "title": experiment.title,
+        "question": experiment.question,
+        "axis": experiment.axis,
+        "headline": list(experiment.headline),
+        "headline_splits": list(experiment.headline_splits),
+        "train_seeds": train_seeds,
+        "training": describe_training(scenes),
+        "thresholds": world_entry(world).describe_stages(),
+    }
+    config |= dict(experiment.figures) | made
+    write_json(path, config)
+    return config
+
+
+def describe_execution(how: Execution) -> dict[str, Any]:
+    """How chunks are carried out, and the options of the world that differ, JSON-ready."""
+    return config_to_dict(how.rollout) | ({"world": dict(how.world)} if how.world else {})
+
+
+def describe_training(scenes: SceneSet) -> dict[str, Any]:
+    """Of each set of demonstrations: how many, at which positions, from which views."""
+    return {
+        name: {
+            "n": len(data.scenes),
+            "xy": sorted({scene.object_xy for scene in data.scenes}),
+            "views": sorted({(scene.view_theta_deg, scene.view_phi_deg) for scene in data.scenes}),
+        }
+        for name, data in scenes.train.items()
+    }

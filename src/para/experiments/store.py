@@ -1,0 +1,55 @@
+"""Where demonstrations and checkpoints lie: in the run's own folder, or in one that several experiments share.
+
+In a shared folder every set of demonstrations and every training has a folder named after what it is made from, so that
+experiments that need the same one record and train it once, and none can mistake another's for its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from para.evaluation.protocol import WorldSpec
+from para.experiments.experiment import Recipe, TrainingSet
+from para.training.configs import config_hash, config_to_dict
+from para.training.options import TrainConfig
+
+HELDOUT = "demonstrations_heldout"
+"""Folder of the demonstrations that errors during training are measured on."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folders of one run."""
+
+    out: Path
+    """The run's own folder."""
+
+    shared: Path | None = None
+    """A folder that runs share; None: everything is in `out`."""
+
+    def demonstrations(self, name: str, spec: WorldSpec, data: TrainingSet) -> Path:
+        """The folder of a set of demonstrations."""
+        if self.shared is None:
+            return self.out / name
+        return self.shared / "demonstrations" / f"{name}-{demonstrations_key(spec, data)[:8]}"
+
+    def checkpoint(self, recipe: Recipe, config: Any, training: TrainConfig, data: str, seed: int) -> Path:
+        """The folder of a trained policy; `data` is the key of its demonstrations."""
+        if self.shared is None:
+            return self.out / "checkpoints" / recipe.name / f"seed{seed}"
+        made_of = {
+            "policy": [type(config).__name__, config_to_dict(config)],
+            "training": config_to_dict(training) | {"seed": None},
+            "data": data,
+            "step": recipe.step,
+        }
+        kind = recipe.name.split("+")[0]
+        return self.shared / "checkpoints" / f"{kind}-{config_hash(made_of)[:8]}" / f"seed{seed}"
+
+
+def demonstrations_key(spec: WorldSpec, data: TrainingSet) -> str:
+    """What tells one set of demonstrations from another: the world, its options and the scenes."""
+    world = asdict(spec.with_options(data.world))
+    return config_hash({"world": world, "scenes": [scene.to_dict() for scene in data.scenes]})

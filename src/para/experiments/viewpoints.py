@@ -1,0 +1,43 @@
+"""Viewpoints (paper fig. 4b): train in the default view, test over the 8 x 8 cap of views, and beyond it."""
+
+from __future__ import annotations
+
+from para.experiments.experiment import Experiment, PaperNumber
+from para.experiments.recipes import HEADLINES, headlines_compared
+from para.experiments.view_sets import default_to_all
+
+PAPER_SOURCE = "original report, per-theta table: 24 trials each, LIBERO"
+PAPER_THETAS = (0.0, 3.5714, 7.1429, 10.7143, 14.2857, 17.8571, 21.4286, 25.0)
+PAPER_CURVES = {"para": (88, 79, 62, 63, 62, 62, 33, 38), "act": (67, 54, 42, 17, 12, 0, 0, 0)}
+
+
+def paper_mean(policy: str) -> PaperNumber:
+    """The paper's rate without the training view: the mean of its rings beyond theta 0."""
+    rings = PAPER_CURVES[policy][1:]
+    return PaperNumber(
+        round(sum(rings) / len(rings) / 100, 3), PAPER_SOURCE + ", mean of the seven rings beyond theta 0"
+    )
+
+
+VIEWPOINTS = Experiment(
+    name="viewpoints",
+    title="Viewpoints: trained in one view, tested in 56 others",
+    question="Trained with the camera in one place, does the policy work when the camera is moved?",
+    axis="view",
+    scenes=default_to_all,
+    recipes=HEADLINES,
+    comparisons=headlines_compared("test", "train", "beyond"),
+    headline=tuple(recipe.name for recipe in HEADLINES),
+    headline_splits=("test", "beyond"),
+    paper={
+        policy: {
+            "train": PaperNumber(PAPER_CURVES[policy][0] / 100, PAPER_SOURCE + ", theta 0"),
+            "test": paper_mean(policy),
+        }
+        for policy in PAPER_CURVES
+    },
+    figures={
+        "paper_curves": {p: [[t, r / 100] for t, r in zip(PAPER_THETAS, rates)] for p, rates in PAPER_CURVES.items()},
+        "paper_curves_source": PAPER_SOURCE,
+    },
+)
