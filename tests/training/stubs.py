@@ -129,7 +129,7 @@ def options(**changes) -> TrainConfig:
     """Short training with everything on."""
     optim = OptimConfig(lr=3e-3, ema_decay=0.9, backbone_lr_scale=0.5)
     base = {"steps": 30, "batch_size": 4, "optim": optim, "log_every": 5, "eval_every": 10, "save_every": 7}
-    return TrainConfig(**{**base, "device": "cpu", **changes})
+    return TrainConfig(**{**base, "device": "cpu", "mixed_precision": "no", **changes})
 
 
 def main() -> None:

@@ -11,19 +11,30 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+def is_fast_at_bfloat16(on_cuda: bool) -> bool:
+    """Whether the device multiplies matrices of bfloat16: recent GPUs, and CPUs with AMX (1.4 times the training speed).
+
+    Other CPUs can compute in bfloat16 too, but no faster than in float32.
+    """
+    if on_cuda:
+        return torch.cuda.is_bf16_supported()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # absent before torch 2.10
+    return bool(capabilities.get("amx_bf16", False))
+
+
 def make_accelerator(device: Literal["auto", "cpu"], mixed_precision: Literal["auto", "no", "bf16"]) -> Accelerator:
     """An `accelerate` engine: one process, or the share of it that `accelerate launch` or `torchrun` started.
 
     Args:
         device: "auto" takes the accelerator where there is one.
-        mixed_precision: "auto" is bfloat16 on CUDA devices that have it, and float32 elsewhere.
+        mixed_precision: "auto" is bfloat16 on devices that are fast at it (`is_fast_at_bfloat16`), and float32 elsewhere.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
     on_cuda = device == "auto" and torch.cuda.is_available()
     if mixed_precision == "auto":
-        mixed_precision = "bf16" if on_cuda and torch.cuda.is_bf16_supported() else "no"
+        mixed_precision = "bf16" if is_fast_at_bfloat16(on_cuda) else "no"
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         # accelerate keeps the first device and precision of a process for good; each run here has its own
         AcceleratorState._reset_state(reset_partial_state=True)

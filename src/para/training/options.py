@@ -29,7 +29,7 @@ class TrainConfig:
     """Hand the policy a generator for its augmentation."""
 
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
-    """auto: bfloat16 on CUDA devices that have it, float32 elsewhere."""
+    """auto: bfloat16 on devices that are fast at it (recent GPUs, CPUs with AMX), float32 elsewhere."""
 
     device: Literal["auto", "cpu"] = "auto"
     """auto: the accelerator where there is one."""
