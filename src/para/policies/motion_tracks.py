@@ -111,11 +111,11 @@ def position_from_rays(origin: Tensor, direction: Tensor, offsets: Tensor, nomin
     Returns:
         (..., 3) world frame, metres.
     """
-    origin, direction, offsets = origin.double(), direction.double(), offsets.double()
+    origin, direction, offsets = origin.double(), F.normalize(direction.double(), dim=-1), offsets.double()
     across = torch.eye(3, dtype=torch.float64, device=origin.device) - direction.unsqueeze(-1) * direction.unsqueeze(-2)
     mean_ray = F.normalize(direction.mean(dim=-2), dim=-1)
     expected = (origin - offsets).mean(dim=-2) + nominal.double().unsqueeze(-1) * mean_ray  # (..., 3)
-    # A pull of a millionth of a ray's towards `expected` keeps the equations solvable and moves nothing that rays show.
+    # A pull towards `expected`, a millionth of what five rays over 8 cm say of the distance, keeps this solvable.
     weak = 1e-9
     A = across.sum(dim=-3) + weak * torch.eye(3, dtype=torch.float64, device=origin.device)  # (..., 3, 3)
     b = apply_to_vectors(across, origin - offsets).sum(dim=-2) + weak * expected  # (..., 3)
