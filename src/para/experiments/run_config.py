@@ -58,6 +58,7 @@ def claim_folder(
         "headline_splits": list(experiment.headline_splits),
         "train_seeds": train_seeds,
         "training": describe_training(scenes),
+        "data": {recipe.name: recipe.data for recipe in experiment.recipes},
         "thresholds": world_entry(world).describe_stages(),
     }
     config |= dict(experiment.figures) | made
