@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from para.training import TrainConfig, config_from_dict, config_hash, config_to_dict
+from para.training.configs import changed_options
 from para.training.optim import OptimConfig
 
 
@@ -110,3 +111,10 @@ def test_a_value_that_json_cannot_hold_is_refused_by_name():
 
 def test_the_hash_ignores_the_order_of_keys_and_sees_every_value():
     assert config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1}) != config_hash({"a": 1, "b": 3})
+
+
+def test_changed_options_are_those_that_differ_from_defaults_at_every_depth():
+    assert changed_options(Whole()) == {}
+    assert changed_options(Whole(backbone=Conv(width=4))) == {"backbone": {"": "Conv", "width": 4}}
+    assert changed_options(Whole(backbone=Transformer())) == {"backbone": {"": "Transformer"}}
+    assert changed_options(Whole(size=(32, 64))) == {"size": [32, 64]}

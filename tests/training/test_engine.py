@@ -127,6 +127,17 @@ def test_a_finished_run_leaves_what_the_architecture_says(tmp_path):
     assert summary["steps"] == 30 and summary["identity"]["data"] == "abc" and len(summary["config_hash"]) == 12
 
 
+def test_a_record_older_than_an_option_counts_as_its_default(tmp_path):
+    run(tmp_path)
+    record = json.loads((tmp_path / "training.json").read_text())
+    name, value = next(iter(record["identity"]["config"].items()))
+    del record["identity"]["config"][name]
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    assert run(tmp_path).reused
+    with pytest.raises(ValueError, match="holds another run"):
+        run(tmp_path, policy=make_stub(**{name: value + 1}))
+
+
 def test_the_log_has_each_step_once_after_an_interruption(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, on_progress=stop_at(25))

@@ -6,13 +6,13 @@ experiments that need the same one record and train it once, and none can mistak
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from para.evaluation.protocol import WorldSpec
 from para.experiments.experiment import Recipe, TrainingSet
-from para.training.configs import config_hash, config_to_dict
+from para.training.configs import changed_options, config_hash
 from para.training.options import TrainConfig
 
 HELDOUT = "demonstrations_heldout"
@@ -40,8 +40,8 @@ class Store:
         if self.shared is None:
             return self.out / "checkpoints" / recipe.name / f"seed{seed}"
         made_of = {
-            "policy": [type(config).__name__, config_to_dict(config)],
-            "training": config_to_dict(training) | {"seed": None},
+            "policy": [type(config).__name__, changed_options(config)],
+            "training": changed_options(replace(training, seed=0)),
             "data": data,
             "step": recipe.step,
         }

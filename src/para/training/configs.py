@@ -45,6 +45,19 @@ def config_from_dict(config_type: type, values: dict[str, Any]) -> Any:
     return _dataclass_from(config_type, values, config_type.__name__)
 
 
+def changed_options(config: Any) -> dict[str, Any]:
+    """The options that are not at their defaults, JSON-ready: equal before and after an option is added."""
+    changed = {}
+    for f in fields(config):
+        value = getattr(config, f.name)
+        default = f.default if f.default_factory is MISSING else f.default_factory()
+        if value == default:
+            continue
+        nested = is_dataclass(value) and not isinstance(value, type)
+        changed[f.name] = {"": type(value).__name__, **changed_options(value)} if nested else _to_json(value, f.name)
+    return changed
+
+
 def config_hash(values: dict[str, Any]) -> str:
     """12 hex digits that tell JSON-ready values apart; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
-from para.training.configs import config_hash, config_to_dict
+from para.training.configs import config_from_dict, config_hash, config_to_dict
 from para.training.files import read_json, write_json
 from para.training.heldout import ChunkData, spread
 from para.training.state import generations, read_state
@@ -51,9 +51,12 @@ class RunFolder:
         ValueError: if the folder holds another run, or a policy that was not trained there.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any]):
+    def __init__(self, folder: Path, identity: dict[str, Any], config_type: type | None = None):
+        """`config_type` is that of the policy's options: those younger than the folder's record count as defaults."""
         self.path, self.identity = folder, identity
         held = self._held_identity()
+        if held is not None and config_type is not None:
+            held = held | {"config": with_defaults(config_type, held.get("config", {}))}
         # what an older record does not tell cannot be compared
         if held is not None and any(value != identity.get(name) for name, value in held.items()):
             found = f"{folder} holds another run ({_differences(held, identity)})"
@@ -103,6 +106,14 @@ class RunFolder:
     def interrupted(self) -> bool:
         """Whether there is a state to go on from."""
         return bool(generations(self.path))
+
+
+def with_defaults(config_type: type, options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a record with the defaults of those that did not exist then; as they are where they cannot be read."""
+    try:
+        return config_to_dict(config_from_dict(config_type, options))
+    except ValueError:
+        return options
 
 
 def _step_of(line: str) -> float:
