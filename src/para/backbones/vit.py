@@ -103,6 +103,8 @@ class Vit(nn.Module):
         the cell, while differences of entries still say where tokens lie relative to each other. In evaluation all
         images lie on its middle.
         """
+        if self.config.position != "random_offset":
+            return 0.0 if self.position is None else self.position
         h, w = (side // self.stride for side in self.image_size)
         n_rows, n_columns = TABLE_SIDES * h, TABLE_SIDES * w
         top, left = torch.tensor([[(n_rows - h) // 2]]), torch.tensor([[(n_columns - w) // 2]])
