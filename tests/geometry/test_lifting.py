@@ -6,7 +6,16 @@ import pytest
 import torch
 from hypothesis import given
 
-from para.geometry import Camera, lift_to_height, lift_to_height_masked, look_at, pixel_rays, project
+from para.geometry import (
+    Camera,
+    lift_to_depth_masked,
+    lift_to_height,
+    lift_to_height_masked,
+    look_at,
+    pixel_rays,
+    project,
+)
+from para.geometry.pixels import compose
 from tests.geometry.strategies import LAW, cameras, pixels, points, uv_of
 
 K = torch.tensor([[60.0, 0, 31], [0, 70, 20], [0, 0, 1]]).double()
@@ -105,3 +114,37 @@ def test_one_camera_per_row_lifts_each_row_by_its_own(camera):
     lifted = lift_to_height(uv, height.double().expand(2, 2), batch)
     torch.testing.assert_close(lifted[0], lift_to_height(uv[0], torch.zeros(2).double(), camera))
     torch.testing.assert_close(lifted[1], lift_to_height(uv[1], height[1].double().expand(2), other))
+
+
+@LAW
+@given(cameras(), points())
+def test_projecting_then_lifting_to_the_depth_returns_the_point(camera, p_world):
+    uv, depth = project(p_world, camera)
+    lifted, valid = lift_to_depth_masked(uv, depth, camera)
+    ahead = depth > 0.01
+    assert valid[ahead].all() and not valid[depth <= 0].any()
+    torch.testing.assert_close(lifted[ahead], p_world[ahead], rtol=0, atol=1e-8)
+
+
+def test_depths_are_lifted_through_a_warped_picture_too(camera):
+    A = torch.tensor([[0.8, -0.3, 9.0], [0.25, 0.9, -4.0], [1e-3, -2e-3, 1.0]]).double()
+    warped = Camera(compose(A, camera.K), camera.T_world_cam, camera.image_size)
+    p_world = torch.tensor([[0.1, 0.05, 0.08], [-0.1, 0.12, 0.2]]).double()
+    uv, depth = project(p_world, warped)
+    lifted, valid = lift_to_depth_masked(uv, depth, warped)
+    assert valid.all() and (uv - project(p_world, camera)[0]).abs().min() > 1
+    torch.testing.assert_close(lifted, p_world)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.3, float("nan"), float("inf"), -float("inf")])
+def test_depths_that_are_none_are_invalid_not_nan(camera, bad):
+    uv = torch.tensor([[30.0, 20.0], [31.0, 21.0]]).double()
+    lifted, valid = lift_to_depth_masked(uv, torch.tensor([bad, 0.5]).double(), camera)
+    assert valid.tolist() == [False, True] and torch.isfinite(lifted).all()
+    assert torch.equal(lifted[0], camera.T_world_cam[:3, 3])
+
+
+def test_a_pixel_that_looks_backwards_has_no_point_at_any_depth(camera):
+    turned = torch.tensor([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]]).double()  # the virtual camera looks the other way
+    behind = Camera(compose(camera.K, turned), camera.T_world_cam, camera.image_size)
+    assert not lift_to_depth_masked(torch.tensor([30.0, 20.0]).double(), torch.tensor(0.5).double(), behind)[1]

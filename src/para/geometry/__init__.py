@@ -5,8 +5,9 @@ To add a function, put it in the file of its idea and list it here.
 
 from para.geometry.camera import Camera, look_at, pixel_rays, project
 from para.geometry.distortion import distort_points, undistort_image, undistort_points
-from para.geometry.lifting import lift_to_height, lift_to_height_masked
+from para.geometry.lifting import lift_to_depth_masked, lift_to_height, lift_to_height_masked
 from para.geometry.perturb import CameraError, draw_camera_error, perturb_camera
+from para.geometry.picture_frame import from_picture_frame, to_picture_frame
 from para.geometry.virtual_views import plane_homography, tilted_camera
 from para.geometry.warps import crop, random_affine, resize, warp_affine
 
@@ -16,6 +17,8 @@ __all__ = [
     "crop",
     "distort_points",
     "draw_camera_error",
+    "from_picture_frame",
+    "lift_to_depth_masked",
     "lift_to_height",
     "lift_to_height_masked",
     "look_at",
@@ -26,6 +29,7 @@ __all__ = [
     "random_affine",
     "resize",
     "tilted_camera",
+    "to_picture_frame",
     "undistort_image",
     "undistort_points",
     "warp_affine",

@@ -1,4 +1,7 @@
-"""Lifting: a pixel and a height above the table give a point in the world (paper sec. 3.3, "3D recovery")."""
+"""Lifting: a pixel and a height above the table give a point in the world (paper sec. 3.3, "3D recovery").
+
+Or a pixel and a depth, which is what heights are compared with.
+"""
 
 from __future__ import annotations
 
@@ -62,3 +65,25 @@ def lift_to_height(uv: Tensor, height: Tensor, camera: Camera) -> Tensor:
             f"camera is at z = {camera.T_world_cam[..., 2, 3].max():.3f} m; mask them, or check T_world_cam"
         )
     return p_world
+
+
+def lift_to_depth_masked(uv: Tensor, depth: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
+    """The points that pixels show at given depths, with a mask instead of an error: the inverse of `project`.
+
+    Args:
+        uv: (..., 2) pixels, as (u, v); need not be integers.
+        depth: (...) metres along the camera's optical axis.
+        camera: the camera that took the image; batched like `uv`.
+
+    Returns:
+        p_world: (..., 3) metres, world frame. Finite everywhere: where `valid` is false it is the camera's position.
+        valid: (...) bool; false where the depth is not finite and above 0, or a homography in K lets the pixel look
+            backwards or within 0.1 degrees of sideways.
+    """
+    origin, d_world = pixel_rays(uv, camera)
+    forward = (d_world * camera.T_world_cam[..., :3, 2]).sum(dim=-1)  # cosine of ray and optical axis
+    ahead = forward > MIN_SLOPE
+    s = depth / torch.where(ahead, forward, torch.ones_like(forward))  # (...) metres along the ray
+    valid = ahead & (depth > 0) & torch.isfinite(s)
+    p_world = origin + torch.where(valid, s, torch.zeros_like(s)).unsqueeze(-1) * d_world
+    return torch.where(valid.unsqueeze(-1), p_world, origin), valid

@@ -6,6 +6,18 @@ import torch
 from torch import Tensor, nn
 
 
+def range_of(values: Tensor, margin: float) -> tuple[float, float]:
+    """From the lowest to the highest of the finite values (N,), widened by `margin` on both sides.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    values = values[torch.isfinite(values)]
+    if not len(values):
+        raise ValueError("there are no finite values to set a range from; is the dataset empty?")
+    return float(values.min()) - margin, float(values.max()) + margin
+
+
 class Bins(nn.Module):
     """Equal bins between two edges. The edges are buffers: set from the training data, saved with the policy.
 
@@ -29,10 +41,7 @@ class Bins(nn.Module):
 
     def fit(self, values: Tensor, margin: float) -> None:
         """Set the range to that of `values`, widened by `margin` (in their unit) on both sides."""
-        values = values[torch.isfinite(values)]
-        if not len(values):
-            raise ValueError("there are no finite values to set a range of bins from; is the dataset empty?")
-        self.set_range(float(values.min()) - margin, float(values.max()) + margin)
+        self.set_range(*range_of(values, margin))
 
     @property
     def width(self) -> Tensor:

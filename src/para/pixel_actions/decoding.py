@@ -8,11 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from para.geometry import lift_to_depth_masked, lift_to_height_masked
 from para.geometry.pixels import argmax_pixel, cell_to_pixel
+from para.interfaces import Observation
 
 Decoder = Literal["centroid", "argmax"]
 """`centroid`: the probability centroid within one cell of the maximum. `argmax`: the brightest pixel of the upsampled
 map (the paper), which always is a cell's centre, since bilinear interpolation has its maxima at the nodes."""
+
+Third = Literal["height", "depth"]
+"""What makes a pixel a point: its height above the table (the paper), which stays when the camera moves; or its depth
+along the camera's optical axis, which does not."""
 
 
 class Peak(NamedTuple):
@@ -47,9 +53,43 @@ def decode_peak(heatmap_logits: Tensor, stride: int, decoder: Decoder, *, best: 
     if decoder == "argmax":
         up = F.interpolate(heatmap_logits, scale_factor=stride, mode="bilinear", align_corners=False)
         return Peak(argmax_pixel(up).to(probs.dtype), mass, entropy)
-    u = (window.sum(dim=-2) * torch.arange(w, device=probs.device)).sum(dim=-1) / mass
-    v = (window.sum(dim=-1) * torch.arange(h, device=probs.device)).sum(dim=-1) / mass
-    return Peak(cell_to_pixel(torch.stack([u, v], dim=-1), stride), mass, entropy)
+    return Peak(cell_to_pixel(mean_cell(window), stride), mass, entropy)
+
+
+def mean_cell(weight: Tensor) -> Tensor:
+    """The centre of mass of maps of weights over cells. (B, T, h, w) -> (B, T, 2), as (u, v)."""
+    h, w = weight.shape[-2:]
+    mass = weight.sum(dim=(-2, -1))
+    u = (weight.sum(dim=-2) * torch.arange(w, device=weight.device)).sum(dim=-1) / mass
+    v = (weight.sum(dim=-1) * torch.arange(h, device=weight.device)).sum(dim=-1) / mass
+    return torch.stack([u, v], dim=-1)
+
+
+def expected_pixel(heatmap_logits: Tensor, stride: int) -> Tensor:
+    """The expectation of each heatmap over the whole image ("soft-argmax"). (B, T, h, w) -> (B, T, 2), as (u, v).
+
+    It has a gradient. It lies between the outermost cells' centres, and between two hypotheses, where there are two.
+    """
+    probs = heatmap_logits.flatten(2).softmax(dim=-1).view_as(heatmap_logits)
+    return cell_to_pixel(mean_cell(probs), stride)
+
+
+def lift_or_hold(uv: Tensor, third: Tensor, obs: Observation, kind: Third = "height") -> tuple[Tensor, Tensor]:
+    """The lifted chunk; a step that cannot be lifted holds the end effector where it is.
+
+    Args:
+        uv: (B, T, 2) pixels.
+        third: (B, T) metres, see `Third`.
+        obs: what is seen: camera and end effector.
+        kind: what `third` is.
+
+    Returns:
+        position: (B, T, 3) world frame, metres.
+        valid: (B, T) bool; false where the ray never meets its plane, or the depth is none.
+    """
+    lift = lift_to_height_masked if kind == "height" else lift_to_depth_masked
+    position, valid = lift(uv, third, obs.camera.unsqueeze(1))
+    return torch.where(valid.unsqueeze(-1), position, obs.ee_position.unsqueeze(1)), valid
 
 
 def near_cell(cell: Tensor, grid_size: tuple[int, int]) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from para.geometry.pixels import cell_to_pixel, pixel_to_cell, sample_at_pixels
-from para.pixel_actions.start_keypoint import cell_weights
+from para.pixel_actions.start_keypoint import cell_index, cell_weights
 
 
 def masked_mean(nll: Tensor, valid: Tensor) -> Tensor:
@@ -33,8 +33,11 @@ def spatial_loss(heatmap_logits: Tensor, uv: Tensor, valid: Tensor, *, stride: f
     Returns:
         Scalar mean over valid steps, in nats; 0 if none is valid.
     """
-    target = cell_weights(uv, stride, tuple(heatmap_logits.shape[-2:]), snap=not soft)  # (B, T, h * w)
-    return masked_mean(soft_cross_entropy(heatmap_logits.flatten(2), target), valid)
+    logits = heatmap_logits.flatten(2)  # (B, T, h * w)
+    if not soft:
+        return class_loss(logits, cell_index(uv, stride, tuple(heatmap_logits.shape[-2:])), valid)
+    target = cell_weights(uv, stride, tuple(heatmap_logits.shape[-2:]))  # (B, T, h * w)
+    return masked_mean(soft_cross_entropy(logits, target), valid)
 
 
 def full_resolution_spatial_loss(heatmap_logits: Tensor, uv: Tensor, valid: Tensor, stride: int) -> Tensor:
@@ -52,7 +55,9 @@ def class_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         valid: (B, T) bool.
     """
     if target.dtype == torch.long:
-        target = F.one_hot(target, logits.shape[-1]).to(logits.dtype)
+        # by index: a one-hot target of a map at full resolution would be as large as the map
+        nll = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")  # (B * T,)
+        return masked_mean(nll.view_as(valid), valid)
     return masked_mean(soft_cross_entropy(logits, target), valid)
 
 

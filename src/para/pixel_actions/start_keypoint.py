@@ -63,6 +63,16 @@ def cell_weights(uv: Tensor, stride: float, grid_size: tuple[int, int], *, snap:
     return (v.unsqueeze(-1) * u.unsqueeze(-2)).flatten(-2)
 
 
+def cell_index(uv: Tensor, stride: float, grid_size: tuple[int, int]) -> Tensor:
+    """The one cell that holds each pixel, as an index into the flattened grid: where snapped `cell_weights` are 1.
+
+    (..., 2) as (u, v) -> (...) long; pixels off the grid belong to its outermost cells.
+    """
+    h, w = grid_size
+    u, v = pixel_to_cell(uv, stride).round().unbind(dim=-1)
+    return v.clamp(0, h - 1).long() * w + u.clamp(0, w - 1).long()
+
+
 def axis_weights(position: Tensor, n: int) -> Tensor:
     """Linear weights of the two nodes 0..n-1 around each position, clamped to the outermost ones. (...) -> (..., n)."""
     position = position.clamp(0, n - 1)

@@ -21,6 +21,9 @@ class Targets(NamedTuple):
     height: Tensor
     """(B, T) metres above the table."""
 
+    depth: Tensor
+    """(B, T) metres along the optical axis of the camera: what heights are compared with."""
+
     gripper: Tensor
     """(B, T) commanded opening, 0 closed, 1 open."""
 
@@ -44,7 +47,8 @@ def make_targets(actions: ActionChunk, camera: Camera, *, supervise_padding: boo
     inside = torch.stack([uv[..., 0].clamp(-0.5, W - 0.5), uv[..., 1].clamp(-0.5, H - 0.5)], dim=-1)
     # Steps that are not valid still index tensors; any pixel of the image will do, since their loss is masked.
     uv = torch.where(valid.unsqueeze(-1), uv, torch.nan_to_num(inside))
-    return Targets(uv, torch.nan_to_num(actions.position[..., 2]), torch.nan_to_num(actions.gripper), valid)
+    height = torch.nan_to_num(actions.position[..., 2])
+    return Targets(uv, height, torch.nan_to_num(depth), torch.nan_to_num(actions.gripper), valid)
 
 
 def finite_steps(actions: ActionChunk) -> Tensor:

@@ -76,7 +76,19 @@ def move_view(
     image: Tensor, camera: Camera, config: AugmentConfig, generator: torch.Generator
 ) -> tuple[Tensor, Camera]:
     """A virtual camera move and an affine warp, as one warp of each picture, with the cameras that belong to it."""
-    B, size, device = len(image), camera.image_size, image.device
+    A, moved = draw_moves(camera, config, generator)
+    image, _ = warp_affine(image, camera, A, camera.image_size)
+    return image, moved
+
+
+def draw_moves(camera: Camera, config: AugmentConfig, generator: torch.Generator) -> tuple[Tensor, Camera]:
+    """A random pixel map for each of a batch of cameras (B,), and the cameras of the pictures that it warps.
+
+    Returns:
+        A: (B, 3, 3), for `warp_affine`.
+        camera: batched (B,).
+    """
+    B, size, device = len(camera.K), camera.image_size, camera.K.device
     moved, A = camera, torch.eye(3, device=device).expand(B, 3, 3)
     if config.view_tilt_deg:
         draws = torch.rand(3, B, generator=generator).to(device)
@@ -88,8 +100,21 @@ def move_view(
         B, size, scale=config.scale, max_rotation_deg=config.max_rotation_deg, max_shift=config.max_shift,
         generator=generator,
     ).to(device)  # fmt: skip
-    image, _ = warp_affine(image, camera, compose(affine, A), size)
-    return image, Camera(compose(affine, moved.K), moved.T_world_cam, size)
+    return compose(affine, A), Camera(compose(affine, moved.K), moved.T_world_cam, size)
+
+
+def training_cameras(camera: Camera, config: AugmentConfig) -> list[Camera]:
+    """The cameras of training pictures, for ranges: as recorded, and once as augmentation moves them (a fixed draw).
+
+    Args:
+        camera: batched (N,), as recorded.
+
+    Returns:
+        One or two cameras, each batched (N,).
+    """
+    if not config.moves_pixels:
+        return [camera]
+    return [camera, draw_moves(camera, config, torch.Generator().manual_seed(0))[1]]
 
 
 def recolour(image: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

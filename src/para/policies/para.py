@@ -14,16 +14,24 @@ import torch
 from torch import Tensor, nn
 
 from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
-from para.geometry import Camera, lift_to_height_masked, project
+from para.geometry import Camera, project
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.bins import Bins
-from para.pixel_actions.decoding import Decoder, Peak, best_voxel_cell, decode_peak, heights_near_cell
+from para.pixel_actions.decoding import (
+    Decoder,
+    Peak,
+    Third,
+    best_voxel_cell,
+    decode_peak,
+    heights_near_cell,
+    lift_or_hold,
+)
 from para.pixel_actions.heads import Formulation, PixelHeads
 from para.pixel_actions.losses import class_loss, full_resolution_spatial_loss, joint_loss, masked_mean, spatial_loss
 from para.pixel_actions.rotations import RotationBins
 from para.pixel_actions.start_keypoint import StartKeypoint
 from para.pixel_actions.targets import Targets, make_targets
-from para.policies.augment import AugmentConfig, augment
+from para.policies.augment import AugmentConfig, augment, training_cameras
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,12 @@ class ParaConfig:
     horizon: int = 12
     """T, future steps predicted at once (paper N_W)."""
 
+    third: Third = "height"
+    """What is predicted of a pixel beside its place: a class of height above the table (paper), or of depth along the
+    camera's optical axis, which is what heights are compared with. All else, losses and decoding, is the same."""
+
     n_height_bins: int = 32
-    """Height classes per pixel (paper N_H)."""
+    """Height classes per pixel (paper N_H); with `third="depth"` depth classes."""
 
     n_gripper_bins: int = 32
     """Gripper classes per pixel (paper N_G), over openings 0 to 1."""
@@ -47,6 +59,10 @@ class ParaConfig:
 
     height_margin_m: float = 0.02
     """How far the height classes reach beyond the heights of the training data."""
+
+    depth_margin_m: float = 0.1
+    """How far depth classes reach beyond the depths of the training data: more than heights, since a camera elsewhere
+    sees the same places at other depths."""
 
     formulation: Formulation = "factorised"
     """A softmax over pixels and heights read there, or one softmax over pixels x heights."""
@@ -81,9 +97,10 @@ class ParaConfig:
     def __post_init__(self):
         if self.horizon < 1 or self.n_height_bins < 1 or self.n_gripper_bins < 2:
             raise ValueError("horizon and n_height_bins must be at least 1, n_gripper_bins at least 2")
-        if self.height_margin_m <= 0:
+        if min(self.height_margin_m, self.depth_margin_m) <= 0:
             raise ValueError(
-                f"height_margin_m must be above 0, so that even one height spans bins; got {self.height_margin_m}"
+                "height_margin_m and depth_margin_m must be above 0, so that even one value spans bins; got "
+                f"{self.height_margin_m} and {self.depth_margin_m}"
             )
         if self.formulation == "joint" and self.heatmap_resolution == "image":
             raise ValueError("the joint formulation is scored on cells: upsampled, its volume takes 308 MB an image")
@@ -102,14 +119,18 @@ class Prediction(NamedTuple):
     """Everything that one forward pass says, for decoding and for figures."""
 
     peak: Peak
+    position: Tensor
+    """(B, T, 3) world frame, metres: the lifted chunk; the end effector's own position where it cannot be lifted."""
+    lifted: Tensor
+    """(B, T) bool; false where the ray never meets its plane."""
     height: Tensor
-    """(B, T) metres above the table."""
+    """(B, T) metres above the table, of `position` where depths are predicted."""
     gripper: Tensor
     """(B, T) opening, 0 to 1."""
     heatmap_logits: Tensor
     """(B, T, h, w)."""
     height_logits: Tensor
-    """(B, T, N_H) at the predicted pixels."""
+    """(B, T, N_H) at the predicted pixels: of the classes of `ParaConfig.third`."""
     rotation: Tensor | None
     """(B, T, 3, 3) R_world_ee, or None."""
 
@@ -130,13 +151,21 @@ class Para(nn.Module):
             formulation=config.formulation, read_start=config.read_start,
             n_rotation_bins=config.n_rotation_bins,
         )  # fmt: skip
-        self.height_bins = Bins(config.n_height_bins, 0.0, 0.4)
+        # named for heights, the paper's; of depths where `third` says so
+        self.height_bins = Bins(config.n_height_bins, *((0.0, 0.4) if config.third == "height" else (0.1, 3.0)))
         self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0)
         self.rotation_bins = RotationBins(config.n_rotation_bins) if config.n_rotation_bins else None
 
     def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
-        """Height classes span the training data's heights and a margin."""
-        self.height_bins.fit(actions.position[..., 2][~actions.is_pad], self.config.height_margin_m)
+        """Classes span the training data's heights, or depths (from the cameras of `augment` too), and a margin."""
+        keep = ~actions.is_pad
+        if self.config.third == "height":
+            self.height_bins.fit(actions.position[..., 2][keep], self.config.height_margin_m)
+            return
+        cameras = training_cameras(camera, self.config.augment)
+        targets = [make_targets(actions, camera, supervise_padding=False) for camera in cameras]
+        depths = torch.cat([target.depth[target.valid] for target in targets])
+        self.height_bins.fit(depths, self.config.depth_margin_m)
 
     def features(self, obs: Observation) -> Tensor:
         """The backbone's grid, told where the end effector is. -> (B, C, h, w)."""
@@ -164,15 +193,20 @@ class Para(nn.Module):
         losses["total"] = sum(losses.values())
         with torch.no_grad():
             losses["unseen_fraction"] = 1 - targets.valid.float().mean()
-            losses["height_outside_fraction"] = self.height_bins.outside(targets.height).float().mean()
+            outside = self.height_bins.outside(self._third(targets)).float()
+            losses[f"{self.config.third}_outside_fraction"] = masked_mean(outside, targets.valid)
             if not self.training:
                 error = (self.predict(obs).peak.uv - targets.uv).norm(dim=-1)
                 losses["pixel_error_px"] = masked_mean(error, targets.valid & ~actions.is_pad)
         return losses
 
+    def _third(self, targets: Targets) -> Tensor:
+        return targets.height if self.config.third == "height" else targets.depth
+
     def _spatial_terms(self, grid: Tensor, targets: Targets) -> dict[str, Tensor]:
         config, stride, bins = self.config, self.backbone.stride, self.height_bins
-        height = bins.split(targets.height) if config.soft_targets else bins.to_index(targets.height)
+        third = self._third(targets)
+        height = bins.split(third) if config.soft_targets else bins.to_index(third)
         if config.formulation == "joint":
             if not config.soft_targets:
                 height = nn.functional.one_hot(height, config.n_height_bins).to(grid.dtype)
@@ -185,7 +219,7 @@ class Para(nn.Module):
         else:
             spatial = spatial_loss(logits, targets.uv, targets.valid, stride=stride, soft=config.soft_targets)
         height_logits = self.heads.height_logits(grid, targets.uv, stride)
-        return {"spatial": spatial, "height": class_loss(height_logits, height, targets.valid)}
+        return {"spatial": spatial, config.third: class_loss(height_logits, height, targets.valid)}
 
     @torch.no_grad()
     def predict(self, obs: Observation) -> Prediction:
@@ -208,17 +242,17 @@ class Para(nn.Module):
         rotation = None
         if self.rotation_bins is not None:
             rotation = self.rotation_bins.decode(self.heads.rotation_logits(grid, peak.uv, stride))
-        height = self.height_bins.decode(height_logits)
-        return Prediction(peak, height, gripper, heatmap_logits, height_logits, rotation)
+        third = self.height_bins.decode(height_logits)
+        position, lifted = lift_or_hold(peak.uv, third, obs, self.config.third)
+        height = third if self.config.third == "height" else position[..., 2]
+        return Prediction(peak, position, lifted, height, gripper, heatmap_logits, height_logits, rotation)
 
     @torch.no_grad()
     def act(self, obs: Observation) -> ActionChunk:
         """The lifted chunk. A step whose ray never meets its plane holds the end effector still, at probability 0."""
         prediction = self.predict(obs)
-        peak = prediction.peak
-        position, valid = lift_to_height_masked(peak.uv, prediction.height, obs.camera.unsqueeze(1))
-        position = torch.where(valid.unsqueeze(-1), position, obs.ee_position.unsqueeze(1))  # (B, T, 3)
+        peak, lifted = prediction.peak, prediction.lifted
         return ActionChunk(
-            position, prediction.gripper, torch.zeros_like(valid), prediction.rotation,
-            peak_probability=peak.probability * valid, entropy=peak.entropy,
+            prediction.position, prediction.gripper, torch.zeros_like(lifted), prediction.rotation,
+            peak_probability=peak.probability * lifted, entropy=peak.entropy,
         )  # fmt: skip
