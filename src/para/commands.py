@@ -31,18 +31,23 @@ def print_results(folder: Path, summary: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Run one table or figure of the paper: record, train, evaluate, and build the page.
+    """Run one table or figure of the paper, or all of them: record, train, evaluate, and build the page.
 
-    Restartable: the same command goes on from what is in --out. Example (two CPU cores, about ten minutes):
+    Restartable: the same command goes on from what is in --out. Examples (two CPU cores; ten minutes, and hours):
 
         para experiment left_to_right --scale small --policies para act
+        para experiment all --scale small --train-seeds 3
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """Which one: left_to_right, near_to_far, repairs."""
+    """Which one, as left_to_right or viewpoints (a wrong name lists them); or `all`, one after the other."""
 
     out: Path | None = None
-    """Folder for everything it leaves behind; default: runs/<name>."""
+    """Folder for everything it leaves behind; default: runs/<name>. With `all`, a folder for each experiment in it."""
+
+    shared: Path | None = None
+    """Folder for demonstrations and checkpoints that several experiments share; default: each has its own in --out, but
+    with `all` they share <out>/shared."""
 
     world: str = "tabletop"
     """Name of the world."""
@@ -63,15 +68,19 @@ class Experiment:
     """Evaluate on the validation scenes: for choosing recipes, never for reporting."""
 
     def run(self) -> None:
+        from para.experiments.family import family_runs
         from para.experiments.plan import describe_plan
         from para.experiments.run import RunOptions, run_experiment
 
         out = self.out or Path("runs") / self.name
         options = RunOptions(
-            self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation
-        )
-        print(describe_plan(options))
-        print_results(out, run_experiment(options))
+            self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation,
+            self.shared,
+        )  # fmt: skip
+        runs = family_runs(options) if self.name == "all" else [options]
+        print(describe_plan(runs))
+        for run in runs:
+            print_results(run.out, run_experiment(run))
 
 
 @dataclass(frozen=True)

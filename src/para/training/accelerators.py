@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def is_fast_at_bfloat16(on_cuda: bool) -> bool:
-    """Whether the device multiplies matrices of bfloat16: recent GPUs, and CPUs with AMX (1.4 times the training speed).
+    """Whether the device multiplies matrices of bfloat16: recent GPUs, and CPUs with AMX (1.4 times as fast).
 
     Other CPUs can compute in bfloat16 too, but no faster than in float32.
     """
@@ -27,7 +27,7 @@ def make_accelerator(device: Literal["auto", "cpu"], mixed_precision: Literal["a
 
     Args:
         device: "auto" takes the accelerator where there is one.
-        mixed_precision: "auto" is bfloat16 on devices that are fast at it (`is_fast_at_bfloat16`), and float32 elsewhere.
+        mixed_precision: "auto" is bfloat16 where `is_fast_at_bfloat16`, and float32 elsewhere.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
