@@ -6,6 +6,7 @@ To add one: a file with an `Experiment` (read and imitate `left_to_right.py`), a
 
 from __future__ import annotations
 
+from para.experiments.action_heads import ACTION_HEADS
 from para.experiments.calibration_error import CALIBRATION_ERROR
 from para.experiments.controller import CONTROLLER
 from para.experiments.corner_scaling import CORNER_SCALING
@@ -46,6 +47,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         WINDOW,
         CONTROLLER,
         FORMULATION,
+        ACTION_HEADS,
         PADDING_AND_POSITION,
         REPAIRS,
     )
