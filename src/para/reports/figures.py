@@ -74,7 +74,7 @@ def positions_figure(run: RunFiles) -> str:
             sharex=True, sharey=True, layout="compressed",
         )  # fmt: skip
         for axis, policy in zip(axes[0], policies):
-            _training_positions(axis, 100 * run.training_xy)
+            draw_training_positions(axis, 100 * run.training_xy)
             _outcomes(axis, [r for r in run.records if r.policy == policy and r.split != "validation"])
             axis.set_title(policy_name(policy), color=policy_colour(policy))
             axis.set(aspect="equal", xlabel="y (cm)", ylabel="x, away from the robot (cm)")
@@ -83,7 +83,8 @@ def positions_figure(run: RunFiles) -> str:
         return to_svg(figure)
 
 
-def _training_positions(axis: Axes, xy_cm: np.ndarray) -> None:
+def draw_training_positions(axis: Axes, xy_cm: np.ndarray) -> None:
+    """Squares at (N, 2) positions [x, y] in centimetres, their region shaded."""
     from scipy.spatial import ConvexHull, QhullError
 
     if not len(xy_cm):
@@ -144,7 +145,7 @@ def distance_bins(distances: np.ndarray) -> np.ndarray:
     return np.unique(np.quantile(beyond, np.linspace(0, 1, n + 1))) if n else np.zeros(0)
 
 
-def _in_bins(distance: np.ndarray, edges: np.ndarray) -> list[np.ndarray]:
+def in_bins(distance: np.ndarray, edges: np.ndarray) -> list[np.ndarray]:
     """Which trials lie within the training region, and in each bin beyond it."""
     bins = [distance <= 0] + [(distance > low) & (distance <= high) for low, high in zip(edges, edges[1:])]
     bins[1] |= distance == edges[0]
@@ -154,7 +155,7 @@ def _in_bins(distance: np.ndarray, edges: np.ndarray) -> list[np.ndarray]:
 def _bin_sizes(records: Sequence[EpisodeRecord], edges: np.ndarray) -> list[tuple[float, int]]:
     """Middle in centimetres, and number of trials, of each bin that holds any."""
     distance = np.array([r.boundary_distance_m for r in records])
-    return [(100 * distance[inside].mean(), int(inside.sum())) for inside in _in_bins(distance, edges) if inside.any()]
+    return [(100 * distance[inside].mean(), int(inside.sum())) for inside in in_bins(distance, edges) if inside.any()]
 
 
 def _rate_by_distance(
@@ -163,7 +164,7 @@ def _rate_by_distance(
     distance = np.array([r.boundary_distance_m for r in records])
     placed = np.array([r.outcome == "placed" for r in records])
     centres, rates, spans = [], [], []
-    for inside in _in_bins(distance, edges):
+    for inside in in_bins(distance, edges):
         if inside.any():
             centres.append(100 * distance[inside].mean())
             rates.append(100 * placed[inside].mean())

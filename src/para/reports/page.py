@@ -67,6 +67,7 @@ def render(run: RunFiles, pictures: Pictures) -> str:
         headline=short,
         full_headline=full,
         question=f'<p class="question">{escape(question)}</p>' if question else "",
+        filters="",
         navigation=" ".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section, _ in made),
         sections="\n".join(
             f'<section id="{section.name}"><h2>{escape(section.title)}</h2>\n{html}</section>' for section, html in made

@@ -13,7 +13,7 @@ import numpy as np
 
 from para.evaluation.results import EpisodeRecord, read_results, summarise
 from para.interfaces import Outcome
-from para.reports.wording import in_reading_order, variant_of
+from para.reports.wording import in_reading_order, splits_in_reading_order, trained_policy, variant_of
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,19 @@ class TrainingLog:
 
 
 @dataclass(frozen=True)
+class TrainingSet:
+    """Where demonstrations of one set were recorded."""
+
+    name: str
+
+    xy: np.ndarray
+    """(N, 2) distinct positions of the object, metres."""
+
+    views: np.ndarray
+    """(M, 2) distinct (theta, phi) of the camera, degrees; M = 0 where the run does not say."""
+
+
+@dataclass(frozen=True)
 class RunFiles:
     """Everything that a report is made from."""
 
@@ -101,14 +114,43 @@ class RunFiles:
         return [policy for policy in policies if not variant_of(policy)] or policies
 
     @property
+    def headline(self) -> list[str]:
+        """The policies of the family's table, ours first, as far as there are records of them."""
+        there = {row["policy"] for row in self.summary["rows"]}
+        return [policy for policy in self.config.get("headline", ()) if policy in there] or self.main_policies
+
+    @property
+    def headline_splits(self) -> list[str]:
+        """The splits of the family's table, as far as there are records of them."""
+        there = splits_in_reading_order(row["split"] for row in self.summary["rows"])
+        return [split for split in self.config.get("headline_splits", ()) if split in there] or there[:1]
+
+    @property
+    def axis(self) -> str:
+        """What the experiment varies: "position", "view", "clutter" or "control"; "other" where it does not say."""
+        return str(self.config.get("axis", "other"))
+
+    @property
     def scale(self) -> str:
         """Name of the scale."""
         return self.summary["scale"]
 
     @property
     def training_xy(self) -> np.ndarray:
-        """(N, 2) positions of the object in the demonstrations, metres; N = 0 where the run does not say."""
-        return np.asarray(self.config.get("training_xy") or np.zeros((0, 2)), dtype=float).reshape(-1, 2)
+        """(N, 2) positions of the object in the first set of demonstrations, metres; N = 0 where unknown."""
+        return self.training_sets[0].xy
+
+    @property
+    def training_sets(self) -> list[TrainingSet]:
+        """Where the demonstrations were recorded, set by set."""
+        sets = self.config.get("training") or {"demonstrations": {"xy": self.config.get("training_xy")}}
+        return [TrainingSet(name, _pairs(made.get("xy")), _pairs(made.get("views"))) for name, made in sets.items()]
+
+    def training_set(self, policy: str) -> TrainingSet:
+        """What a policy was trained on, as far as the run says; else its first set."""
+        sets = {made.name: made for made in self.training_sets}
+        name = (self.config.get("data") or {}).get(trained_policy(policy))
+        return sets.get(name, next(iter(sets.values())))
 
     def rows(self, policy: str, split: str | None = None) -> list[Mapping[str, Any]]:
         """Rows of the summary for one policy."""
@@ -144,6 +186,11 @@ def scale_name(config: Mapping[str, Any]) -> str:
     """Name of the scale, which a run folder's `config.json` holds with its options."""
     scale = config.get("scale", "unknown")
     return scale.get("name", "unknown") if isinstance(scale, Mapping) else str(scale)
+
+
+def _pairs(values: Any) -> np.ndarray:
+    """(N, 2), N = 0 for nothing."""
+    return np.asarray(np.zeros((0, 2)) if values is None else values, dtype=float).reshape(-1, 2)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

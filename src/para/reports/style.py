@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from para.reports.wording import base_policy
 
@@ -23,7 +25,21 @@ POLICY_COLOURS = {
     "global_regression": "#7d56a5",
     "motion_tracks": "#4d7c8a",
     "diffusion": "#8a5a44",
+    "soft_argmax": "#b0417c",
 }
+
+POLICY_MARKS = {
+    "para": "o",
+    "act": "s",
+    "global_regression": "P",
+    "motion_tracks": "D",
+    "diffusion": "^",
+    "soft_argmax": "v",
+}
+"""matplotlib's marker of each policy, so that no curve is told apart by colour alone."""
+
+LINE_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
+"""Of the variants of one policy in one plot, in turn."""
 
 OUTCOME_COLOURS = {"placed": "#24914a", "grasped": "#e3b505", "missed": "#c62f3d", "error": "#6f7680"}
 
@@ -67,6 +83,22 @@ RC = {
 def policy_colour(policy: str) -> str:
     """Of a policy or of any variant of it."""
     return POLICY_COLOURS.get(base_policy(policy), INK)
+
+
+def line_styles(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """How each policy of a plot is drawn: its colour and mark; variants of one policy by lines of their own."""
+    styles, seen = {}, Counter()
+    for policy in policies:
+        base = base_policy(policy)
+        number = seen[base]
+        seen[base] += 1
+        styles[policy] = {
+            "color": policy_colour(policy),
+            "marker": POLICY_MARKS.get(base, "o"),
+            "markerfacecolor": policy_colour(policy) if number == 0 else "white",
+            "linestyle": LINE_STYLES[number % len(LINE_STYLES)],
+        }
+    return styles
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

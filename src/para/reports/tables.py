@@ -63,7 +63,7 @@ def main_table(run: RunFiles) -> str:
             for row in run.rows(policy, split):
                 said = escape(split_name(split)) if number == 0 else ""
                 lines.append(f'<tr><td class="split">{said}</td><td>{coloured(policy)}</td>{_cells(row, run)}</tr>')
-    return _table(["", "policy", *_heads(run)], lines)
+    return table(["", "policy", *_heads(run)], lines)
 
 
 def paper_sources(run: RunFiles) -> str:
@@ -85,7 +85,7 @@ def variants_table(run: RunFiles) -> str | None:
             said = f'<div class="why">{escape(str(why.get(variant, "")))}</div>' if split != "train" else ""
             where = f'<td class="split">{escape(split_name(split))}</td>'
             lines.append(f"<tr><td>{coloured(variant)}{said}</td>{where}{_cells(row, run)}</tr>")
-    return _table(["policy", "", *_heads(run)], lines) if lines else None
+    return table(["policy", "", *_heads(run)], lines) if lines else None
 
 
 def execution_table(run: RunFiles) -> str | None:
@@ -106,11 +106,11 @@ def execution_table(run: RunFiles) -> str | None:
         for split, policy in columns:
             rows = [row for row in ways[key].get(policy, []) if row["split"] == split]
             mark = "" if not rows or variant_of(rows[0]["policy"]) else '<div class="why">headline</div>'
-            cells.append(f"<td>{_rate_cell(rows[0])}{mark}</td>" if rows else '<td class="none">–</td>')
+            cells.append(f"<td>{rate_cell(rows[0])}{mark}</td>" if rows else '<td class="none">–</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     heads = ["steps executed"]
     heads += [f"{coloured(policy)}<br>{escape(split_name(split).lower())}" for split, policy in columns]
-    return _table(heads, lines, kind="compact")
+    return table(heads, lines, kind="compact")
 
 
 def _execution_key(policy: str, execute: Mapping[str, Any]) -> tuple[float, str] | None:
@@ -201,7 +201,7 @@ def _heads(run: RunFiles) -> list[str]:
 
 
 def _cells(row: Row, run: RunFiles) -> str:
-    cells = [_rate_cell(row), _interval_bar(row), *([_paper_cell(row)] if _has_paper(run) else [])]
+    cells = [rate_cell(row), interval_bar(row), *([_paper_cell(row)] if _has_paper(run) else [])]
     cells += [str(row[outcome]) for outcome in OUTCOMES]
     if _has_errors(run):
         cells.append(f'<span class="error">{row["errors"]}</span>' if row["errors"] else "0")
@@ -216,7 +216,7 @@ def _has_errors(run: RunFiles) -> bool:
     return any(row["errors"] for row in run.summary["rows"])
 
 
-def _rate_cell(row: Row) -> str:
+def rate_cell(row: Row) -> str:
     if row["rate"] is None:
         return f'<span class="none">{rate_text(row)}</span>'
     rest = f"({row['placed']}/{row['trials']}, {interval_text(row['ci_low'], row['ci_high'])})"
@@ -229,7 +229,7 @@ def _paper_cell(row: Row) -> str:
     return escape(percent(row["paper"]))
 
 
-def _interval_bar(row: Row) -> str:
+def interval_bar(row: Row) -> str:
     """The rate as a dot on a scale from 0 to 100%, its interval as a bar, the paper's rate as a diamond."""
     width, height, middle = 150, 16, 8
     x = [4 + (width - 8) * (row[key] or 0.0) for key in ("ci_low", "ci_high", "rate", "paper")]
@@ -247,7 +247,8 @@ def _interval_bar(row: Row) -> str:
     return f'<svg class="bar" width="{width}" height="{height}" aria-hidden="true">{"".join(shapes)}</svg>'
 
 
-def _table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full") -> str:
+def table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full") -> str:
+    """An HTML table of heads and rows (`<tr>...</tr>`) that scrolls where the screen is narrow."""
     cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
     head, body = f"<thead><tr>{cells}</tr></thead>", f"<tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll"><table class="{kind}">{head}{body}</table></div>'

@@ -12,12 +12,14 @@ POLICY_NAMES = {
     "global_regression": "Global regression",
     "motion_tracks": "Motion Tracks",
     "diffusion": "Diffusion",
+    "soft_argmax": "Soft-argmax",
 }
 """How policies are called in text; one that is missing here goes by its own name."""
 
 SPLIT_NAMES = {
     "train": "In distribution",
     "test": "Out of distribution",
+    "beyond": "Beyond the paper's cap",
     "validation": "Validation (used for choosing)",
 }
 """How splits are called in text; a named subset goes by its own name."""
@@ -96,6 +98,8 @@ def policy_name(policy: str) -> str:
 
 
 def _variant_name(variant: str) -> str:
+    if match := re.fullmatch(r"n(\d+)", variant):
+        return f"N = {match[1]}"
     way = execution_of(variant)
     if isinstance(way, int):
         return f"{way} step{'' if way == 1 else 's'} executed"

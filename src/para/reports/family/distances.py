@@ -1,0 +1,73 @@
+"""Success against how far the object lies from the training positions, with a logistic fit and its band."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from para.evaluation.results import EpisodeRecord
+from para.reports.family.curves import Point, draw_band, draw_points, finish, fitted
+from para.reports.family.files import name_of, scored, title_of
+from para.reports.family.marks import plot
+from para.reports.figures import PAGE_WIDTH, distance_bins, in_bins, new_figure
+from para.reports.pictures import Pictures
+from para.reports.run_files import RunFiles
+from para.reports.style import FAINT, RC, line_styles, to_svg
+
+
+def distances_of(run: RunFiles, pictures: Pictures) -> str:
+    """The plot of one experiment; empty where its objects do not lie at different distances."""
+    return plot(
+        pictures, f"distance_{name_of(run)}", distance_figure(run),
+        f"{escape(title_of(run))}: placed, against how far the object lies from the region of the demonstrated "
+        "positions (0 cm: within it). Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: "
+        "logistic fits to single episodes with 95% bands, episodes of one scene counted as a cluster.",
+        "Success against distance from the training region", axis=run.axis,
+    )  # fmt: skip
+
+
+def known(run: RunFiles, policy: str) -> list[EpisodeRecord]:
+    """A policy's episodes whose distance is known."""
+    return [r for r in scored(run, policy) if r.boundary_distance_m is not None]
+
+
+def distance_cm(record: EpisodeRecord) -> float:
+    """Distance of the object from the training region, centimetres."""
+    return 100 * record.boundary_distance_m
+
+
+def distance_figure(run: RunFiles) -> str | None:
+    """One axis with every headline policy; None where all distances are 0 or unknown."""
+    import matplotlib
+
+    records = {policy: known(run, policy) for policy in run.headline}
+    records = {policy: of_policy for policy, of_policy in records.items() if of_policy}
+    if not records:
+        return None
+    edges = distance_bins(np.array([r.boundary_distance_m for r in next(iter(records.values()))]))
+    if len(edges) < 2:
+        return None
+    styles = line_styles(list(records))
+    with matplotlib.rc_context(RC):
+        figure, axes = new_figure(PAGE_WIDTH, 3.4)
+        axis = axes[0, 0]
+        for place, (policy, style) in enumerate(styles.items()):
+            draw_band(axis, fitted(records[policy], distance_cm), policy, style["color"])
+            aside = (place - (len(styles) - 1) / 2) * 0.008 * 100 * edges[-1]
+            points = binned(records[policy], edges)
+            draw_points(axis, points, policy, style, aside=aside, unit=" cm", line=False)
+        axis.axvline(0, color=FAINT, lw=1, zorder=0)
+        finish(axis, "distance of the object from the training region (cm)")
+        return to_svg(figure)
+
+
+def binned(records: list[EpisodeRecord], edges: np.ndarray) -> list[Point]:
+    """Episodes within the training region, and in each bin beyond it, at their mean distance in centimetres."""
+    distance = np.array([r.boundary_distance_m for r in records])
+    placed = np.array([r.outcome == "placed" for r in records])
+    return [
+        Point(float(100 * distance[inside].mean()), int(placed[inside].sum()), int(inside.sum()))
+        for inside in in_bins(distance, edges)
+        if inside.any()
+    ]

@@ -1,0 +1,107 @@
+"""How each run of the family was made, which statistic is which, and how many episodes a difference takes."""
+
+from __future__ import annotations
+
+from html import escape
+
+from para.evaluation.power import power_table
+from para.reports.family.files import Family, name_of, title_of
+from para.reports.family.marks import filter_attributes
+from para.reports.pictures import Pictures
+from para.reports.run_files import RunFiles
+from para.reports.tables import table
+from para.reports.wording import duration, percent
+
+METHODS = (
+    ("Rate", "Wilson score interval, 95%", "Wilson, Journal of the American Statistical Association 22 (1927) 209"),
+    (
+        "Difference on the same scenes",
+        "method 10 interval for paired proportions",
+        "Newcombe, Statistics in Medicine 17 (1998) 2635",
+    ),
+    (
+        "Test of a difference",
+        "exact McNemar test, two-sided, on the pairs in which one policy placed and the other did not",
+        "McNemar, Psychometrika 12 (1947) 153",
+    ),
+    ("Many comparisons", "step-down adjustment", "Holm, Scandinavian Journal of Statistics 6 (1979) 65"),
+    (
+        "Success against tilt or distance",
+        "logistic regression, profile likelihood; Firth’s penalty where one value divides success from failure; "
+        "variances enlarged by the design effect of scenes",
+        "Firth, Biometrika 80 (1993) 27; Rao and Scott, Annals of Statistics 12 (1984) 46",
+    ),
+    (
+        "Episodes needed",
+        "two proportions, pooled variance; on the same scenes, McNemar’s test",
+        "Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, eq. 4.14; Connor, Biometrics 43 (1987) "
+        "207",
+    ),
+)
+"""What is said, how it is computed, and after whom."""
+
+
+def methods(family: Family, pictures: Pictures) -> str:
+    """What was compared how, each statistic with its source, and the table of episodes needed."""
+    lines = "".join(f"<tr><th scope='row'>{a}</th><td>{b}</td><td class='why'>{c}</td></tr>" for a, b, c in METHODS)
+    rules = (
+        "<p>All policies of an experiment are trained on the same demonstrations and tried in the same scenes, so they "
+        "are compared pair by pair. Each training seed counts with its last checkpoint, never the best of several. "
+        "Scenes of the tables were never used for choosing anything; validation scenes were. An episode that raised an "
+        "error is counted apart, not as a miss.</p>"
+    )
+    statistics = table(["statistic", "method", "source"], [lines])
+    return f"{rules}{statistics}<h3>How many episodes a difference takes</h3>{power()}"
+
+
+def power() -> str:
+    """Episodes per policy to find a difference, two-sided 5%, 80% power."""
+    rows = power_table()
+    lines = [
+        f"<tr><th scope='row'>{percent(row['p1'])} against {percent(row['p2'])}</th><td>{row['per_arm']:,}</td>"
+        f"<td>{row['pairs']:,}</td><td>{row['pairs_correlated']:,}</td></tr>"
+        for row in rows
+    ]
+    hardest = rows[-1]
+    heads = [
+        "true rates", "episodes per policy, different scenes", "pairs, same scenes, outcomes uncorrelated",
+        f"pairs, same scenes, correlation {hardest['correlation']:g}",
+    ]  # fmt: skip
+    return (
+        f"<p>To tell {percent(hardest['p1'])} from {percent(hardest['p2'])} takes {hardest['per_arm']:,} episodes of "
+        "each policy (two-sided test at 5%, found in 80% of such experiments). Read differences of the tables above "
+        f"with this in mind.</p>{table(heads, lines, kind='compact')}"
+    )
+
+
+def how_made(family: Family, pictures: Pictures) -> str:
+    """The command, versions, scale, seeds and times of every run."""
+    return (
+        "<p>Records, one line per episode, lie beside each other in the folder of this page; every number here is "
+        "computed from them. To run an experiment again:</p>" + "".join(map(_run_made, family.runs))
+    )
+
+
+def _run_made(run: RunFiles) -> str:
+    config = run.config
+    seeds = sorted({seed for row in run.summary["rows"] for seed in row["train_seeds"]})
+    seconds = {**(config.get("seconds") or {}), **(run.summary.get("seconds") or {})}
+    facts = [
+        ("Scale", run.scale),
+        ("Seeds", f"{len(seeds)} training seeds ({', '.join(map(str, seeds))})"),
+        ("Time", ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())),
+        ("Versions", ", ".join(f"{name} {value}" for name, value in (config.get("versions") or {}).items())),
+        ("Records", f"{len(run.records)} episodes in {run.folder.name}/results.jsonl"),
+    ]
+    items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts if value)
+    question = f"<p>{escape(str(config['question']))}</p>" if config.get("question") else ""
+    command = f"<pre>{escape(str(config['command']))}</pre>" if config.get("command") else ""
+    why = "".join(
+        f"<li><code>{escape(policy)}</code>: {escape(str(said))}</li>"
+        for policy, said in (config.get("recipes") or {}).items()
+    )
+    policies = f"<ul class='plain'>{why}</ul>" if why else ""
+    return (
+        f"<details{filter_attributes(axis=run.axis)}><summary>{escape(title_of(run))} "
+        f"(<code>{escape(name_of(run))}</code>)</summary>{question}{command}<dl>{items}</dl>{policies}</details>"
+    )

@@ -1,0 +1,49 @@
+"""Marks of a plot that the page's filters can hide, and that say their numbers when pointed at.
+
+A filter knows an element by its attributes `data-axis`, `data-policy` and `data-outcome`. matplotlib writes one
+attribute of our choice, the id of a group: `mark` packs all of them into it, and `filterable` unpacks them again.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+from para.reports.pictures import Pictures
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+PACKED = re.compile(r'<g id="mark\|([^|"]*)\|([^|"]*)\|([^"]*)">')
+LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+")
+
+
+def mark(artist: Artist, *, policy: str = "", outcome: str = "", title: str = "") -> None:
+    """Let filters find a drawn thing by policy and outcome, and a reader its `title` when pointing at it."""
+    artist.set_gid(f"mark|{policy}|{outcome}|{title}")
+
+
+def filterable(svg: str) -> str:
+    """The SVG with the marks of `mark` as attributes, and numbers no longer than a screen can show."""
+
+    def unpacked(match: re.Match) -> str:
+        policy, outcome, title = match.groups()
+        attributes = [f' data-{k}="{v}"' for k, v in (("policy", policy), ("outcome", outcome)) if v]
+        return f"<g{''.join(attributes)}>{f'<title>{title}</title>' if title else ''}"
+
+    return LONG_NUMBER.sub(r"\1", PACKED.sub(unpacked, svg))
+
+
+def plot(
+    pictures: Pictures, name: str, svg: str | None, caption: str, description: str, *, axis: str = "", policy: str = ""
+) -> str:
+    """A plot with its caption (HTML) as a `<figure>` that filters know; empty where there is no plot."""
+    html = pictures.figure(name, None if svg is None else filterable(svg), caption, description)
+    return html.replace("<figure>", f"<figure{filter_attributes(axis=axis, policy=policy)}>", 1)
+
+
+def filter_attributes(*, axis: str = "", policy: str = "", outcome: str = "") -> str:
+    """By what a filter knows an element, as attributes of its tag."""
+    named = {"axis": axis, "policy": policy, "outcome": outcome}
+    return "".join(f' data-{name}="{escape(value)}"' for name, value in named.items() if value)

@@ -1,0 +1,114 @@
+"""One episode as a small drawing from its record: the end effector's way from above, its height, and the gripper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from para.evaluation.results import EpisodeRecord
+from para.reports.family.marks import filter_attributes
+from para.reports.style import GREY, INK, OUTCOME_COLOURS, PALE, policy_colour
+from para.reports.wording import policy_name, split_name
+
+WIDTH, TABLE_HEIGHT, STRIP_HEIGHT, GAP = 230.0, 148.0, 34.0, 6.0
+"""Of the drawing in pixels: the table from above, and below it the height over time."""
+
+X_RANGE, Y_RANGE = (-0.31, 0.31), (-0.48, 0.48)
+"""What is drawn of the table, metres; the same in every drawing, so that they can be compared."""
+
+TOP_M = 0.30
+"""Height at the upper edge of the strip, metres."""
+
+BOWL_M, PLATE_M = 0.035, 0.055
+"""Radii of the circles that stand for object and goal, metres."""
+
+
+def trace(record: EpisodeRecord) -> str:
+    """The drawing with a caption that says which scene it is, as a `<figure>`; empty where the record has no path."""
+    if not record.ee_path:
+        return ""
+    split = split_name(record.split).lower()
+    said = escape(f"{record.experiment}, {split}, scene {record.scene_index}, seed {record.train_seed}")
+    shown = filter_attributes(policy=record.policy, outcome=record.outcome or "error")
+    return (
+        f'<figure{shown}><svg viewBox="0 0 {WIDTH:g} {TABLE_HEIGHT + GAP + STRIP_HEIGHT:g}" role="img" '
+        f'aria-label="Path of {escape(policy_name(record.policy))}, {said}"><title>{escape(scene_text(record))}</title>'
+        f"{_from_above(record)}{_height_strip(record)}</svg><figcaption>{said}</figcaption></figure>"
+    )
+
+
+def scene_text(record: EpisodeRecord) -> str:
+    """What is needed to set up the scene again, in words."""
+    scene = record.scene
+    x, y = scene["object_xy"]
+    parts = [f"object at ({x:g}, {y:g}) m", f"view theta {scene['view_theta_deg']:g}°, phi {scene['view_phi_deg']:g}°"]
+    parts += [f"{len(scene['distractors'])} distractors"] if scene["distractors"] else []
+    parts += [f"appearance {scene['appearance']}"] if scene["appearance"] != "default" else []
+    return f"{', '.join(parts)}, scene seed {scene['seed']}; {record.outcome or 'error'} after {record.steps} steps"
+
+
+def _pixel(xy: Sequence[float]) -> tuple[float, float]:
+    """Where a position of the table is drawn, as the camera sees it: y to the right, x (away from the robot) down."""
+    (x_low, x_high), (y_low, y_high) = X_RANGE, Y_RANGE
+    return WIDTH * (xy[1] - y_low) / (y_high - y_low), TABLE_HEIGHT * (xy[0] - x_low) / (x_high - x_low)
+
+
+def _from_above(record: EpisodeRecord) -> str:
+    scale = WIDTH / (Y_RANGE[1] - Y_RANGE[0])
+    colour = policy_colour(record.policy)
+    path = [_pixel(point) for point in record.ee_path]
+    shapes = [f'<rect width="{WIDTH:g}" height="{TABLE_HEIGHT:g}" rx="3" fill="{PALE}"/>']
+    if record.goal_xy is not None:
+        u, v = _pixel(record.goal_xy)
+        shapes.append(_circle(u, v, PLATE_M * scale, f'fill="white" stroke="{GREY}" stroke-dasharray="3 2"'))
+    u, v = _pixel(record.scene["object_xy"])
+    shapes.append(_circle(u, v, BOWL_M * scale, f'fill="#cfd5dd" stroke="{INK}"'))
+    shapes.append(f'<path d="{_line(path)}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/>')
+    u, v = path[0]
+    shapes.append(f'<path d="M{u - 4:.1f} {v:.1f}h8m-4 -4v8" stroke="{INK}" stroke-width="1.4"/>')
+    shapes += [_gripper(*_pixel(event[2:4]), closes=event[1] < 0.5) for event in record.gripper_events or ()]
+    u, v = path[-1]
+    shapes.append(_circle(u, v, 3.2, f'fill="{OUTCOME_COLOURS[record.outcome or "error"]}" stroke="white"'))
+    return "".join(shapes)
+
+
+def _height_strip(record: EpisodeRecord) -> str:
+    """Height against time; the gripper's marks stand at their own moments."""
+    top, bottom = TABLE_HEIGHT + GAP, TABLE_HEIGHT + GAP + STRIP_HEIGHT
+    heights = np.clip([point[2] for point in record.ee_path], 0, TOP_M) / TOP_M
+    u = np.linspace(4, WIDTH - 4, len(heights))
+    path = list(zip(u, bottom - heights * STRIP_HEIGHT))
+    marks = []
+    for index, event in zip(_moments(record), record.gripper_events or ()):
+        v = bottom - min(max(event[4], 0.0), TOP_M) / TOP_M * STRIP_HEIGHT
+        marks.append(_gripper(u[index], v, closes=event[1] < 0.5))
+    line = f'<path d="{_line(path)}" fill="none" stroke="{policy_colour(record.policy)}" stroke-width="1.2"/>'
+    floor = f'<path d="M0 {bottom:g}H{WIDTH:g}" stroke="{GREY}" stroke-width="0.8"/>'
+    label = f'<text x="2" y="{top + 8:g}" font-size="8" fill="{GREY}">height over time</text>'
+    return f"{floor}{line}{''.join(marks)}{label}"
+
+
+def _moments(record: EpisodeRecord) -> list[int]:
+    """Which point of the path each event of the gripper is nearest to, in order: the path is thinned, so that a step's
+    number does not tell."""
+    path, indices = np.array(record.ee_path), [0]
+    for event in record.gripper_events or ():
+        rest = np.linalg.norm(path[indices[-1] :] - np.array(event[2:5]), axis=-1)
+        indices.append(indices[-1] + int(rest.argmin()))
+    return indices[1:]
+
+
+def _line(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{u:.1f} {v:.1f}" for u, v in points)
+
+
+def _circle(u: float, v: float, radius: float, style: str) -> str:
+    return f'<circle cx="{u:.1f}" cy="{v:.1f}" r="{radius:.1f}" {style}/>'
+
+
+def _gripper(u: float, v: float, *, closes: bool) -> str:
+    """A filled triangle pointing down where the gripper closes, a hollow one pointing up where it opens."""
+    way, fill = ("l-4.5 -7.5h9z", INK) if closes else ("l-4.5 7.5h9z", "white")
+    return f'<path d="M{u:.1f} {v:.1f}{way}" fill="{fill}" stroke="{INK}" stroke-width="1.1"/>'
