@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from para.geometry import Camera
 from para.interfaces import ActionChunk, Observation, Scene, World
 from para.rollout import RolloutConfig, rollout
 from tests.conftest import oblique_camera
@@ -232,3 +233,84 @@ def test_a_predicted_rotation_reaches_the_world_and_is_never_averaged():
     assert len(world.executed) == 2
     with pytest.raises(ValueError, match="not rotations"):
         run(RolloutConfig(execute_steps=1, ensemble_decay=0.1), RotatingPolicy(), Turning())
+
+
+class CameraPolicy(FakePolicy):
+    """Remembers which cameras it was told."""
+
+    def __init__(self):
+        super().__init__()
+        self.told: list[Camera] = []
+
+    def act(self, obs: Observation) -> ActionChunk:
+        self.told.append(obs.camera)
+        return super().act(obs)
+
+
+WRONG = {"camera_rotation_error_deg": 2.0, "camera_translation_error_mm": 30.0, "camera_focal_error_percent": 5.0}
+
+
+def told(scene: Scene = SCENE, **errors) -> list[Camera]:
+    """The cameras that a policy is told in an episode of five looks."""
+    policy = CameraPolicy()
+    config = RolloutConfig(execute_steps=1, max_control_steps=5 * STEPS_PER_EXECUTE, **errors)
+    rollout(policy, FakeWorld(), scene, config)
+    assert len(policy.told) == 5
+    return policy.told
+
+
+def equal(a: Camera, b: Camera) -> bool:
+    return torch.equal(a.K, b.K) and torch.equal(a.T_world_cam, b.T_world_cam)
+
+
+def test_a_policy_is_told_the_true_camera_unless_an_error_is_asked_for():
+    assert all(equal(camera, oblique_camera(batch=1)) for camera in told())
+
+
+def test_a_wrong_camera_is_off_by_the_sizes_asked_and_stays_the_same_throughout_an_episode():
+    cameras, true = told(**WRONG), oblique_camera(batch=1)
+    assert all(equal(camera, cameras[0]) for camera in cameras)
+    wrong = cameras[0]
+    R = true.T_world_cam[0, :3, :3].double().mT @ wrong.T_world_cam[0, :3, :3].double()
+    degrees = torch.rad2deg(torch.acos(((R.trace() - 1) / 2).clamp(-1, 1)))
+    assert float(degrees) == pytest.approx(2.0, abs=0.01)
+    assert float((wrong.T_world_cam - true.T_world_cam)[0, :3, 3].norm()) == pytest.approx(0.030, abs=1e-6)
+    assert abs(float(wrong.K[0, 0, 0] / true.K[0, 0, 0]) - 1) == pytest.approx(0.05, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_error_alone_makes_the_camera_wrong(name):
+    assert not equal(told(**{name: WRONG[name]})[0], oblique_camera(batch=1))
+
+
+def test_the_error_belongs_to_the_scene_and_not_to_the_policy_or_the_execution():
+    first = told(**WRONG)[0]
+    config = RolloutConfig(execute_steps=0, gripper_gate_m=0.01, max_control_steps=20, **WRONG)
+    other = CameraPolicy()
+    other.position = other.position + 1.0
+    rollout(other, FakeWorld(), SCENE, config)
+    assert equal(other.told[0], first)
+    assert not equal(told(SCENE.with_(seed=SCENE.seed + 1), **WRONG)[0], first)
+    assert not equal(told(SCENE.with_(object_xy=(0.0, 0.001)), **WRONG)[0], first)
+
+
+def test_a_larger_error_points_the_same_way():
+    shift = [
+        told(camera_translation_error_mm=size)[0].T_world_cam[0, :3, 3] - oblique_camera().T_world_cam[:3, 3]
+        for size in (10.0, 40.0)
+    ]
+    torch.testing.assert_close(shift[1], 4 * shift[0], rtol=0, atol=1e-6)
+
+
+def test_a_wrong_camera_reaches_the_policy_alone_and_the_episode_keeps_the_true_one():
+    config = RolloutConfig(execute_steps=1, max_control_steps=5 * STEPS_PER_EXECUTE)
+    (true, _, _), (episode, _, world) = run(config), run(replace(config, **WRONG))
+    assert equal(episode.camera, true.camera)
+    np.testing.assert_array_equal(episode.ee_position, true.ee_position)
+    assert world.outcome() == true.outcome
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_error_below_nothing_is_refused(name):
+    with pytest.raises(ValueError, match="0 or more"):
+        RolloutConfig(**{name: -1.0})

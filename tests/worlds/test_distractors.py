@@ -24,6 +24,17 @@ def test_distractors_stand_clear_of_the_task_and_of_each_other(seed):
             assert name == other or np.hypot(x - x2, y - y2) > DISTRACTORS[name].radius + DISTRACTORS[other].radius
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_there_is_room_for_all_of_them_around_the_default_position_and_around_a_long_way(seed):
+    default = np.array(scenes.TABLETOP.default_xy)
+    pairs = scenes.sample_object_and_goal_xy(scenes.TABLETOP, None, 1, generator=np.random.default_rng(seed))
+    for bowl, goal in ((default, np.array(scenes.TABLETOP.goal_of(Scene(tuple(default))))), (pairs[0][0], pairs[1][0])):
+        poses = place(SMALL + FURNITURE, bowl, goal, generator=np.random.default_rng(seed))
+        for name, (x, y, _) in poses.items():
+            for end in (bowl, goal):
+                assert np.hypot(x - end[0], y - end[1]) > DISTRACTORS[name].radius + CLEARANCE - 1e-3
+
+
 def test_the_seed_places_them_and_nothing_else_does():
     bowl, goal = np.array([0.0, -0.08]), np.array([0.0, 0.08])
     a, b, c = (place(SMALL, bowl, goal, generator=np.random.default_rng(seed)) for seed in (1, 1, 2))

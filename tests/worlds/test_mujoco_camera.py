@@ -10,6 +10,8 @@ from para.worlds.mujoco_camera import intrinsics_from_fovy, set_camera_pose, til
 
 EYE, TARGET = np.array([0.9, 0.1, 1.0]), np.array([0.0, -0.05, 0.1])
 MIDDLE = Scene(object_xy=(0.0, -0.08))
+CAP_AND_BEYOND = [*scenes.viewpoint_cap().tolist(), *([theta, phi] for theta in (32, 40) for phi in range(0, 360, 45))]
+"""The paper's views, to 25 degrees, and those beyond on which policies are tried too."""
 
 
 def rendered_at(world, p_world: np.ndarray, radius: float = 0.012) -> np.ndarray | None:
@@ -27,7 +29,7 @@ def projected(world, p_world: np.ndarray) -> np.ndarray:
     return project(torch.from_numpy(p_world), camera)[0].numpy()
 
 
-@pytest.mark.parametrize("theta, phi", scenes.viewpoint_cap().round(4).tolist())
+@pytest.mark.parametrize("theta, phi", np.round(CAP_AND_BEYOND, 4).tolist())
 def test_a_marker_renders_at_its_projection_from_every_viewpoint_and_near_the_corners(world, theta, phi):
     camera = world.reset(MIDDLE.with_(view_theta_deg=theta, view_phi_deg=phi)).camera[0].to(dtype=torch.float64)
     H, W = camera.image_size
@@ -35,7 +37,7 @@ def test_a_marker_renders_at_its_projection_from_every_viewpoint_and_near_the_co
     origin, direction = pixel_rays(corners, camera)
     for p_world in (origin + 0.6 * direction).numpy():  # nearer to the camera than anything that could hide it
         error = np.linalg.norm(rendered_at(world, p_world) - projected(world, p_world))
-        assert error < 0.25  # half a pixel lost in K would show
+        assert error < 0.2  # half a pixel lost in K would show
 
 
 def test_markers_on_the_table_render_where_they_project_right_being_plus_y_and_up_being_far_from_the_camera(world):

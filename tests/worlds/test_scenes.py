@@ -57,6 +57,61 @@ def test_the_plate_follows_the_bowl_unless_it_is_placed():
     assert scenes.TABLETOP.goal_of(Scene((0.0, 0.0), goal_xy=(0.1, 0.2))) == (0.1, 0.2)
 
 
+def test_the_default_position_lies_in_the_middle_and_so_does_the_pair_of_bowl_and_plate():
+    xy = np.array(scenes.TABLETOP.default_xy)
+    np.testing.assert_allclose(xy, scenes.TABLETOP.grid_positions().mean(axis=(0, 1)))
+    assert np.mean([xy[1], scenes.TABLETOP.goal_of(Scene(tuple(xy)))[1]]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("half", [None, *scenes.HALVES])
+def test_independent_pairs_fill_their_region_and_are_never_too_near(half):
+    low, high = scenes.TABLETOP.independent_region(half)
+    pairs = scenes.sample_object_and_goal_xy(scenes.TABLETOP, half, 600, generator=np.random.default_rng(2))
+    for xy in pairs:
+        assert xy.shape == (600, 2) and (xy >= low).all() and (xy <= high).all()
+        extent = np.subtract(high, low)
+        assert (xy.min(axis=0) < low + 0.03 * extent).all() and (xy.max(axis=0) > high - 0.03 * extent).all()
+    distance = np.linalg.norm(pairs[1] - pairs[0], axis=-1)
+    assert distance.min() >= scenes.TABLETOP.min_goal_distance
+
+
+def test_object_and_goal_of_independent_pairs_do_not_follow_each_other():
+    bowl, plate = scenes.sample_object_and_goal_xy(scenes.TABLETOP, None, 2000, generator=np.random.default_rng(3))
+    offset = plate - bowl
+    assert np.abs(offset.mean(axis=0)).max() < 0.02, "the plate lies on every side of the bowl"
+    for axis in (0, 1):
+        # not quite 0: they are kept apart, which drives them to opposite ends
+        assert abs(np.corrcoef(bowl[:, axis], plate[:, axis])[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("a, b, axis", [("left", "right", 1), ("near", "far", 0)])
+def test_independent_halves_share_no_place_and_together_span_all_places_of_bowl_and_plate(a, b, axis):
+    (low_a, high_a), (low_b, high_b) = (scenes.TABLETOP.independent_region(half) for half in (a, b))
+    low, high = scenes.TABLETOP.independent_region()
+    assert high_a[axis] < low_b[axis] and low_a == low and high_b == high
+    assert high_a[1 - axis] == high[1 - axis] and low_b[1 - axis] == low[1 - axis]
+    np.testing.assert_allclose(low, np.minimum(scenes.TABLETOP.low, np.add(scenes.TABLETOP.low, [0, 0.16])))
+    np.testing.assert_allclose(high, np.add(scenes.TABLETOP.high, [0, 0.16]))
+    assert high_a[axis] - low_a[axis] == pytest.approx(high_b[axis] - low_b[axis])
+
+
+def test_independent_pairs_follow_the_generator_and_more_of_them_begin_alike():
+    def sample(n: int, seed: int = 4) -> np.ndarray:
+        pairs = scenes.sample_object_and_goal_xy(scenes.TABLETOP, "left", n, generator=np.random.default_rng(seed))
+        return np.concatenate(pairs, axis=-1)
+
+    np.testing.assert_array_equal(sample(50)[:20], sample(20))
+    assert not np.array_equal(sample(20), sample(20, seed=5))
+    assert sample(0).shape == (0, 4)
+
+
+def test_a_region_without_room_for_two_is_an_error_and_so_is_an_unknown_half():
+    narrow = scenes.Workspace(low=(0.0, 0.0), high=(0.1, 0.1), goal_offset=(0.0, 0.05), min_goal_distance=0.3)
+    for half, message in ((None, "no room"), ("left", "no room"), ("top", "left, right, near, far")):
+        with pytest.raises(ValueError, match=message):
+            scenes.sample_object_and_goal_xy(narrow, half, 1, generator=np.random.default_rng(0))
+
+
 def test_unknown_half_and_empty_regions_are_errors():
     with pytest.raises(ValueError, match="left, right, near, far"):
         scenes.TABLETOP.grid_half("top")

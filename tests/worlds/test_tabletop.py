@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from para.geometry import project
+from para.geometry import Camera, project
 from para.geometry.pixels import in_image
-from para.interfaces import Scene, World
-from para.worlds import WORLDS, arm, make_world, parse_options, scenes, tabletop, tabletop_model
+from para.interfaces import OUTCOMES, Scene, World
+from para.worlds import WORLDS, arm, make_world, mujoco_camera, parse_options, scenes, tabletop, tabletop_model
 from para.worlds.appearance import LOOKS
 from para.worlds.distractors import DISTRACTORS
 from para.worlds.tabletop_expert import GRASP_OFFSET, HOVER_HEIGHT
@@ -60,20 +60,62 @@ def test_the_end_effector_starts_where_the_scene_says_with_the_tool_down(world, 
     np.testing.assert_allclose(R_world_ee, np.diag([-1.0, 1.0, -1.0]), atol=1e-6)
 
 
+ANGLES = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+RING = np.stack([np.cos(ANGLES), np.sin(ANGLES), 0 * ANGLES], axis=-1)
+
+
+def parts_of_the_task(bowl_xy, plate_xy) -> tuple[np.ndarray, np.ndarray]:
+    """Where the hand goes, and points of bowl, plate and hand. (4, 3) and (n, 3) metres."""
+    bowl, plate = np.append(bowl_xy, 0.0), np.append(plate_xy, 0.0)
+    hands = [p + [*GRASP_OFFSET[:2], z] for p in (bowl, plate) for z in (GRASP_OFFSET[2], HOVER_HEIGHT + 0.02)]
+    return np.array(hands), np.vstack([bowl + 0.06 * RING, plate + 0.088 * RING, hands])
+
+
 def test_every_grid_position_is_in_reach_and_in_view_with_the_path_of_the_task(world):
     camera = world.reset(MIDDLE).camera[0].to(dtype=torch.float64)
-    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    ring = np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=-1)
     for xy in scenes.TABLETOP.grid_positions().reshape(-1, 2):
-        bowl, plate = np.append(xy, 0.0), np.append(scenes.TABLETOP.goal_of(Scene(tuple(xy))), 0.0)
-        hands = [p + [*GRASP_OFFSET[:2], z] for p in (bowl, plate) for z in (GRASP_OFFSET[2], HOVER_HEIGHT + 0.02)]
+        hands, seen = parts_of_the_task(xy, scenes.TABLETOP.goal_of(Scene(tuple(xy))))
         for p_world in hands:
             np.testing.assert_allclose(arm.clamp_to_reach(p_world), p_world, atol=1e-12)
-        seen = np.vstack([bowl + 0.06 * ring, plate + 0.088 * ring, hands])
         assert (np.abs(seen[:, 1]) < tabletop_model.TABLE_HIGH[1]).all()
         assert (seen[:, 0] < tabletop_model.TABLE_HIGH[0]).all() and (seen[:, 0] > tabletop_model.TABLE_LOW[0]).all()
         uv, depth = project(torch.from_numpy(seen), camera)
         assert in_image(uv, camera.image_size, depth).all()
+
+
+def test_independent_bowls_and_plates_are_in_reach_and_in_view_with_the_path_of_the_task(world):
+    camera = world.reset(MIDDLE).camera[0].to(dtype=torch.float64)
+    pairs = scenes.sample_object_and_goal_xy(scenes.TABLETOP, None, 300, generator=np.random.default_rng(0))
+    for bowl_xy, plate_xy in zip(*pairs):
+        hands, seen = parts_of_the_task(bowl_xy, plate_xy)
+        for p_world in hands:
+            np.testing.assert_allclose(arm.clamp_to_reach(p_world), p_world, atol=1e-12)
+        uv, depth = project(torch.from_numpy(seen), camera)
+        assert in_image(uv, camera.image_size, depth).all()
+        world._check(Scene(tuple(bowl_xy), goal_xy=tuple(plate_xy)))
+
+
+@pytest.mark.parametrize("theta", [0, 25, 32, 40])
+@pytest.mark.parametrize("phi", range(0, 360, 45))
+def test_views_to_40_degrees_hold_the_whole_workspace(theta, phi):
+    T = mujoco_camera.tilted_pose(
+        tabletop_model.default_eye(), np.array(tabletop_model.CAMERA_TARGET), theta, phi
+    )  # the square picture of policies: narrower than this room's
+    K = mujoco_camera.intrinsics_from_fovy(tabletop_model.CAMERA_FOVY_DEG, (128, 128))
+    camera = Camera(torch.from_numpy(K), torch.from_numpy(T), (128, 128))
+    for xy in scenes.TABLETOP.grid_positions()[::5, ::5].reshape(-1, 2):
+        _, seen = parts_of_the_task(xy, scenes.TABLETOP.goal_of(Scene(tuple(xy))))
+        uv, depth = project(torch.from_numpy(seen), camera)
+        # at 32 degrees, 45 the rim of the plate of one corner reaches 0.8 px beyond the border
+        assert ((uv > -1.5) & (uv < 128.5)).all() and (depth > 0).all()
+
+
+@pytest.mark.parametrize("theta, phi", [(25, 0), (32, 180), (40, 0), (40, 90), (40, 180), (40, 225), (40, 270)])
+def test_no_view_shows_a_hole_in_the_room(theta, phi):
+    wide = make_world("tabletop", (48, 80))
+    image = wide.reset(MIDDLE.with_(view_theta_deg=theta, view_phi_deg=phi)).image[0]
+    wide.close()
+    assert image[:, :16].amax(dim=0).min() > 20  # beyond walls and floor there would be black
 
 
 @pytest.mark.parametrize("target", [(np.nan, 0, 0.1), (0, np.inf, 0.1), (0, 0), (0, 0, 0, 0), ()])
@@ -194,6 +236,12 @@ def test_nice_pictures_show_the_same_scene_with_shadows():
     a, b = fast.reset(MIDDLE).image.float(), nice.reset(MIDDLE).image.float()
     assert 0.5 < (a - b).abs().mean() < 30
     fast.close(), nice.close()
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_world_says_in_words_what_its_outcomes_mean(name):
+    words = WORLDS[name].describe_stages().lower()
+    assert all(outcome in words for outcome in OUTCOMES)
 
 
 def test_unknown_worlds_and_options_are_errors_with_a_suggestion():

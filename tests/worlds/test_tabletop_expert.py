@@ -185,6 +185,27 @@ def test_the_expert_starts_anywhere_in_every_appearance_with_bowl_and_plate_apar
     assert placed >= 31
 
 
+def placed_independently(world, half: str | None, n: int) -> int:
+    """In how many of n scenes the expert places the bowl, bowl and plate lying each on its own."""
+    pairs = scenes.sample_object_and_goal_xy(scenes.TABLETOP, half, n, generator=np.random.default_rng(5))
+    placed = 0
+    for bowl_xy, plate_xy in zip(*pairs):
+        world.reset(Scene(tuple(bowl_xy), goal_xy=tuple(plate_xy)))
+        assert len(run_expert(world)) <= 50
+        placed += world.outcome() == "placed"
+    return placed
+
+
+def test_the_expert_places_the_bowl_wherever_the_plate_is(small):
+    assert placed_independently(small, None, 10) == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", scenes.HALVES)
+def test_the_expert_places_the_bowl_in_60_of_60_independent_scenes_of_a_half(small, half):
+    assert placed_independently(small, half, 60) == 60
+
+
 @pytest.mark.slow
 def test_random_actions_neither_break_the_physics_nor_leave_the_safe_box(small):
     generator = np.random.default_rng(1)

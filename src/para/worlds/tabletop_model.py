@@ -99,9 +99,15 @@ def _room() -> str:
         for x in (x0 + 0.06, x1 - 0.06)
         for y in (y0 + 0.06, y1 - 0.06)
     )
+    # Without them, views from 32 degrees on (from 21 in wide images) would look past the room, into black.
+    side_walls = "".join(
+        f'<geom class="visual" type="box" size="2.2 0.02 2" pos="0.97 {y} 1.25" material="wall"/>'
+        for y in (-3.02, 3.02)
+    )
     return f"""
     <light name="key" directional="true" pos="0 0 2" castshadow="true"/>
     <geom name="wall" class="visual" type="box" size="0.02 3 2" pos="-1.25 0 1.25" material="wall"/>
+    {side_walls}
     <geom name="floor" class="visual" type="box" size="3 3 0.02" pos="0 0 -0.77" material="floor"/>
     <geom name="table_top" class="visual" type="box" size="{hx} {hy} 0.018" pos="{cx} {cy} -0.018" material="oak"/>
     <geom name="table_edge" class="visual" type="box" size="{hx - 0.02} {hy - 0.02} 0.02" pos="{cx} {cy} -0.056"
