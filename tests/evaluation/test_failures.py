@@ -127,6 +127,14 @@ def test_the_try_that_got_furthest_is_judged():
     assert modes == ["wrong_place", "closed_too_early", "closed_but_missed"]
 
 
+def test_of_several_tries_too_high_the_first_decides_between_early_and_late():
+    high = GRASP + [0.0, 0.0, 0.06]
+    events = [(3, 0, high), (9, 1, high), (12, 0, high)]
+    path = [ABOVE] * 5 + [GRASP] * 5 + [UP] * 5
+    assert classify(record("missed", path, events)) == "closed_too_early"
+    assert classify(record("missed", path, events[2:])) == "closed_too_late"
+
+
 def test_a_gripper_that_flutters_before_the_lift_has_not_dropped_anything():
     events = [(3, 0, GRASP), (4, 1, GRASP), (5, 0, GRASP)]
     assert classify(record("grasped", [ABOVE, GRASP, OVER], events)) == "never_released"

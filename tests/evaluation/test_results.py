@@ -2,106 +2,14 @@ import json
 
 import pytest
 
-from para.evaluation.results import (
-    EpisodeRecord,
-    append_records,
-    count_pairs,
-    read_results,
-    summarise,
-)
+from para.evaluation.results import count_pairs, summarise
 from para.evaluation.statistics import newcombe_paired_interval, wilson_interval
 from para.interfaces import Scene
-
-
-def record(policy="para", split="test", train_seed=0, scene_index=0, outcome="placed", **changes) -> EpisodeRecord:
-    values = {
-        "experiment": "left_to_right",
-        "world": "tabletop",
-        "policy": policy,
-        "train_seed": train_seed,
-        "split": split,
-        "scene": Scene((0.31, -0.07)).to_dict(),
-        "scene_index": scene_index,
-        "outcome": outcome,
-        "steps": 30,
-        "seconds": 1.5,
-        "checkpoint": "0123456789ab",
-    }
-    return EpisodeRecord(**{**values, **changes})
-
-
-def outcomes(policy: str, text: str, **changes) -> list[EpisodeRecord]:
-    """One record per letter: p placed, g grasped, m missed, e error; `.` leaves a scene out."""
-    names = {"p": "placed", "g": "grasped", "m": "missed", "e": None}
-    return [
-        record(policy, scene_index=i, outcome=names[c], error="ValueError: boom" if c == "e" else None, **changes)
-        for i, c in enumerate(text)
-        if c != "."
-    ]
+from tests.evaluation.made_records import outcomes, record, seeds_that_agree
 
 
 def summary(records, **options):
     return summarise(records, experiment="left_to_right", world="tabletop", scale="tiny", **options)
-
-
-def test_records_survive_the_file(tmp_path):
-    records = [
-        record(boundary_distance_m=0.12, ee_path=[[0.3, 0.1, 0.2], [0.31, 0.1, 0.05]], video="videos/para/test_0.mp4"),
-        record(scene_index=1, outcome=None, error="ValueError: the target is not finite\nä"),
-    ]
-    path = tmp_path / "deep" / "results.jsonl"
-    append_records(path, records[:1])
-    append_records(path, records[1:])
-    assert read_results(path) == records
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert lines[0]["error"] is None and lines[1]["outcome"] is None
-    assert Scene.from_dict(lines[0]["scene"]) == Scene((0.31, -0.07))
-
-
-def test_a_kill_at_any_byte_loses_at_most_the_last_record(tmp_path):
-    records = outcomes("para", "pgm")
-    whole = tmp_path / "whole.jsonl"
-    append_records(whole, records)
-    content = whole.read_bytes()
-    start_of_last = content[:-1].rfind(b"\n") + 1
-    for cut in range(start_of_last, len(content)):
-        torn = tmp_path / "torn.jsonl"
-        torn.write_bytes(content[:cut])
-        kept = read_results(torn)
-        assert kept == records[:2] or kept == records
-        append_records(torn, [r for r in records if r not in kept])
-        assert torn.read_bytes() == content
-
-
-def test_a_malformed_line_is_refused_with_its_number(tmp_path):
-    path = tmp_path / "results.jsonl"
-    append_records(path, outcomes("para", "pgm"))
-    good = path.read_text().splitlines()
-    for bad, why in [
-        ('{"policy": "para"', "line 2"),
-        ("[1, 2]", "line 2.*JSON object"),
-        (json.dumps({**json.loads(good[1]), "colour": 1}), r"line 2.*colour"),
-        (json.dumps({k: v for k, v in json.loads(good[1]).items() if k != "error"}), r"line 2.*lacks \['error'\]"),
-        (json.dumps({**json.loads(good[1]), "outcome": "success"}), "line 2.*placed, grasped, missed"),
-        (json.dumps({**json.loads(good[1]), "outcome": None}), "line 2.*outcome or an error"),
-        (json.dumps({**json.loads(good[1]), "train_seed": "0"}), "line 2.*whole numbers"),
-        (good[0], "two records of one episode.*scene 0"),
-    ]:
-        path.write_text("\n".join([good[0], bad, good[2]]) + "\n")
-        with pytest.raises(ValueError, match=why):
-            read_results(path)
-
-
-def test_no_file_is_an_error_that_says_what_to_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run an experiment"):
-        read_results(tmp_path / "results.jsonl")
-
-
-def test_a_record_with_nan_is_refused_before_anything_is_written(tmp_path):
-    path = tmp_path / "results.jsonl"
-    with pytest.raises(ValueError):
-        append_records(path, [record(), record(scene_index=1, seconds=float("nan"))])
-    assert not path.exists()
 
 
 def test_errors_are_counted_apart_and_never_as_misses():
@@ -115,6 +23,7 @@ def test_errors_are_counted_apart_and_never_as_misses():
 def test_a_row_in_which_everything_raised_has_no_rate():
     row = summary(outcomes("act", "eee"))["rows"][0]
     assert (row["trials"], row["errors"], row["rate"], row["ci_low"], row["ci_high"]) == (0, 3, None, None, None)
+    assert (row["clusters"], row["cluster_ci_low"], row["cluster_ci_high"]) == (0, None, None)
 
 
 def test_seeds_are_pooled_and_named():
@@ -151,12 +60,71 @@ def test_the_summary_has_the_documented_fields_and_is_json():
     made = summary(records, comparisons=[("para", "act", "test")], seconds={"train": 3.0})
     assert set(made) == {"experiment", "world", "scale", "rows", "comparisons", "seconds"}
     row = "policy split train_seeds trials placed grasped missed errors rate ci_low ci_high paper paper_source"
-    assert set(made["rows"][0]) == set(row.split())
-    comparison = "a b split difference ci_low ci_high p_value method n_pairs both a_only b_only"
-    assert set(made["comparisons"][0]) == set(comparison.split())
+    clusters = "cluster_by clusters cluster_ci_low cluster_ci_high"
+    assert set(made["rows"][0]) == set(f"{row} {clusters}".split())
+    comparison = "a b split difference ci_low ci_high p_value method n_pairs both a_only b_only p_cluster p_holm"
+    assert set(made["comparisons"][0]) == set(f"{comparison} {clusters}".split())
     assert json.loads(json.dumps(made, allow_nan=False)) == made
 
 
 def test_two_records_of_one_episode_are_refused():
     with pytest.raises(ValueError, match="policy para, split test, train_seed 0, scene 0"):
         summary([record(), record(outcome="missed")])
+
+
+def test_training_seeds_that_agree_in_every_scene_do_not_shorten_the_cluster_interval():
+    (one,) = summary(seeds_that_agree("para", 40, 30, seeds=1))["rows"]
+    (three,) = summary(seeds_that_agree("para", 40, 30))["rows"]
+    ends = ["cluster_ci_low", "cluster_ci_high"]
+    assert one["clusters"] == three["clusters"] == 40 and three["cluster_by"] == "position"
+    assert [three[end] for end in ends] == pytest.approx([one[end] for end in ends])
+    assert three["ci_high"] - three["ci_low"] < 0.7 * (three["cluster_ci_high"] - three["cluster_ci_low"])
+
+
+def test_seeds_that_agree_are_no_further_evidence_for_a_difference():
+    def comparison(seeds: int) -> dict:
+        records = seeds_that_agree("para", 12, 12, seeds) + seeds_that_agree("act", 12, 5, seeds)
+        return summary(records, comparisons=[("para", "act", "test")])["comparisons"][0]
+
+    one, three = comparison(1), comparison(3)
+    assert one["p_cluster"] == pytest.approx(one["p_value"]) and three["p_value"] < 0.01 * one["p_value"]
+    assert three["p_cluster"] == pytest.approx(one["p_cluster"]) and three["clusters"] == 12
+
+
+def test_p_values_are_adjusted_over_the_comparisons_that_were_made():
+    records = seeds_that_agree("para", 12, 12, 1) + seeds_that_agree("act", 12, 5, 1) + seeds_that_agree("b", 12, 9, 1)
+    asked = [("para", "act", "test"), ("para", "b", "test"), ("para", "absent", "test")]
+    first, second = summary(records, comparisons=asked)["comparisons"]
+    assert first["p_holm"] == pytest.approx(2 * first["p_cluster"])
+    assert second["p_holm"] == pytest.approx(max(first["p_holm"], second["p_cluster"]))
+    (alone,) = summary(records, comparisons=asked[:1])["comparisons"]
+    assert alone["p_holm"] == alone["p_cluster"]
+
+
+@pytest.mark.parametrize(
+    ("scenes", "kind", "n"),
+    [
+        (
+            [Scene((0.01 * i, 0.0), view_theta_deg=5.0 * (i % 12), view_phi_deg=90.0) for i in range(24)],
+            "viewpoint",
+            12,
+        ),
+        ([Scene((0.01 * (i % 10), 0.0), distractors=("mug",), seed=i) for i in range(20)], "position", 10),
+        ([Scene((0.0, 0.0), distractors=("mug",), seed=i) for i in range(20)], "scene", 20),
+        ([Scene((0.0, 0.0), view_phi_deg=10.0 * i, seed=i) for i in range(20)], "scene", 20),  # untilted: one view
+        ([Scene((0.01 * (i % 3), 0.0), seed=i) for i in range(6)], "scene", 6),
+    ],
+)
+def test_episodes_are_taken_together_by_the_coarsest_thing_that_they_differ_in(scenes, kind, n):
+    records = [record(scene_index=i, scene=scene.to_dict()) for i, scene in enumerate(scenes)]
+    (row,) = summary(records)["rows"]
+    assert (row["cluster_by"], row["clusters"]) == (kind, n)
+
+
+def test_the_order_of_the_records_changes_no_number():
+    records = seeds_that_agree("para", 30, 20) + seeds_that_agree("act", 30, 11)
+    ways = [summary(order, comparisons=[("para", "act", "test")]) for order in (records, records[::-1])]
+    assert ways[0]["comparisons"] == ways[1]["comparisons"]
+    assert sorted(ways[0]["rows"], key=lambda row: row["policy"]) == sorted(
+        ways[1]["rows"], key=lambda row: row["policy"]
+    )

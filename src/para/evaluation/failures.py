@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from para.evaluation.protocol import PATH_POINTS
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.records import EpisodeRecord
 from para.worlds import WORLDS, stages, tabletop_expert, tabletop_model
 
 MODES: dict[str, str] = {
@@ -125,7 +125,7 @@ def _before_the_grasp(record: EpisodeRecord, geometry: TaskGeometry) -> str:
     too_high = [event for event in in_place if event[4] - grasp[2] >= geometry.too_high]
     if len(too_high) < len(in_place):
         return "closed_but_missed"
-    late = any(_was_down_before(event[0], record, grasp, geometry) for event in too_high)
+    late = _was_down_before(too_high[0][0], record, grasp, geometry)  # the later ones follow from the first
     return "closed_too_late" if late else "closed_too_early"
 
 

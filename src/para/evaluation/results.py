@@ -1,18 +1,14 @@
-"""Records of episodes, and the summary that is computed from them alone.
-
-`results.jsonl` holds one `EpisodeRecord` per line and survives a kill: a last line that was cut off is dropped on
-reading and replaced on the next append. `summary.json` is `summarise` of those records, nothing else.
-"""
+"""The summary of a run, computed from its records alone: counts, rates and comparisons, each with its intervals."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from para.evaluation.clusters import cluster_difference_interval, cluster_rate_interval, sign_flip_test
+from para.evaluation.multiplicity import holm
+from para.evaluation.records import EpisodeRecord, append_records, check_unique, read_results
 from para.evaluation.statistics import (
     PAIRED_METHOD,
     PairedCounts,
@@ -20,142 +16,21 @@ from para.evaluation.statistics import (
     newcombe_paired_interval,
     wilson_interval,
 )
-from para.interfaces import OUTCOMES, Outcome
+from para.interfaces import OUTCOMES
+
+__all__ = [
+    "EpisodeRecord", "append_records", "compare", "count_pairs", "pairs_of", "read_results", "summarise", "summary_row",
+]  # fmt: skip
+
+MIN_CLUSTERS = 10
+"""Episodes are taken together by what at least so many of their groups differ in (`cluster_kind`)."""
 
 
-@dataclass(frozen=True)
-class EpisodeRecord:
-    """What became of one episode: one line of `results.jsonl`."""
+class Pair(NamedTuple):
+    """One scene in which both of two policies were tried, with the same training seed."""
 
-    experiment: str
-    """Name of the experiment."""
-
-    world: str
-    """Name of the world."""
-
-    policy: str
-    """Name of the policy; a variant is a name of its own, as `para+execute1`."""
-
-    train_seed: int
-    """Which training run of that policy, from 0."""
-
-    split: str
-    """"train", "test", "validation" or a named subset."""
-
-    scene: dict[str, Any]
-    """The initial condition, as `Scene.to_dict` gives it."""
-
-    scene_index: int
-    """Index of the scene in its split: policies are paired on it."""
-
-    outcome: Outcome | None
-    """How it ended; None where the episode raised."""
-
-    steps: int
-    """Steps that were executed."""
-
-    seconds: float
-    """Wall-clock time."""
-
-    checkpoint: str
-    """First 12 hex digits of the SHA-256 of the weights."""
-
-    error: str | None = None
-    """Why the episode did not run to its end, or None. Exactly one of `outcome` and `error` is None."""
-
-    boundary_distance_m: float | None = None
-    """How far the object lies from the nearest training position, where known."""
-
-    ee_path: list[list[float]] | None = None
-    """[x, y, z] in metres, at most 40 points evenly spaced in time, rounded to mm, where kept."""
-
-    video: str | None = None
-    """Path of its video, relative to the run folder."""
-
-    goal_xy: list[float] | None = None
-    """Centre of the goal, [x, y] in metres, where known."""
-
-    gripper_events: list[list[float]] | None = None
-    """Every change of the commanded gripper, in order: [step, opening (0 close, 1 open), x, y, z of the end effector at
-    that moment, metres]; at most 20."""
-
-    execution: str = ""
-    """8 hex digits that tell how chunks were carried out, and in which world with which options."""
-
-    def __post_init__(self):
-        if (self.outcome is None) == (self.error is None):
-            raise ValueError(
-                f"a record needs an outcome or an error, not both or neither; got outcome {self.outcome!r} and error "
-                f"{self.error!r} (policy {self.policy}, scene {self.scene_index})"
-            )
-        if self.outcome is not None and self.outcome not in OUTCOMES:
-            raise ValueError(f"an outcome is one of {', '.join(OUTCOMES)}, or null with an error; got {self.outcome!r}")
-        if type(self.train_seed) is not int or type(self.scene_index) is not int:
-            raise ValueError(
-                f"train_seed and scene_index are whole numbers; got {self.train_seed!r} and {self.scene_index!r}"
-            )
-        # as JSON will give it back, so that a record equals itself after a round through the file
-        object.__setattr__(self, "scene", {k: list(v) if isinstance(v, tuple) else v for k, v in self.scene.items()})
-
-    @property
-    def key(self) -> tuple[str, str, int, int]:
-        """What makes a record the only one of its kind: (policy, split, train_seed, scene_index)."""
-        return (self.policy, self.split, self.train_seed, self.scene_index)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready values, without the optional ones that are None; `from_dict` inverts it."""
-        optional = ("boundary_distance_m", "ee_path", "video", "goal_xy", "gripper_events", "execution")
-        return {k: v for k, v in asdict(self).items() if v not in (None, "") or k not in optional}
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> EpisodeRecord:
-        """Inverse of `to_dict`. Raises ValueError for unknown or missing fields."""
-        known = {f.name for f in fields(EpisodeRecord)}
-        needed = {f.name for f in fields(EpisodeRecord) if f.default is MISSING} | {"error"}
-        unknown, missing = sorted(set(values) - known), sorted(needed - set(values))
-        if unknown or missing:
-            raise ValueError(f"a record lacks {missing} and has unknown fields {unknown}; it holds {sorted(known)}")
-        return EpisodeRecord(**values)
-
-
-def read_results(path: Path | str) -> list[EpisodeRecord]:
-    """All records of a `results.jsonl`, in order; a last line that was cut off by a kill is left out.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if another line cannot be read (it names the line), or two records are of the same episode.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no results at {path}; run an experiment or `para evaluate` first")
-    records = []
-    for number, line in enumerate(_without_torn_line(path.read_bytes()).split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-            if not isinstance(values, dict):
-                raise ValueError(f"a record is a JSON object; got {type(values).__name__}")
-            records.append(EpisodeRecord.from_dict(values))
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}, is no record: {error}; mend or remove that line") from error
-    _check_unique(records)
-    return records
-
-
-def append_records(path: Path | str, records: Iterable[EpisodeRecord]) -> None:
-    """Add records to a `results.jsonl` so that they survive a kill; a cut-off last line is removed first.
-
-    One process at a time may write to a file. NaN or infinity in a record raises ValueError.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = b"".join(json.dumps(r.to_dict(), allow_nan=False).encode() + b"\n" for r in records)
-    _mend_last_line(path)
-    with open(path, "ab") as file:
-        file.write(lines)
-        file.flush()
-        os.fsync(file.fileno())
+    a: EpisodeRecord
+    b: EpisodeRecord
 
 
 def summarise(
@@ -168,10 +43,10 @@ def summarise(
     comparisons: Sequence[tuple[str, str, str]] = (),
     seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """The content of `summary.json`: counts, rates with Wilson intervals, and paired comparisons.
+    """The content of `summary.json`.
 
     Rates are fractions of the trials that ran; episodes that raised are counted under `errors` only. Rows stand in the
-    order in which policies and splits first occur in the records.
+    order in which policies and splits first occur in the records. `p_holm` is adjusted over these comparisons.
 
     Args:
         records: every episode of the run, in any order that is to be kept.
@@ -184,57 +59,71 @@ def summarise(
     Raises:
         ValueError: if two records are of the same episode.
     """
-    _check_unique(records)
+    check_unique(records)
     groups: dict[tuple[str, str], list[EpisodeRecord]] = {}
     for record in records:
         groups.setdefault((record.policy, record.split), []).append(record)
-    pairs = [(a, b, split, count_pairs(records, a, b, split)) for a, b, split in comparisons]
+    rows = []
+    for (policy, split), group in groups.items():
+        number, source = (paper or {}).get(policy, {}).get(split) or (None, None)
+        rows.append(summary_row(group) | {"paper": number, "paper_source": source})
+    compared = [comparison for a, b, split in comparisons if (comparison := compare(records, a, b, split))]
     return {
         "experiment": experiment,
         "world": world,
         "scale": scale,
-        "rows": [
-            _row(policy, split, group, *((paper or {}).get(policy, {}).get(split) or (None, None)))
-            for (policy, split), group in groups.items()
-        ],
-        "comparisons": [_comparison(a, b, split, counts) for a, b, split, counts in pairs if counts.n_pairs],
+        "rows": rows,
+        "comparisons": adjusted(compared),
         "seconds": dict(seconds or {}),
     }
 
 
-def count_pairs(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> PairedCounts:
-    """How often both, one, or neither of two policies placed, over the scenes that ran with both (errors left out)."""
-    placed: dict[str, dict[tuple[int, int], bool]] = {a: {}, b: {}}
-    for record in records:
-        if record.policy in placed and record.split == split and record.error is None:
-            placed[record.policy][record.train_seed, record.scene_index] = record.outcome == "placed"
-    joined = [(placed[a][key], placed[b][key]) for key in placed[a] if key in placed[b]]
-    return PairedCounts(*(joined.count(pair) for pair in [(True, True), (True, False), (False, True), (False, False)]))
+def summary_row(group: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """Counts and rate of one policy on one split, with the Wilson interval and the one that respects clusters.
 
-
-def _row(
-    policy: str, split: str, group: list[EpisodeRecord], paper: float | None, paper_source: str | None
-) -> dict[str, Any]:
-    counts = {outcome: sum(r.outcome == outcome for r in group) for outcome in OUTCOMES}
-    trials = sum(counts.values())
-    low, high = wilson_interval(counts["placed"], trials) if trials else (None, None)
+    Args:
+        group: all of its episodes, errors included; at least one.
+    """
+    ran = [record for record in group if record.error is None]
+    counts = {outcome: sum(record.outcome == outcome for record in ran) for outcome in OUTCOMES}
+    low = high = cluster_low = cluster_high = None
+    kind, cluster_of = cluster_kind(ran)
+    clusters = [cluster_of(record) for record in ran]
+    if ran:
+        low, high = wilson_interval(counts["placed"], len(ran))
+        cluster_low, cluster_high, *_ = cluster_rate_interval([r.outcome == "placed" for r in ran], clusters)
     return {
-        "policy": policy,
-        "split": split,
-        "train_seeds": sorted({r.train_seed for r in group}),
-        "trials": trials,
+        "policy": group[0].policy,
+        "split": group[0].split,
+        "train_seeds": sorted({record.train_seed for record in group}),
+        "trials": len(ran),
         **counts,
-        "errors": len(group) - trials,
-        "rate": counts["placed"] / trials if trials else None,
+        "errors": len(group) - len(ran),
+        "rate": counts["placed"] / len(ran) if ran else None,
         "ci_low": low,
         "ci_high": high,
-        "paper": paper,
-        "paper_source": paper_source,
+        "cluster_by": kind,
+        "clusters": len(set(clusters)),
+        "cluster_ci_low": cluster_low,
+        "cluster_ci_high": cluster_high,
     }
 
 
-def _comparison(a: str, b: str, split: str, counts: PairedCounts) -> dict[str, Any]:
+def compare(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> dict[str, Any] | None:
+    """Policy a minus policy b on the same scenes of a split; None where they have no pair.
+
+    Newcombe's interval and McNemar's exact test count every pair; `cluster_ci_low` to `cluster_ci_high` and `p_cluster`
+    (`sign_flip_test`) respect that several pairs share a cluster. With one pair per cluster the two tests are one.
+    """
+    pairs = pairs_of(records, a, b, split)
+    if not pairs:
+        return None
+    counts = _count(pairs)
     low, high = newcombe_paired_interval(counts)
+    kind, cluster_of = cluster_kind([pair.a for pair in pairs])
+    outcomes = [[record.outcome == "placed" for record in side] for side in zip(*pairs)]
+    clusters = [cluster_of(pair.a) for pair in pairs]
+    cluster_low, cluster_high, n_clusters, _ = cluster_difference_interval(*outcomes, clusters)
     return {
         "a": a,
         "b": b,
@@ -248,42 +137,70 @@ def _comparison(a: str, b: str, split: str, counts: PairedCounts) -> dict[str, A
         "both": counts.both,
         "a_only": counts.a_only,
         "b_only": counts.b_only,
+        "cluster_by": kind,
+        "clusters": n_clusters,
+        "cluster_ci_low": cluster_low,
+        "cluster_ci_high": cluster_high,
+        "p_cluster": sign_flip_test(*outcomes, clusters),
     }
 
 
-def _without_torn_line(content: bytes) -> bytes:
-    """The content without a last line that a kill cut off: one that lacks its line end and is not whole JSON."""
-    end = content.rfind(b"\n") + 1
-    try:
-        json.loads(content[end:])
-    except ValueError:
-        return content[:end]
-    return content
+def adjusted(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons with `p_holm`: their `p_cluster`, adjusted for how many they are."""
+    p_values = holm([comparison["p_cluster"] for comparison in comparisons])
+    return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, p_values)]
 
 
-def _mend_last_line(path: Path) -> None:
-    """Let the file end with a line end, so that the next record starts a line of its own."""
-    if not path.exists() or path.stat().st_size == 0:
-        return
-    with open(path, "r+b") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read() == b"\n":
-            return
-        file.seek(0)
-        whole = _without_torn_line(file.read())
-        file.truncate(len(whole))
-        file.seek(len(whole))
-        if whole and not whole.endswith(b"\n"):
-            file.write(b"\n")
-
-
-def _check_unique(records: Iterable[EpisodeRecord]) -> None:
-    seen: set[tuple[str, str, int, int]] = set()
+def pairs_of(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> list[Pair]:
+    """Episodes of two policies joined on training seed and scene, those that raised left out."""
+    ran: dict[str, dict[tuple[int, int], EpisodeRecord]] = {a: {}, b: {}}
     for record in records:
-        if record.key in seen:
-            policy, split, train_seed, scene_index = record.key
-            raise ValueError(
-                f"two records of one episode: policy {policy}, split {split}, train_seed {train_seed}, scene "
-                f"{scene_index}; remove one of the lines"
-            )
-        seen.add(record.key)
+        if record.policy in ran and record.split == split and record.error is None:
+            ran[record.policy][record.train_seed, record.scene_index] = record
+    return [Pair(ran[a][key], ran[b][key]) for key in ran[a] if key in ran[b]]
+
+
+def count_pairs(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> PairedCounts:
+    """How often both, one, or neither of two policies placed, over the scenes that ran with both (errors left out)."""
+    return _count(pairs_of(records, a, b, split))
+
+
+def cluster_kind(records: Sequence[EpisodeRecord]) -> tuple[str, Callable[[EpisodeRecord], Hashable]]:
+    """What episodes share with one another that makes them dependent: "viewpoint", "position" or "scene".
+
+    The coarsest of the three of which the episodes show at least `MIN_CLUSTERS`, else the scene. Training seeds that
+    are tried in one scene share all three.
+
+    Returns:
+        The kind, and the function that gives an episode's cluster.
+    """
+    for kind in ("viewpoint", "position"):
+        cluster_of = CLUSTERS[kind]
+        if len({cluster_of(record) for record in records}) >= MIN_CLUSTERS:
+            return kind, cluster_of
+    return "scene", CLUSTERS["scene"]
+
+
+def _viewpoint(record: EpisodeRecord) -> Hashable:
+    theta = record.scene.get("view_theta_deg", 0.0)
+    return theta, record.scene.get("view_phi_deg", 0.0) if theta else 0.0  # untilted, all directions are one view
+
+
+def _position(record: EpisodeRecord) -> Hashable:
+    return tuple(record.scene["object_xy"]), tuple(record.scene.get("goal_xy") or ())
+
+
+def _scene(record: EpisodeRecord) -> Hashable:
+    return json.dumps(record.scene, sort_keys=True)
+
+
+CLUSTERS: dict[str, Callable[[EpisodeRecord], Hashable]] = {
+    "viewpoint": _viewpoint,
+    "position": _position,
+    "scene": _scene,
+}
+
+
+def _count(pairs: Iterable[Pair]) -> PairedCounts:
+    placed = [(pair.a.outcome == "placed", pair.b.outcome == "placed") for pair in pairs]
+    return PairedCounts(*(placed.count(kind) for kind in [(True, True), (True, False), (False, True), (False, False)]))
