@@ -260,7 +260,8 @@ def test_overfitting_one_demonstration_drives_the_actions_to_it(name, demonstrat
     obs, actions = four_frames(demonstrations)
     policy = build(policy_configs(image_size=FAKE_SIZE)[name])
     policy.fit_ranges(actions, obs.camera)
-    train_on(policy, obs, actions, steps=150, lr=2e-2)
+    # a heatmap that is trained by distance sharpens more slowly than one that is trained as classes
+    train_on(policy, obs, actions, steps=300 if name == "soft_argmax" else 150, lr=2e-2)
     chunk = policy.act(obs)
     # the paper's form decodes to cell centres: half a cell of 4 px is 2 px, at 2.2 cm per pixel of this small image
     tolerance = 0.07 if "paper" in name else 0.015

@@ -10,6 +10,7 @@ from torch import nn
 
 from para.backbones import BACKBONES, SmallConvConfig, VitConfig, default_config, make_backbone
 from para.policies import POLICIES, make_policy
+from para.policies.augment import AugmentConfig
 from para.policies.para import paper_form
 
 IMAGE_SIZE = (48, 64)
@@ -46,13 +47,17 @@ def policy_config(name: str, **changes) -> Any:
 
 
 def policy_configs(**changes) -> dict[str, Any]:
-    """Every registered policy, and the forms of `para` that share no code with its default."""
+    """Every registered policy, and the forms of `para` and `act` that share no code with their defaults."""
     configs = {name: policy_config(name, **changes) for name in POLICIES}
     paper = paper_form(changes.get("image_size", IMAGE_SIZE), TINY_BACKBONES["small_conv"])
     known = {f.name for f in fields(paper)}
     options = {"horizon": HORIZON} | {option: value for option, value in changes.items() if option in known}
     configs["para, paper's form"] = type(paper)(**{f.name: getattr(paper, f.name) for f in fields(paper)} | options)
     configs["para, joint"] = policy_config("para", formulation="joint", **changes)
+    warps = AugmentConfig(scale=(0.8, 1.2), max_rotation_deg=8.0, max_shift=0.05, view_tilt_deg=20.0)
+    configs["para, depth"] = policy_config("para", third="depth", augment=warps, **changes)
+    configs["act, told the camera"] = policy_config("act", use_camera=True, augment=warps, **changes)
+    configs["act, in the camera's frame"] = policy_config("act", frame="camera", augment=warps, **changes)
     return configs
 
 
