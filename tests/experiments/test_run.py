@@ -13,8 +13,9 @@ import pytest
 from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
 from para.experiments.plan import describe_plan
-from para.experiments.run import RunOptions, pick_recipes, run_experiment, summarise_run
+from para.experiments.run import RunOptions, pick_recipes, run_experiment
 from para.experiments.scale import SCALES
+from para.experiments.summaries import summarise_run
 from para.interfaces import Scene
 from para.reports import build_report
 from tests import sized_world

@@ -14,14 +14,14 @@ import torch
 from para.datasets import Demonstrations
 from para.datasets.recording import record
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
-from para.evaluation.results import read_results, summarise
-from para.experiments import EXPERIMENTS, pick_experiment
+from para.experiments import pick_experiment
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.predictions import export_predictions
 from para.experiments.provenance import seconds_of_training
 from para.experiments.run_config import claim_folder
 from para.experiments.scale import Scale, pick_scale
 from para.experiments.store import HELDOUT, Store, demonstrations_key
+from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.files import read_json, write_json
 from para.registry import pick
@@ -218,27 +218,3 @@ def trials_of(plan: Plan, recipe: Recipe, seed: int) -> list[Trial]:
                     )
                 )  # fmt: skip
     return trials
-
-
-def summarise_run(folder: Path) -> dict[str, Any]:
-    """Compute `summary.json` of a run folder from its `config.json` and `results.jsonl`, and write it.
-
-    Raises:
-        FileNotFoundError, ValueError: if one of the two is missing, damaged, or not that of a run.
-    """
-    config = read_json(folder / "config.json")
-    missing = [name for name in ("experiment", "world", "scale", "seconds") if name not in config]
-    if missing:
-        raise ValueError(
-            f"{folder / 'config.json'} lacks {', '.join(missing)}: it is not that of a run; choose another"
-        )
-    experiment = EXPERIMENTS.get(config["experiment"])  # None for an evaluation outside of any experiment
-    records = read_results(folder / "results.jsonl")
-    seconds = config["seconds"] | {"evaluate": round(sum(record.seconds for record in records), 1)}
-    summary = summarise(
-        records, experiment=config["experiment"], world=config["world"], scale=config["scale"]["name"],
-        paper=experiment.paper if experiment else {}, comparisons=experiment.comparisons if experiment else (),
-        seconds=seconds,
-    )  # fmt: skip
-    write_json(folder / "summary.json", summary)
-    return summary

@@ -9,7 +9,7 @@ import numpy as np
 
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments.provenance import provenance
-from para.experiments.run import summarise_run
+from para.experiments.summaries import summarise_run
 from para.files import read_json, write_json
 from para.interfaces import Scene
 from para.rollout import RolloutConfig

@@ -1,0 +1,147 @@
+"""Commands that record, check and train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal, Union
+
+import tyro
+
+from para.commands.defaults import DEFAULT_WORKERS
+from para.policies import POLICIES
+from para.training.options import TrainConfig
+
+PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
+    tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
+]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record demonstrations of the world's scripted expert as a LeRobotDataset v3 with camera geometry.
+
+    For example:
+
+        para record --out data/left --half left
+    """
+
+    out: Path
+    """The dataset's folder; the same command goes on from what is there."""
+
+    world: str = "tabletop"
+    """Name of the world."""
+
+    world_options: tuple[str, ...] = ()
+    """Of that world, as `servo=controller dwell_frames=1`."""
+
+    half: Literal["all", "left", "right", "near", "far"] = "all"
+    """Which part of the 16 x 16 grid of object positions."""
+
+    random_starts: int = 0
+    """Further demonstrations per position, from random starts of the arm."""
+
+    image_size: tuple[int, int] = (128, 128)
+    """(H, W), pixels."""
+
+    lossless: bool = False
+    """Store frames bit for bit (about eight times larger)."""
+
+    workers: int = DEFAULT_WORKERS
+    """Processes at a time."""
+
+    def run(self) -> None:
+        from functools import partial
+
+        from para.datasets import record
+        from para.experiments.halves import grid_scenes
+        from para.worlds import make_world, parse_options, world_entry
+
+        half = None if self.half == "all" else self.half
+        scenes = grid_scenes(world_entry(self.world).workspace, half, random_starts=self.random_starts)
+        build = partial(make_world, self.world, self.image_size, **parse_options(self.world_options))
+        report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless)
+        print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
+        print(f"next: para train --data {self.out} --out checkpoints/para para")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a policy on demonstrations. Goes on after an interruption, bit for bit on a CPU.
+
+    For example:
+
+        para train --data data/left --out checkpoints/para para --augment.max-shift 0.08
+    """
+
+    data: Path
+    """Folder of a LeRobotDataset v3 with camera geometry."""
+
+    out: Path
+    """The checkpoint's folder."""
+
+    policy: PolicyConfig
+    """Which policy, with its options; `image_size` is the dataset's."""
+
+    heldout_fraction: float = 0.1
+    """Share of the episodes that are measured and never trained on."""
+
+    step: Literal["dense", "keypose"] = "dense"
+    """What a step is: every stored frame (the paper), or the next key poses of the task."""
+
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """How long, on what."""
+
+    def run(self) -> None:
+        from para.datasets import ChunkDataset, Demonstrations, split_episodes
+        from para.experiments.training_jobs import fresh_policy
+        from para.training.engine import train
+
+        demonstrations = Demonstrations.open(self.data)
+        chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
+        training = demonstrations.subset(chosen)
+        heldout = demonstrations.subset(left_out) if len(left_out) else None
+        config = replace(self.policy, image_size=demonstrations.image_size)
+        policy = fresh_policy(config, training, self.training.seed)
+        result = train(
+            policy,
+            ChunkDataset(training, config.horizon, self.step),
+            self.training,
+            self.out,
+            heldout=None if heldout is None else ChunkDataset(heldout, config.horizon, self.step),
+            data_hash=demonstrations.data_hash,
+        )
+        how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
+        errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
+        print(f"{policy.name} {how}; held out: {errors}")
+        print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Look into a dataset, check it, or mend what a crash left behind.
+
+    For example:
+
+        para dataset check data/left
+    """
+
+    action: Annotated[Literal["info", "check", "repair"], tyro.conf.Positional]
+    """info: what is in it; check: list every problem; repair: drop unfinished episodes, rebuild the index."""
+
+    root: Annotated[Path, tyro.conf.Positional]
+    """The dataset's folder."""
+
+    def run(self) -> None:
+        from para.datasets import check_dataset, describe_dataset, repair_dataset
+
+        if self.action == "info":
+            print("\n".join(f"{name}: {value}" for name, value in describe_dataset(self.root).items()))
+            return
+        if self.action == "repair":
+            print("\n".join(repair_dataset(self.root)))
+        problems = check_dataset(self.root)
+        print(*problems, sep="\n", end="\n" if problems else "")
+        if problems:
+            raise ValueError(f"{self.root} has {len(problems)} problems, listed above")
+        print(f"{self.root}: no problems found")

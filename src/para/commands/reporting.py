@@ -1,0 +1,81 @@
+"""Commands that only read: pages and numbers from records, and what this machine can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rebuild the page of a run, or of a whole family of runs, from records alone; no policy is run.
+
+    With --number, recompute one number from its records. With --readme, write the tables of that file anew.
+
+    For example:
+
+        para report results/tabletop/left_to_right
+        para report results/tabletop
+        para report results/tabletop --number viewpoints/para/test
+        para report results --readme README.md
+        para report runs/all --export results/tabletop
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """A run's folder (config.json and results.jsonl), or one with a folder for each of several runs; with --readme, the
+    folder of all committed records."""
+
+    out: Path | None = None
+    """Where the page goes; default: report.html in the folder."""
+
+    number: str | None = None
+    """experiment/policy/split: print that rate with its counts and intervals, straight from results.jsonl."""
+
+    readme: Path | None = None
+    """A Markdown file whose result tables are to be written anew."""
+
+    export: Path | None = None
+    """Copy the records of each run there (config.json, results.jsonl, summary.json), to be committed, and no more."""
+
+    def run(self) -> None:
+        if self.number is not None:
+            from para.evaluation.numbers import number_text, parse_number, recompute
+
+            print(number_text(recompute(self.folder, *parse_number(self.number))))
+        elif self.readme is not None:
+            from para.reports.readme import update_readme
+
+            update_readme(self.readme, self.folder)
+            print(f"tables of {self.readme} written from {self.folder}")
+        elif self.export is not None:
+            from para.experiments.summaries import export_records
+
+            print(*(f"{path}" for path in export_records(self.folder, self.export)), sep="\n")
+        else:
+            self._build_page()
+
+    def _build_page(self) -> None:
+        from para.evaluation.summary_text import summary_text
+        from para.experiments.summaries import run_folders, summarise_family_of, summarise_run
+        from para.reports import build_family_report, build_report
+
+        if (self.folder / "config.json").exists() or not run_folders(self.folder):
+            print(summary_text(summarise_run(self.folder)))
+            print(f"\npage: {build_report(self.folder, self.out)}")
+            return
+        family = summarise_family_of(self.folder)
+        page = build_family_report(self.folder, self.out)
+        print(f"{len(family['axes'])} axes in {self.folder / 'family.json'}\npage: {page}")
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what this machine can do (renderer, accelerator, extras, weights) and how to mend what is missing."""
+
+    def run(self) -> None:
+        from para.doctor import examine
+
+        print(*examine(), sep="\n")

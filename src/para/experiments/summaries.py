@@ -1,0 +1,82 @@
+"""Summaries of runs, computed from their records alone, and the records themselves, to be committed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from para.evaluation.family import summarise_family
+from para.evaluation.results import read_results, summarise
+from para.experiments import EXPERIMENTS
+from para.files import read_json, write_json
+
+RECORDS = ("config.json", "results.jsonl", "summary.json")
+"""What of a run is committed: enough to recompute every number and to rebuild the page."""
+
+
+def summarise_run(folder: Path) -> dict[str, Any]:
+    """Compute `summary.json` of a run folder from its `config.json` and `results.jsonl`, and write it.
+
+    Raises:
+        FileNotFoundError, ValueError: if one of the two is missing, damaged, or not that of a run.
+    """
+    config = read_json(folder / "config.json")
+    missing = [name for name in ("experiment", "world", "scale", "seconds") if name not in config]
+    if missing:
+        raise ValueError(
+            f"{folder / 'config.json'} lacks {', '.join(missing)}: it is not that of a run; choose another"
+        )
+    experiment = EXPERIMENTS.get(config["experiment"])  # None for an evaluation outside of any experiment
+    records = read_results(folder / "results.jsonl")
+    seconds = config["seconds"] | {"evaluate": round(sum(record.seconds for record in records), 1)}
+    summary = summarise(
+        records, experiment=config["experiment"], world=config["world"], scale=config["scale"]["name"],
+        paper=experiment.paper if experiment else {}, comparisons=experiment.comparisons if experiment else (),
+        seconds=seconds,
+    )  # fmt: skip
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The run folders in a folder, by name."""
+    return sorted(path.parent for path in folder.glob("*/config.json") if (path.parent / "results.jsonl").exists())
+
+
+def summarise_family_of(folder: Path) -> dict[str, Any]:
+    """`summary.json` of each run in a folder, and `family.json` of all of them together."""
+    for run in run_folders(folder):
+        summarise_run(run)
+    family = summarise_family(folder)
+    write_json(folder / "family.json", family)
+    return family
+
+
+def export_records(folder: Path, into: Path) -> list[Path]:
+    """Copy the records of a run, or of each run in a folder, to a folder of its name; a longer copy is never replaced.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if what is there holds episodes that the run does not.
+    """
+    runs = [folder] if (folder / "config.json").exists() else run_folders(folder)
+    if not runs:
+        raise FileNotFoundError(f"no run in {folder} (config.json and results.jsonl); run an experiment first")
+    copied = []
+    for run in runs:
+        summarise_run(run)
+        target = into / read_json(run / "config.json")["experiment"]
+        old = target / "results.jsonl"
+        if old.exists():
+            lost = {record.key for record in read_results(old)} - {r.key for r in read_results(run / "results.jsonl")}
+            if lost:
+                raise ValueError(
+                    f"{old} holds {len(lost)} episodes that {run} does not, as {sorted(lost)[0]}; remove it to "
+                    "forget them"
+                )
+        target.mkdir(parents=True, exist_ok=True)
+        for name in RECORDS:
+            shutil.copyfile(run / name, target / name)
+        copied.append(target)
+    return copied
