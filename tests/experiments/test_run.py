@@ -29,7 +29,7 @@ PREDICTIONS = {
     "image": (64, 64, 3), "uv": (12, 2), "position": (12, 3), "gripper": (12,), "demonstrated_uv": (12, 2),
     "demonstrated_position": (12, 3), "ee_uv": (2,), "K": (3, 3), "T_world_cam": (4, 4), "meta": (),
 }  # fmt: skip
-HEATMAPS = {"heatmaps": (12, 16, 16), "height_probs": (12, 32)}
+HEATMAPS = {"heatmaps": (12, 16, 16), "height_probs": (12, 16)}
 
 
 def options(out: Path, **changes) -> RunOptions:
@@ -182,10 +182,11 @@ def test_a_checkpoint_that_was_exchanged_is_not_mixed_with_the_records_of_the_ot
         run_experiment(options(run))
 
 
-def test_the_plan_says_how_many_episodes_there_will_be(folder, fake):
+def test_the_plan_says_how_many_episodes_there_will_be(folder, fake, tmp_path):
     n = len(read_results(folder / "results.jsonl"))
-    text = describe_plan(options(folder))
-    assert f"{n} closed-loop episodes" in text and "para, act: 12 steps" in text
+    text = describe_plan([options(tmp_path / "new")], estimate=False)
+    assert f"2 trainings, {n} episodes" in text and "policies para, act;" in text and "12 steps of batch 4" in text
+    assert "0 trainings, 0 episodes" in describe_plan([options(folder)], estimate=False)
 
 
 def test_recipes_are_picked_by_name_in_the_experiments_order():

@@ -1,0 +1,131 @@
+"""Several experiments in one folder: what they share is made once, and their records are enough for every number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from para.cli import main
+from para.evaluation.results import read_results
+from para.experiments import EXPERIMENTS
+from para.experiments.family import family_runs
+from para.experiments.plan import describe_plan
+from para.experiments.run import RunOptions, plan_run, run_experiment
+from para.experiments.summaries import RECORDS, export_records, summarise_family_of
+from tests import sized_world
+
+NAMES = ("left_to_right", "repairs")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, RunOptions]:
+    """Two experiments, run one after the other, whose policy `para` is the same training."""
+    out = tmp_path_factory.mktemp("family")
+    everything = RunOptions("all", out, world="fake", scale="tiny", recipes=("para", "act"), workers=0)
+    with pytest.MonkeyPatch.context() as patch:
+        sized_world.register(patch)
+        chosen = {run.experiment: run for run in family_runs(everything) if run.experiment in NAMES}
+        for run in chosen.values():
+            run_experiment(run)
+    return chosen
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    sized_world.register(monkeypatch)
+
+
+def test_all_means_every_experiment_in_the_order_of_the_registry_with_one_shared_folder(tmp_path):
+    runs = family_runs(RunOptions("all", tmp_path, world="tabletop", train_seeds=3))
+    assert [run.experiment for run in runs] == list(EXPERIMENTS)
+    assert {run.shared for run in runs} == {tmp_path / "shared"}
+    assert len({run.out for run in runs}) == len(runs) and {run.train_seeds for run in runs} == {3}
+
+
+def test_all_with_some_policies_leaves_out_experiments_that_have_none_of_them(tmp_path):
+    runs = family_runs(RunOptions("all", tmp_path, recipes=("para+depth",)))
+    assert [run.experiment for run in runs] == ["depth_vs_height"]
+
+
+def test_the_same_training_of_two_experiments_is_done_once(runs, fake):
+    shared = runs["left_to_right"].shared
+    first, second = (plan_run(runs[name]) for name in NAMES)
+    para = {plan.experiment.name: plan.jobs[0] for plan in (first, second)}
+    assert para["left_to_right"].folder == para["repairs"].folder and para["repairs"].finished
+    assert sorted(path.name.split("-")[0] for path in (shared / "checkpoints").iterdir()) == ["act", "para"]
+    weights = {
+        r.checkpoint for name in NAMES for r in read_results(runs[name].out / "results.jsonl") if r.policy == "para"
+    }
+    assert len(weights) == 1
+
+
+def test_another_training_has_another_folder(tmp_path):
+    def folder(experiment: str, recipe: str, **changes) -> Path:
+        options = RunOptions(
+            experiment, tmp_path / experiment, shared=tmp_path / "shared", recipes=(recipe,), **changes
+        )
+        return plan_run(options).jobs[0].folder
+
+    same = folder("left_to_right", "para")
+    assert same == folder("controller", "para") == folder("action_heads", "para")
+    others = [
+        folder("near_to_far", "para"), folder("left_to_right", "para+few"), folder("action_heads", "para+affine"),
+        folder("left_to_right", "para", scale="tiny"), folder("left_to_right", "para", world="tabletop", scale="paper"),
+    ]  # fmt: skip
+    assert len({same, *others}) == 1 + len(others)
+
+
+def test_a_plan_counts_shared_work_once_and_what_is_done_not_at_all(runs, fake, tmp_path):
+    again = describe_plan(list(runs.values()), estimate=False)
+    assert again.count("left to do: 0 demonstrations, 0 trainings, 0 episodes") == len(runs)
+    fresh = [RunOptions(r.experiment, tmp_path / r.experiment, world="fake", scale="tiny", recipes=("para",),
+                        shared=tmp_path / "shared") for r in runs.values()]  # fmt: skip
+    text = describe_plan(fresh, estimate=False)
+    assert "2 experiments: 1 trainings" in text
+
+
+def test_a_measured_estimate_is_a_time(runs, fake):
+    assert "; about " in describe_plan(list(runs.values()), estimate=True)
+
+
+def test_exported_records_give_the_same_summaries_and_nothing_else_is_copied(runs, tmp_path):
+    folder = runs["left_to_right"].out.parent
+    copied = export_records(folder, tmp_path / "results")
+    assert sorted(path.name for path in copied) == sorted(NAMES)
+    for path in copied:
+        assert sorted(p.name for p in path.iterdir()) == sorted(RECORDS)
+    before = (tmp_path / "results" / "repairs" / "summary.json").read_text()
+    family = summarise_family_of(tmp_path / "results")
+    assert (tmp_path / "results" / "repairs" / "summary.json").read_text() == before
+    assert json.loads((tmp_path / "results" / "family.json").read_text()) == json.loads(json.dumps(family))
+
+
+def test_an_export_never_forgets_episodes(runs, tmp_path):
+    run = runs["repairs"].out
+    export_records(run, tmp_path)
+    lines = (tmp_path / "repairs" / "results.jsonl").read_text().splitlines()
+    more = json.loads(lines[0]) | {"train_seed": 7}
+    (tmp_path / "repairs" / "results.jsonl").write_text("\n".join([*lines, json.dumps(more)]) + "\n")
+    with pytest.raises(ValueError, match="holds 1 episodes that"):
+        export_records(run, tmp_path)
+    with pytest.raises(FileNotFoundError, match="no run in"):
+        export_records(tmp_path / "nothing", tmp_path)
+
+
+def test_one_command_recomputes_one_number(runs, capsys):
+    folder = runs["left_to_right"].out.parent
+    assert main(["report", str(folder), "--number", "left_to_right/para/test"]) in (0, None)
+    assert "placed" in capsys.readouterr().out
+
+
+def test_episodes_that_raised_are_run_again_and_their_records_replaced(runs, fake):
+    run = runs["repairs"]
+    path = run.out / "results.jsonl"
+    lines = path.read_text().splitlines()
+    broken = json.loads(lines[0]) | {"outcome": None, "error": "MemoryError: none left"}
+    path.write_text("\n".join([json.dumps(broken), *lines[1:]]) + "\n")
+    run_experiment(run)
+    records = read_results(path)
+    assert len(records) == len(lines) and not [record for record in records if record.error]
