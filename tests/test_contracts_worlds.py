@@ -155,7 +155,8 @@ def experiment(request):
 def test_scenes_for_training_measuring_choosing_and_reporting_are_disjoint(experiment, scale):
     reported, chosen = scenes_of(experiment, scale), scenes_of(experiment, scale, validation=True)
     assert chosen.train == reported.train and chosen.heldout == reported.heldout
-    trained = [scene for data in reported.train.values() for scene in data.scenes]
+    used = {recipe.data for recipe in experiment.recipes}
+    trained = [scene for name in used for scene in reported.train[name].scenes]
     groups = {"train": trained, "heldout": reported.heldout}
     for prefix, scenes in (("test", reported), ("validation", chosen)):
         groups |= {f"{prefix}, {split}": [item.scene for item in items] for split, items in scenes.evaluation.items()}
@@ -195,7 +196,8 @@ def test_view_experiments_test_in_views_that_training_does_not_show(validation):
         if experiment.axis != "view" or experiment.name == "inner_outer":
             continue
         scenes = scenes_of(experiment, "small", validation)
-        trained = {(s.view_theta_deg, s.view_phi_deg) for data in scenes.train.values() for s in data.scenes}
+        used = [scenes.train[recipe.data] for recipe in experiment.recipes]
+        trained = {(s.view_theta_deg, s.view_phi_deg) for data in used for s in data.scenes}
         for split, items in scenes.evaluation.items():
             seen = {(item.scene.view_theta_deg, item.scene.view_phi_deg) for item in items}
             assert seen <= trained if split.endswith("train") else not seen & trained

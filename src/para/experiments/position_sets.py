@@ -52,20 +52,28 @@ def everywhere(workspace: Workspace, scale: Scale, validation: bool, positions: 
     """
     first = next(iter(positions.values()))
     prefix = "validation_" if validation else ""
-    draw = np.random.default_rng(SEEDS[f"{prefix}train"])
-    chosen = first[draw.integers(len(first), size=scale.n_in_distribution)]
-    near = np.clip(chosen + draw.uniform(-JITTER_M, JITTER_M, chosen.shape), workspace.low, workspace.high)
-    heldout = first[np.random.default_rng(SEEDS["heldout"]).integers(len(first), size=scale.n_heldout)]
+    near = near_positions(workspace, first, scale.n_in_distribution, f"{prefix}train")
+    heldout = near_positions(workspace, first, scale.n_heldout, "heldout")
     n_test, test = scale.n_test, np.random.default_rng(SEEDS[f"{prefix}test"])
     anywhere = sample_object_xy(workspace.low, workspace.high, n_test, generator=test)
     return SceneSet(
         train={name: TrainingSet(home_scenes(xy)) for name, xy in positions.items()},
-        heldout=[item.scene for item in as_items(heldout + JITTER_M / 2, first, 1000 * SEEDS["heldout"])],
+        heldout=[item.scene for item in as_items(heldout, first, 1000 * SEEDS["heldout"])],
         evaluation={
             f"{prefix}train": as_items(near, first, 1000 * SEEDS[f"{prefix}train"]),
             f"{prefix}test": as_items(anywhere, first, 1000 * SEEDS[f"{prefix}test"]),
         },
     )
+
+
+def near_positions(workspace: Workspace, trained: np.ndarray, n: int, stream: str) -> np.ndarray:
+    """Positions next to training positions drawn at random, inside the workspace. (n, 2) metres."""
+    generator = np.random.default_rng(SEEDS[stream])
+    chosen = trained[generator.integers(len(trained), size=n)]
+    xy = chosen + generator.uniform(-JITTER_M, JITTER_M, chosen.shape)
+    # mirrored at the edge: clipped, those at a corner would be the training position itself
+    low, high = np.array(workspace.low), np.array(workspace.high)
+    return high - np.abs(high - (low + np.abs(xy - low)))
 
 
 def as_items(xy: np.ndarray, trained: np.ndarray, seed: int) -> list[EvaluationScene]:
