@@ -1,0 +1,210 @@
+"""What a family of experiments shows together: `family.json`, computed from the files of its run folders alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from para.evaluation.curves import LogisticFit, fit_logistic
+from para.evaluation.failures import MODES, count_failures
+from para.evaluation.power import power_table
+from para.evaluation.records import EpisodeRecord, read_results
+from para.evaluation.results import adjusted, cluster_kind, compare, summary_row
+from para.files import read_json
+
+AXIS_ORDER = ("position", "view", "clutter", "control")
+"""In which experiments stand; those that name no axis come last."""
+
+VARIABLES = {"position": ("boundary_distance_m", "metres"), "view": ("view_theta_deg", "degrees")}
+"""Axis -> what success is fitted against, and its unit."""
+
+METHODS = {
+    "ci": "Wilson (1927) score interval of a rate; Newcombe (1998) method 10 interval of a paired difference; 95 %",
+    "p_value": "exact McNemar test on the pairs, two-sided",
+    "cluster_ci": "bias-corrected and accelerated bootstrap over clusters (cluster_by); where fewer than five clusters "
+    "differ from the commonest result, the interval of ci with each cluster counted as one trial; 95 %",
+    "p_cluster": "exact test that flips the sign of whole clusters, two-sided; McNemar's where clusters hold one pair",
+    "p_holm": "p_cluster adjusted by Holm (1979) over all comparisons listed here",
+    "curves": "logistic regression by maximum likelihood (by Firth's penalised likelihood where one x divides success "
+    "from failure); profile likelihood intervals with the design effect of the clusters; 95 %",
+    "power": "episodes per policy (two independent proportions, pooled variance) and scenes shared by both policies "
+    "(McNemar, Connor 1987) to tell p1 from p2: two-sided 5 %, power 80 %",
+}
+"""How each number was computed, in words."""
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """What one run folder holds that the family needs."""
+
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    """As committed; empty where there is none. Only the paper's numbers and the choice of comparisons are taken."""
+
+    records: Sequence[EpisodeRecord]
+    """Validation scenes left out: they served for choosing."""
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self.config.get("experiment", self.records[0].experiment)
+
+    @property
+    def axis(self) -> str | None:
+        """What the experiment varies."""
+        return self.config.get("axis")
+
+    @property
+    def headline(self) -> list[str]:
+        """The policies of the table, ours first; where the configuration does not say, those that are no variants."""
+        found = list(dict.fromkeys(record.policy for record in self.records))
+        return [p for p in self.config.get("headline") or [p for p in found if "+" not in p] if p in found]
+
+    @property
+    def headline_splits(self) -> list[str]:
+        """The splits of the table."""
+        found = {record.split for record in self.records}
+        return [split for split in self.config.get("headline_splits", ["test"]) if split in found]
+
+    @property
+    def compared(self) -> list[tuple[str, str, str]]:
+        """The table's comparisons (a, b, split): those of the experiment that are of headline policies on headline
+        splits, one for each b and split; where it names none, our policy with each of the others.
+        """
+        named = [(c["a"], c["b"], c["split"]) for c in self.summary.get("comparisons", ())]
+        first, *others = self.headline or [""]
+        named = named or [(first, other, split) for split in self.headline_splits for other in others]
+        chosen: dict[tuple[str, str], tuple[str, str, str]] = {}
+        for a, b, split in named:
+            if {a, b} <= set(self.headline) and split in self.headline_splits:
+                chosen.setdefault((b, split), (a, b, split))
+        return list(chosen.values())
+
+    def of(self, policy: str, split: str | None = None) -> list[EpisodeRecord]:
+        """The episodes of a policy, on one split or on all."""
+        return [r for r in self.records if r.policy == policy and split in (None, r.split)]
+
+
+def summarise_family(folder: Path | str) -> dict[str, Any]:
+    """The content of `family.json` of a folder that holds several run folders, as `results/tabletop`.
+
+    Equal files give equal content. A folder without `results.jsonl` is passed over.
+
+    Returns:
+        `worlds`, `scales`: what the runs say of themselves; `rows`: each headline policy on each headline split, with
+        the rate of every training seed and the paper's number; `comparisons`, with `p_holm` over all of them;
+        `curves`: success against distance or angle, `fit` null with a `reason` where there is none; `failures`:
+        {experiment: {policy: {split: {mode: n}}}}; `modes`: what the modes mean; `power`; `methods`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no run in it.
+        ValueError: if a file of a run cannot be read.
+    """
+    runs = read_runs(folder)
+    compared = [
+        {"experiment": run.experiment, **comparison}
+        for run in runs
+        for a, b, split in run.compared
+        if (comparison := compare(run.records, a, b, split))
+    ]
+    return {
+        "worlds": sorted({record.world for run in runs for record in run.records}),
+        "scales": sorted({_scale(run.config) for run in runs}),
+        "rows": [
+            headline_row(run, policy, split)
+            for run in runs
+            for split in run.headline_splits
+            for policy in run.headline
+            if run.of(policy, split)
+        ],
+        "comparisons": adjusted(compared),
+        "curves": [curve(run, policy) for run in runs if run.axis in VARIABLES for policy in run.headline],
+        "failures": {run.experiment: count_failures(run.records) for run in runs},
+        "modes": dict(MODES),
+        "power": power_table(),
+        "methods": dict(METHODS),
+    }
+
+
+def read_runs(folder: Path | str) -> list[RunRecords]:
+    """The runs of a folder, by axis and name. Raises as `summarise_family`."""
+    folder = Path(folder)
+    runs = []
+    for path in sorted(folder.glob("*/results.jsonl")):
+        records = [record for record in read_results(path) if not record.split.startswith("validation")]
+        config, summary = (_read(path.parent / name) for name in ("config.json", "summary.json"))
+        if records:
+            runs.append(RunRecords(config, summary, records))
+    if not runs:
+        raise FileNotFoundError(
+            f"no runs under {folder}: no folder in it holds records; name one like results/tabletop"
+        )
+    return sorted(runs, key=lambda run: (*_rank(run.axis), run.experiment))
+
+
+def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:
+    """The row of a policy on a split (`para.evaluation.results.summary_row`), with its axis, seeds and paper number."""
+    group = run.of(policy, split)
+    seeds = [[r for r in group if r.train_seed == seed] for seed in sorted({r.train_seed for r in group})]
+    rows = [row for row in run.summary.get("rows", ()) if (row["policy"], row["split"]) == (policy, split)]
+    paper = rows[0] if rows else {}
+    return {
+        "experiment": run.experiment,
+        "title": run.config.get("title", run.experiment),
+        "axis": run.axis,
+        **summary_row(group),
+        "by_seed": [
+            {name: row[name] for name in ("placed", "trials", "rate")} | {"train_seed": row["train_seeds"][0]}
+            for row in map(summary_row, seeds)
+        ],
+        "paper": paper.get("paper"),
+        "paper_source": paper.get("paper_source"),
+    }
+
+
+def curve(run: RunRecords, policy: str) -> dict[str, Any]:
+    """A policy's success against the distance or angle of the experiment's axis, over all its splits."""
+    variable, unit = VARIABLES[run.axis]
+    head = {"experiment": run.experiment, "axis": run.axis, "policy": policy, "variable": variable, "unit": unit}
+    try:
+        fit = fit_records(run.of(policy), variable)
+    except ValueError as error:
+        return head | {"fit": None, "reason": str(error)}
+    values = asdict(fit) | {"covariance": [list(line) for line in fit.covariance], "half_observed": fit.half_observed}
+    return head | {"fit": values, "reason": None}
+
+
+def fit_records(records: Sequence[EpisodeRecord], variable: str) -> LogisticFit:
+    """Success of episodes against a variable, those with errors, or without the variable, left out.
+
+    Args:
+        records: of one policy.
+        variable: a field of the record or of its scene: "boundary_distance_m", "view_theta_deg".
+
+    Raises:
+        ValueError: where there is no curve to fit; it says why.
+    """
+    ran = [record for record in records if record.error is None and _value(record, variable) is not None]
+    _, cluster_of = cluster_kind(ran)
+    x, placed = [_value(record, variable) for record in ran], [record.outcome == "placed" for record in ran]
+    return fit_logistic(x, placed, [cluster_of(record) for record in ran])
+
+
+def _value(record: EpisodeRecord, variable: str) -> float | None:
+    return record.boundary_distance_m if variable == "boundary_distance_m" else record.scene.get(variable)
+
+
+def _rank(axis: str | None) -> tuple[float, str]:
+    return (AXIS_ORDER.index(axis), "") if axis in AXIS_ORDER else (math.inf, axis or "")
+
+
+def _scale(config: Mapping[str, Any]) -> str:
+    scale = config.get("scale", "unknown")
+    return str(scale.get("name", "unknown")) if isinstance(scale, Mapping) else str(scale)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
