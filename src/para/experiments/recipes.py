@@ -50,9 +50,7 @@ VIEWS = replace(AFFINE, view_tilt_deg=35.0, view_plane_m=(0.02, 0.02))
 
 def para(scale: Scale) -> ParaConfig:
     """PARA as we run it."""
-    return ParaConfig(
-        image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS, formulation="joint", n_height_bins=16
-    )
+    return ParaConfig(image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS)
 
 
 def para_paper_form(scale: Scale) -> ParaConfig:

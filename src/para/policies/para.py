@@ -48,7 +48,7 @@ class ParaConfig:
     """What is predicted of a pixel beside its place: a class of height above the table (paper), or of depth along the
     camera's optical axis, which is what heights are compared with. All else, losses and decoding, is the same."""
 
-    n_height_bins: int = 32
+    n_height_bins: int = 16
     """Height classes per pixel (paper N_H); with `third="depth"` depth classes."""
 
     n_gripper_bins: int = 32
@@ -64,7 +64,7 @@ class ParaConfig:
     """How far depth classes reach beyond the depths of the training data: more than heights, since a camera elsewhere
     sees the same places at other depths."""
 
-    formulation: Formulation = "factorised"
+    formulation: Formulation = "joint"
     """A softmax over pixels and heights read there, or one softmax over pixels x heights."""
 
     heatmap_resolution: Literal["cells", "image"] = "cells"
@@ -109,7 +109,7 @@ class ParaConfig:
 def paper_form(image_size: tuple[int, int], backbone: BackboneConfig | None = None) -> ParaConfig:
     """The paper's plain form: factorised, hard targets at full resolution, argmax, no extra state, no augmentation."""
     return ParaConfig(
-        image_size=image_size, formulation="factorised", heatmap_resolution="image", soft_targets=False,
+        image_size=image_size, n_height_bins=32, formulation="factorised", heatmap_resolution="image", soft_targets=False,
         decoder="argmax", use_gripper=False, snap_start=True, read_start=False,
         backbone=backbone or SmallConvConfig(), augment=AugmentConfig(),
     )  # fmt: skip
