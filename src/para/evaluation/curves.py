@@ -119,7 +119,7 @@ def fitted_curve(fit: LogisticFit, x: Sequence[float]) -> tuple[np.ndarray, np.n
     x = np.asarray(x, dtype=float)
     log_odds = fit.intercept + fit.slope * x
     (v_a, v_ab), (_, v_b) = fit.covariance
-    error = np.sqrt(v_a + 2 * x * v_ab + x**2 * v_b)
+    error = np.sqrt(np.maximum(0.0, v_a + 2 * x * v_ab + x**2 * v_b))
     t = stats.t.ppf(0.5 + fit.level / 2, fit.n_clusters - 1)
     return special.expit(log_odds), special.expit(log_odds - t * error), special.expit(log_odds + t * error)
 
