@@ -7,7 +7,15 @@ import torch
 from torch.nn import functional as F
 
 from para.pixel_actions.heads import PixelHeads, StepLinear, materialised_logits
-from para.pixel_actions.losses import class_loss, full_resolution_spatial_loss, joint_loss, spatial_loss
+from para.pixel_actions.losses import (
+    class_loss,
+    full_resolution_spatial_loss,
+    joint_loss,
+    masked_mean,
+    soft_cross_entropy,
+    spatial_loss,
+)
+from para.pixel_actions.start_keypoint import cell_weights
 
 B, T, C, h, w, stride = 2, 3, 5, 6, 9, 4
 
@@ -97,6 +105,30 @@ def test_full_resolution_loss_equals_cross_entropy_of_the_upsampled_map():
     expected = F.cross_entropy(up.flatten(0, 1).flatten(1), torch.tensor([2 * 20 + 13, 11 * 20 + 0]))
     loss = full_resolution_spatial_loss(logits, uv, torch.ones(1, 2, dtype=torch.bool), 4)
     torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize("form", ["cells", "image"])
+def test_hard_targets_by_index_cost_what_a_dense_one_hot_costs_with_gradients(form):
+    g = torch.Generator().manual_seed(5)
+    uv = torch.stack([torch.rand(2, 30, generator=g) * 46 - 5, torch.rand(2, 30, generator=g) * 34 - 5], dim=-1)
+    uv[0, 0], uv[0, 1] = torch.tensor([7.5, 3.5]), torch.tensor([-0.5, 23.5])  # on the borders of pixels and cells
+    valid = torch.rand(2, 30, generator=g) > 0.2
+    results = []
+    for dense in (False, True):
+        logits = torch.randn(2, 30, 6, 9, generator=torch.Generator().manual_seed(6)).requires_grad_()
+        up = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False) if form == "image" else logits
+        step = 1 if form == "image" else 4
+        if dense:
+            one_hot = cell_weights(uv, step, tuple(up.shape[-2:]), snap=True)
+            loss = masked_mean(soft_cross_entropy(up.flatten(2), one_hot), valid)
+        elif form == "image":
+            loss = full_resolution_spatial_loss(logits, uv, valid, 4)
+        else:
+            loss = spatial_loss(logits, uv, valid, stride=4)
+        loss.backward()
+        results.append((loss.detach(), logits.grad))
+    for by_index, by_one_hot in zip(*results):
+        torch.testing.assert_close(by_index, by_one_hot, rtol=1e-6, atol=1e-7)
 
 
 def test_a_joint_volume_that_factorises_costs_the_sum_of_both_terms():

@@ -29,6 +29,16 @@ def test_moving_the_camera_moves_the_pixel_and_leaves_the_height_alone():
     torch.testing.assert_close(a.height, b.height, rtol=0, atol=0)
 
 
+def test_moving_the_camera_changes_depths_which_are_those_along_its_axis():
+    obs, actions = random_batch()
+    T = obs.camera.T_world_cam.clone()
+    T[:, :3, 3] -= 0.2 * T[:, :3, 2]  # back along its line of sight
+    moved = type(obs.camera)(obs.camera.K, T, obs.camera.image_size)
+    a, b = make_targets(actions, obs.camera), make_targets(actions, moved)
+    torch.testing.assert_close(b.depth - a.depth, torch.full((3, 4), 0.2))
+    assert (a.height == b.height).all()
+
+
 def test_steps_off_the_image_behind_the_camera_or_not_finite_are_masked():
     obs, actions = random_batch(B=1, T=4)
     position = actions.position.clone()
@@ -37,7 +47,7 @@ def test_steps_off_the_image_behind_the_camera_or_not_finite_are_masked():
     position[0, 2] = float("nan")
     targets = make_targets(ActionChunk(position, actions.gripper, actions.is_pad), obs.camera)
     assert targets.valid.tolist() == [[False, False, False, True]]
-    assert all(torch.isfinite(t).all() for t in (targets.uv, targets.height, targets.gripper))
+    assert all(torch.isfinite(t).all() for t in (targets.uv, targets.height, targets.depth, targets.gripper))
 
 
 def test_padding_is_supervised_only_on_request():

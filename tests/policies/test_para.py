@@ -9,24 +9,38 @@ from scipy.spatial.transform import Rotation
 from para.backbones import SmallConvConfig
 from para.geometry import Camera, project
 from para.interfaces import Observation
+from para.pixel_actions.decoding import lift_or_hold
+from para.pixel_actions.targets import make_targets
 from para.policies import ParaConfig, make_policy
 from para.policies.augment import AugmentConfig, augment
 from para.policies.para import paper_form
 from tests.conftest import random_batch
+from tests.tiny import train_on
 
 TINY = SmallConvConfig(channels=8, dilations=(1, 2), pooled_grid=2)
-CONFIG = ParaConfig(image_size=(48, 64), horizon=4, n_height_bins=8, n_gripper_bins=4, backbone=TINY)
+SMALL = {"image_size": (48, 64), "horizon": 4, "n_height_bins": 8, "n_gripper_bins": 4, "backbone": TINY}
+CONFIG = ParaConfig(**SMALL, formulation="factorised")
 FORMS = {
-    "ours": CONFIG,
+    "ours": ParaConfig(**SMALL),
+    "factorised": CONFIG,
     "joint": replace(CONFIG, formulation="joint"),
     "joint, hard targets": replace(CONFIG, formulation="joint", soft_targets=False),
     "paper": replace(paper_form((48, 64), TINY), horizon=4),
+    "depth": replace(CONFIG, third="depth"),
+    "depth, joint": replace(CONFIG, third="depth", formulation="joint"),
+    "depth, hard targets": replace(CONFIG, third="depth", soft_targets=False, heatmap_resolution="image"),
 }
 
 
 def build(config: ParaConfig):
     torch.manual_seed(0)
     return make_policy(config)
+
+
+@pytest.mark.parametrize("margins", [{"height_margin_m": 0.0}, {"depth_margin_m": -0.1}])
+def test_margins_must_be_positive(margins):
+    with pytest.raises(ValueError, match="must be above 0"):
+        ParaConfig(**margins)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -53,6 +67,66 @@ def test_the_lifted_chunk_projects_to_the_predicted_pixel_at_the_predicted_heigh
     uv, _ = project(chunk.position, obs.camera.unsqueeze(1))
     torch.testing.assert_close(uv, prediction.peak.uv, rtol=0, atol=0.05)
     torch.testing.assert_close(chunk.position[..., 2], prediction.height, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["depth", "depth, joint"])
+def test_with_depths_the_chunk_projects_to_the_predicted_pixel_at_the_decoded_depth(form):
+    obs, actions = random_batch()
+    policy = build(FORMS[form]).eval()
+    policy.fit_ranges(actions, obs.camera)
+    prediction, chunk = policy.predict(obs), policy.act(obs)
+    uv, depth = project(chunk.position, obs.camera.unsqueeze(1))
+    torch.testing.assert_close(uv, prediction.peak.uv, rtol=0, atol=0.05)
+    torch.testing.assert_close(depth, policy.height_bins.decode(prediction.height_logits), rtol=0, atol=1e-4)
+    torch.testing.assert_close(prediction.height, chunk.position[..., 2])
+    assert (depth - prediction.height).abs().min() > 0.05
+
+
+@pytest.mark.parametrize("form", ["depth", "depth, joint", "depth, hard targets"])
+def test_perfect_depth_classes_decode_to_the_demonstrated_chunk(form):
+    obs, actions = random_batch()
+    policy = build(FORMS[form])
+    policy.fit_ranges(actions, obs.camera)
+    uv, depth = project(actions.position, obs.camera.unsqueeze(1))
+    share = policy.height_bins.split(depth)
+    decoded = policy.height_bins.decode(share.clamp(min=1e-12).log())
+    lifted, valid = lift_or_hold(uv, decoded, obs, policy.config.third)
+    assert valid.all()
+    torch.testing.assert_close(lifted, actions.position, rtol=0, atol=1e-3)
+
+
+def test_depth_classes_span_the_training_depths_and_the_margin_whatever_the_heights():
+    obs, actions = random_batch()
+    policy = build(replace(CONFIG, third="depth", depth_margin_m=0.07))
+    policy.fit_ranges(actions, obs.camera)
+    _, depth = project(actions.position, obs.camera.unsqueeze(1))
+    torch.testing.assert_close(policy.height_bins.edges, torch.stack([depth.min() - 0.07, depth.max() + 0.07]))
+
+
+def test_depth_classes_cover_the_cameras_that_augmentation_makes():
+    obs, actions = random_batch(B=60)
+    # at the side of where the camera looks, so that its moves about that point change depths
+    actions = replace(actions, position=0.2 * actions.position + torch.tensor([0.09, 0.16, 0.0]))
+    warps = AugmentConfig(scale=(0.8, 1.1), view_tilt_deg=30.0)
+    policy = build(replace(CONFIG, third="depth", augment=warps, depth_margin_m=0.02))
+    policy.fit_ranges(actions, obs.camera)
+    seen = augment(obs, warps, torch.Generator().manual_seed(5))
+    targets = make_targets(actions, seen.camera)
+    low, high = project(actions.position, obs.camera.unsqueeze(1))[1].aminmax()
+    assert ((targets.depth < low - 0.02) | (targets.depth > high + 0.02)).any()
+    assert policy.height_bins.outside(targets.depth)[targets.valid].float().mean() < 0.01
+
+
+def test_depth_bins_learn_the_same_chunk_as_height_bins():
+    obs, actions = random_batch(B=2)
+    for third in ("height", "depth"):
+        policy = build(replace(CONFIG, third=third, n_height_bins=16))
+        policy.fit_ranges(actions, obs.camera)
+        terms = policy.loss(obs, actions)
+        assert third in terms and terms[f"{third}_outside_fraction"] == 0
+        train_on(policy, obs, actions, steps=120, lr=2e-2)
+        error = (policy.act(obs).position - actions.position).norm(dim=-1)
+        assert error.max() < 0.02, third
 
 
 def test_a_camera_that_looks_at_the_horizon_holds_the_arm_still_at_no_confidence():

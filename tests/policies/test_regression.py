@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from para.geometry import Camera, project
+from para.geometry.pixels import compose
 from para.policies import ActConfig, GlobalRegressionConfig
-from para.policies.augment import AugmentConfig
+from para.policies.augment import AugmentConfig, augment, draw_moves
+from para.policies.regression import MIN_CAMERA_STD
 from tests.conftest import random_batch
 from tests.tiny import build, policy_config
 
@@ -89,6 +92,133 @@ def test_without_state_the_arm_is_not_an_input():
 def test_augmentation_that_moves_pixels_is_refused_since_world_labels_cannot_follow(config_type, augment):
     with pytest.raises(ValueError, match="colour augmentation only"):
         config_type(augment=AugmentConfig(**augment))
+
+
+WARPS = AugmentConfig(scale=(0.8, 1.2), max_rotation_deg=10.0, max_shift=0.08, view_tilt_deg=25.0)
+TURN = torch.linalg.matrix_exp(torch.tensor([[0.0, -0.3, -0.15], [0.3, 0.0, -0.1], [0.15, 0.1, 0.0]]))
+
+
+def warped_and_turned(obs):
+    """One picture with the two cameras that see it alike: the one whose picture is warped, and a real one turned so."""
+    K, pose = obs.camera.K, obs.camera.T_world_cam
+    A = compose(compose(K, TURN.expand(len(obs), 3, 3)), torch.linalg.inv(K))
+    turn = torch.eye(4)
+    turn[:3, :3] = TURN.mT
+    warped = Camera(2.5 * compose(A, K), pose, obs.camera.image_size)  # a homography has no scale
+    return replace(obs, camera=warped), replace(obs, camera=Camera(K, pose @ turn, obs.camera.image_size))
+
+
+@pytest.mark.parametrize("config_type", [ActConfig, GlobalRegressionConfig])
+@pytest.mark.parametrize("options", [{"use_camera": True}, {"frame": "camera"}])
+def test_a_policy_that_knows_the_camera_may_see_warped_pictures(config_type, options):
+    assert config_type(augment=WARPS, **options).augment.moves_pixels
+
+
+def test_in_the_cameras_frame_a_warped_picture_has_the_labels_of_a_camera_turned_alike():
+    obs, actions = random_batch()
+    built = policy(frame="camera")
+    warped, turned = warped_and_turned(obs)
+    torch.testing.assert_close(*(project(actions.position, o.camera.unsqueeze(1))[0] for o in (warped, turned)))
+    labels = [built.to_frame(actions.position, o.camera.unsqueeze(1)) for o in (obs, warped, turned)]
+    torch.testing.assert_close(labels[1], labels[2], rtol=0, atol=1e-5)
+    assert (labels[0] - labels[1]).norm(dim=-1).min() > 0.02
+    for a, b in zip(*(built.loss(o, actions).values() for o in (warped, turned))):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_in_the_cameras_frame_the_answer_moves_with_the_camera_and_in_the_worlds_it_stays():
+    obs, _ = random_batch()
+    pose = obs.camera.T_world_cam.clone()
+    pose[:, :3, 3] += torch.tensor([0.1, -0.2, 0.05])
+    moved = replace(obs, camera=replace(obs.camera, T_world_cam=pose))
+    for frame, shift in (("world", [0.0, 0.0, 0.0]), ("camera", [0.1, -0.2, 0.05])):
+        built = policy(frame=frame, use_state=False)
+        difference = built.act(moved).position - built.act(obs).position
+        torch.testing.assert_close(difference, torch.tensor(shift).expand(3, 4, 3), rtol=0, atol=1e-5)
+
+
+def test_in_the_cameras_frame_the_arm_is_seen_from_the_camera():
+    obs, _ = random_batch(B=1)
+    shift = torch.tensor([0.1, -0.2, 0.05])
+    pose = obs.camera.T_world_cam.clone()
+    pose[:, :3, 3] += shift
+    together = replace(obs, camera=replace(obs.camera, T_world_cam=pose), ee_position=obs.ee_position + shift)
+    built = policy(frame="camera")
+    change = built.act(together).position - built.act(obs).position
+    torch.testing.assert_close(change, shift.expand(1, 4, 3), rtol=0, atol=1e-5)
+
+
+def test_the_training_range_of_the_cameras_frame_is_that_of_its_labels_with_warps_too():
+    obs, actions = random_batch(B=40)
+    plain, warped = (build(policy_config("act", frame="camera", output_range="training", augment=a))
+                     for a in (AugmentConfig(), WARPS))  # fmt: skip
+    for built in (plain, warped):
+        built.fit_ranges(actions, obs.camera)
+    labels = plain.to_frame(actions.position, obs.camera.unsqueeze(1)).flatten(0, 1)
+    torch.testing.assert_close(plain.low, labels.amin(dim=0) - 0.01)
+    torch.testing.assert_close(plain.high, labels.amax(dim=0) + 0.01)
+    _, moved = draw_moves(obs.camera, WARPS, torch.Generator().manual_seed(9))
+    others = warped.to_frame(actions.position, moved.unsqueeze(1)).flatten(0, 1)
+    outside = ((others < plain.low) | (others > plain.high)).any(dim=-1).float().mean()
+    still_outside = ((others < warped.low - 0.05) | (others > warped.high + 0.05)).any(dim=-1).float().mean()
+    assert outside > 0.3 and still_outside < 0.01
+
+
+@pytest.mark.parametrize("tilt", [0.0, 20.0, 40.0])
+def test_the_workspace_range_of_the_cameras_frame_rules_no_position_out_from_other_views_either(tilt):
+    obs, actions = random_batch()
+    built = build(policy_config("act", frame="camera"))
+    built.fit_ranges(actions, obs.camera)
+    camera = obs.camera
+    if tilt:
+        camera = draw_moves(camera, AugmentConfig(view_tilt_deg=tilt), torch.Generator().manual_seed(1))[1]
+    reach = 0.9 * torch.tensor([[x, y, z] for x in (-0.5, 0.5) for y in (-0.6, 0.6) for z in (-0.02, 0.5)])
+    corners = built.to_frame(reach, camera.unsqueeze(1))
+    assert ((corners > built.low) & (corners < built.high)).all()
+
+
+def test_the_camera_is_an_input_where_asked_and_only_there():
+    obs, _ = random_batch(B=1)
+    elsewhere = replace(obs, camera=replace(obs.camera, T_world_cam=warped_and_turned(obs)[1].camera.T_world_cam))
+    zoomed = replace(obs, camera=replace(obs.camera, K=obs.camera.K * torch.tensor([[1.3], [1.3], [1.0]])))
+    rescaled = replace(obs, camera=replace(obs.camera, K=7 * obs.camera.K))
+    for use_camera in (False, True):
+        built = policy(use_camera=use_camera)
+        here = built.act(obs).position
+        for other in (elsewhere, zoomed):
+            assert torch.equal(built.act(other).position, here) == (not use_camera)
+        torch.testing.assert_close(built.act(rescaled).position, here)  # the same camera: K is homogeneous
+
+
+def test_a_camera_that_never_varied_in_training_is_not_blown_up():
+    obs, actions = random_batch()
+    built = policy(use_camera=True)
+    assert built.camera_std.min() == pytest.approx(MIN_CAMERA_STD)
+    warped = build(policy_config("act", use_camera=True, augment=WARPS))
+    warped.fit_ranges(actions[:1], obs.camera[:1])
+    assert torch.isfinite(warped.camera_std).all() and torch.isfinite(warped.act(obs).position).all()
+
+
+@pytest.mark.parametrize("options", [{"use_camera": True}, {"frame": "camera"}])
+def test_what_is_trained_on_is_the_warped_picture_with_its_warped_camera(options):
+    obs, actions = random_batch()
+    built = build(policy_config("act", augment=WARPS, **options))
+    built.fit_ranges(actions, obs.camera)
+    by_policy = built.loss(obs, actions, generator=torch.Generator().manual_seed(3))
+    by_hand = built.loss(augment(obs, WARPS, torch.Generator().manual_seed(3)), actions)
+    assert torch.equal(by_policy["total"], by_hand["total"])
+
+
+def test_cameras_of_a_batch_are_told_apart():
+    obs, _ = random_batch(B=2)
+    K = obs.camera.K.clone()
+    K[1, 0, 0] *= 1.4
+    mixed = replace(obs, camera=Camera(K, obs.camera.T_world_cam, obs.camera.image_size))
+    for options in ({"use_camera": True}, {"frame": "camera"}):
+        built = policy(**options)
+        together = built.act(mixed).position
+        torch.testing.assert_close(together[1:], built.act(mixed[1]).position, rtol=0, atol=1e-5)
+        torch.testing.assert_close(together[:1], built.act(obs[0]).position, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"horizon": 0}, {"hidden": 0}, {"workspace_low_m": (1.0, 0.0, 0.0)}])
