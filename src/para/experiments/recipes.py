@@ -15,6 +15,7 @@ from para.experiments.scale import Scale
 from para.policies import ActConfig, ParaConfig
 from para.policies.augment import AugmentConfig
 from para.policies.diffusion import DiffusionConfig
+from para.policies.looks import LookConfig
 from para.policies.motion_tracks import MotionTracksConfig
 from para.policies.para import paper_form
 from para.rollout import RolloutConfig
@@ -38,7 +39,7 @@ def executed(headline: str, others: tuple[str, ...] = ()) -> dict[str, Execution
     return {"": EXECUTIONS[headline]} | {suffix: EXECUTIONS[suffix] for suffix in others if suffix != headline}
 
 
-COLOUR = AugmentConfig(brightness=0.1, colour=0.05)
+COLOUR = AugmentConfig(look=LookConfig(brightness=0.1, colour=0.05))
 """Variation that world coordinates may share: nothing moves."""
 
 AFFINE = replace(COLOUR, scale=(0.8, 1.1), max_rotation_deg=8.0, max_shift=0.08)
@@ -83,11 +84,11 @@ ACT = Recipe(
     why="coordinate regression at its best in distribution: outputs over the whole workspace, temporal ensembling",
 )  # fmt: skip
 MOTION_TRACKS = Recipe(
-    "motion_tracks", motion_tracks, executed("+execute4"),
+    "motion_tracks", motion_tracks, executed("+ensemble"),
     why="2D tracks of five points of the gripper, and coordinates from the tracks (single-view Motion Tracks)",
 )  # fmt: skip
 DIFFUSION = Recipe(
-    "diffusion", diffusion, executed("+execute4"), why="Diffusion Policy: the chunk is denoised from the image's vector"
+    "diffusion", diffusion, executed("+ensemble"), why="Diffusion Policy: the chunk is denoised from the image's vector"
 )
 HEADLINES = (PARA, ACT, MOTION_TRACKS, DIFFUSION)
 """PARA and its baselines."""

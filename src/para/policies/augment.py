@@ -1,13 +1,13 @@
 """Augmentation of training images that keeps the geometry true: a warp moves the image *and* its camera.
 
 Targets are made after it, by projecting world positions into the warped camera, so pixel labels follow the warp by
-construction. A policy that regresses world coordinates sees a moved image with an unmoved label: it should use colour
-only, unless it is told the camera.
+construction. A policy that regresses world coordinates sees a moved image with an unmoved label: it should vary looks
+only (`para.policies.looks`), unless it is told the camera.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from para.geometry import Camera, plane_homography, random_affine, tilted_camera, warp_affine
 from para.geometry.pixels import compose
 from para.interfaces import Observation
+from para.policies.looks import LookConfig, vary_look
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,14 @@ class AugmentConfig:
     """Heights above the table between which that plane is drawn for each picture: no single plane is true of the arm,
     the object and the table at once."""
 
-    brightness: float = 0.0
-    """Gain, uniform in 1 - this .. 1 + this, and as large an offset relative to 128."""
-
-    colour: float = 0.0
-    """Gain of each colour channel by itself, uniform in 1 - this .. 1 + this."""
+    look: LookConfig = field(default_factory=LookConfig)
+    """Light, colours, textures and things in the way, while nothing moves."""
 
     def __post_init__(self):
         low, high = self.scale
         if not 0 < low <= high:
             raise ValueError(f"scale must be two factors that rise, above 0; got {self.scale}")
-        if min(self.max_rotation_deg, self.max_shift, self.view_tilt_deg, self.brightness, self.colour) < 0:
+        if min(self.max_rotation_deg, self.max_shift, self.view_tilt_deg) < 0:
             raise ValueError("strengths of augmentation cannot be negative")
         if self.view_tilt_deg >= 90 or not self.view_plane_m[0] <= self.view_plane_m[1]:
             raise ValueError(
@@ -63,12 +61,10 @@ class AugmentConfig:
 
 
 def augment(obs: Observation, config: AugmentConfig, generator: torch.Generator) -> Observation:
-    """Randomly warp and recolour a batch of observations, each by itself, camera included."""
-    image, camera = obs.image, obs.camera
+    """Randomly vary the look of a batch of observations and warp it, each by itself, camera included."""
+    image, camera = vary_look(obs.image, config.look, generator), obs.camera
     if config.moves_pixels:
         image, camera = move_view(image, camera, config, generator)
-    if config.brightness or config.colour:
-        image = recolour(image, config, generator)
     return replace(obs, image=image, camera=camera)
 
 
@@ -115,15 +111,3 @@ def training_cameras(camera: Camera, config: AugmentConfig) -> list[Camera]:
     if not config.moves_pixels:
         return [camera]
     return [camera, draw_moves(camera, config, torch.Generator().manual_seed(0))[1]]
-
-
-def recolour(image: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Random gain, offset and colour balance. (B, 3, H, W) uint8 -> the same."""
-    B = image.shape[0]
-
-    def uniform(*shape: int) -> Tensor:
-        return (2 * torch.rand(*shape, generator=generator) - 1).to(image.device)
-
-    gain = (1 + config.brightness * uniform(B, 1, 1, 1)) * (1 + config.colour * uniform(B, 3, 1, 1))
-    offset = 128 * config.brightness * uniform(B, 1, 1, 1)
-    return ((image.float() - 128) * gain + 128 + offset).clamp(0, 255).to(torch.uint8)

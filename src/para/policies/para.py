@@ -109,8 +109,8 @@ class ParaConfig:
 def paper_form(image_size: tuple[int, int], backbone: BackboneConfig | None = None) -> ParaConfig:
     """The paper's plain form: factorised, hard targets at full resolution, argmax, no extra state, no augmentation."""
     return ParaConfig(
-        image_size=image_size, n_height_bins=32, formulation="factorised", heatmap_resolution="image", soft_targets=False,
-        decoder="argmax", use_gripper=False, snap_start=True, read_start=False,
+        image_size=image_size, n_height_bins=32, formulation="factorised", heatmap_resolution="image",
+        soft_targets=False, decoder="argmax", use_gripper=False, snap_start=True, read_start=False,
         backbone=backbone or SmallConvConfig(), augment=AugmentConfig(),
     )  # fmt: skip
 
