@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from para.evaluation.numbers import recompute
 from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.files import write_json
-from para.reports.readme import BLOCK, update_readme
+from para.reports.readme import BLOCK, FAMILY, update_readme
+from para.reports.wording import rate_text
+from tests.reports.synthetic_family import synthetic_experiments, write_family
 from tests.reports.synthetic_run import PAPER, make_config, make_records
 
 ROOT = Path(__file__).parent.parent.parent
@@ -58,7 +61,7 @@ def test_committed_summaries_are_computed_from_their_records():
 
 def test_blocks_name_experiments_that_exist():
     names = [match["name"] for match in BLOCK.finditer((ROOT / "README.md").read_text())]
-    assert names and set(names) <= set(EXPERIMENTS)
+    assert names and set(names) <= {*EXPERIMENTS, FAMILY}
 
 
 def test_a_rate_stands_with_its_count_its_interval_and_the_papers(readme, results):
@@ -113,3 +116,22 @@ def test_markers_that_make_no_block_are_refused_and_the_file_is_left_alone(readm
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="READ.md"):
         update_readme(tmp_path / "READ.md", tmp_path)
+
+
+def test_the_block_of_the_family_has_a_row_per_experiment_with_counts_intervals_and_the_papers_rates(tmp_path):
+    made = [m for m in synthetic_experiments(6) if m.name in ("left_to_right", "corner_scaling", "window")]
+    folder = write_family(tmp_path / "results" / "tabletop", experiments=made)
+    path = tmp_path / "README.md"
+    path.write_text(EMPTY.replace("left_to_right", "family"))
+    assert update_readme(path, tmp_path / "results") == ["family"]
+    lines = [line for line in path.read_text().splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| Corner scaling (N = 32)", "| Left to right"]
+    row = recompute(folder, "left_to_right", "para", "test")
+    assert rate_text(row) in lines[3]
+    assert "| 54% | 1% | " in lines[3] and "Holm p" in lines[3]
+
+
+def test_without_records_the_block_of_the_family_says_so(readme, results):
+    readme.write_text(EMPTY.replace("left_to_right", "family"))
+    assert update_readme(readme, results) == []
+    assert "No records of `family`" in readme.read_text()

@@ -1,7 +1,8 @@
 """The result tables of the README, written from committed records, so that no number there is typed by hand.
 
-A block between `<!-- results:left_to_right -->` and `<!-- /results -->` holds what the records of that experiment give.
-To show another experiment, write its two markers and run `para report results --readme README.md`.
+A block between `<!-- results:left_to_right -->` and `<!-- /results -->` holds what the records of that experiment give,
+and the block `results:family` a row per experiment of all. To show another experiment, write its two markers and run
+`para report results --readme README.md`.
 """
 
 from __future__ import annotations
@@ -12,20 +13,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from para.evaluation.family import summarise_family
 from para.files import read_json, write_atomic
 from para.reports.wording import (
+    base_policy,
     comparison_text,
     in_reading_order,
+    p_text,
     percent,
+    points,
     policy_name,
     rate_text,
     split_name,
     splits_in_reading_order,
     trained_policy,
+    variant_of,
 )
 
 BLOCK = re.compile(r"<!-- results:(?P<name>\w+) -->\n(?P<body>.*?)<!-- /results -->", re.DOTALL)
 OPENING, CLOSING = "<!-- results:", "<!-- /results -->"
+FAMILY = "family"
+"""Name of the block that holds all experiments, controls apart: PARA and ACT, ours and the paper's."""
 
 
 def update_readme(readme_path: Path | str, results_root: Path | str) -> list[str]:
@@ -60,16 +68,55 @@ def update_readme(readme_path: Path | str, results_root: Path | str) -> list[str
 
 
 def find_records(results_root: Path | str, experiment: str) -> list[Path]:
-    """The folders of that experiment's records, one per world that it was run in."""
+    """The folders of that experiment's records, one per world that it was run in; of the family: of all records."""
+    if experiment == FAMILY:
+        return sorted({path.parent.parent for path in Path(results_root).glob("*/*/results.jsonl")})
     return sorted(path.parent for path in Path(results_root).glob(f"*/{experiment}/summary.json"))
 
 
 def block_text(results_root: Path | str, experiment: str) -> str:
-    """What stands between the markers of an experiment, as Markdown."""
+    """What stands between the markers of an experiment, or of the whole family, as Markdown."""
     folders = find_records(results_root, experiment)
     if not folders:
         return f"*No records of `{experiment}` are committed yet.*"
+    if experiment == FAMILY:
+        return "\n\n".join(family_text(folder) for folder in folders)
     return "\n\n".join(records_text(folder) for folder in folders)
+
+
+def family_text(folder: Path) -> str:
+    """PARA against ACT in every experiment of a world, as the page's table has it: each number from the records."""
+    numbers = summarise_family(folder)
+    rows = {(row["experiment"], row["policy"], row["split"]): row for row in numbers["rows"]}
+    lines = []
+    for c in numbers["comparisons"]:
+        para, act = (rows[c["experiment"], c[side], c["split"]] for side in ("a", "b"))
+        if para["axis"] != "control" and [base_policy(c["a"]), base_policy(c["b"])] == ["para", "act"]:
+            lines.append([_tested(c, para), *map(rate_and_errors, (para, act)), *map(_paper, (para, act)), _points(c)])
+    heads = ["tested", "PARA", "ACT", "paper, PARA", "paper, ACT", "PARA minus ACT, points"]
+    worlds, scales = (", ".join(f"`{name}`" for name in numbers[what]) for what in ("worlds", "scales"))
+    made = (
+        f"World {worlds}, scale {scales}. p is adjusted by Holm's method over all comparisons of the page that "
+        f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
+    )
+    return f"{table(heads, lines)}\n\n{made}"
+
+
+def _tested(comparison: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """The experiment, with its split where that is not "test", and with what its policies were trained on."""
+    details = [] if comparison["split"] == "test" else [split_name(comparison["split"]).lower()]
+    if variant := variant_of(comparison["a"]):
+        details.append(policy_name(f"para+{variant}").partition(", ")[2])
+    return row["title"] + (f" ({', '.join(details)})" if details else "")
+
+
+def _paper(row: Mapping[str, Any]) -> str:
+    return "–" if row["paper"] is None else percent(row["paper"])
+
+
+def _points(comparison: Mapping[str, Any]) -> str:
+    low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
+    return f"{points(comparison['difference'])} (95% interval {low} to {high}, Holm {p_text(comparison['p_holm'])})"
 
 
 def records_text(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from para.evaluation.results import EpisodeRecord, read_results, summarise
-from para.interfaces import Outcome
+from para.interfaces import OUTCOMES, Outcome
 from para.reports.wording import in_reading_order, splits_in_reading_order, trained_policy, variant_of
 
 
@@ -209,22 +210,26 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _summary(path: Path, config: Mapping[str, Any], records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     """The summary of the run, or one made from its records: of PARA against every other policy in every split."""
-    policies = in_reading_order(r.policy for r in records if not variant_of(r.policy))
-    splits = {r.split for r in records}
-    made = summarise(
-        records,
-        experiment=config.get("experiment", records[0].experiment),
-        world=config.get("world", records[0].world),
-        scale=scale_name(config),
-        comparisons=[(policies[0], other, split) for split in sorted(splits) for other in policies[1:]],
-        seconds=config.get("seconds"),
-    )
     found = _read_json(path)
     if found is None:
-        return made
-    counts = ("policy", "split", "trials", "placed", "grasped", "missed", "errors")
-    theirs, ours = (sorted([row[key] for key in counts] for row in s.get("rows", [])) for s in (found, made))
-    if theirs != ours:
+        policies = in_reading_order(r.policy for r in records if not variant_of(r.policy))
+        splits = sorted({r.split for r in records})
+        return summarise(
+            records,
+            experiment=config.get("experiment", records[0].experiment),
+            world=config.get("world", records[0].world),
+            scale=scale_name(config),
+            comparisons=[(policies[0], other, split) for split in splits for other in policies[1:]],
+            seconds=config.get("seconds"),
+        )
+    counts = Counter((r.policy, r.split, r.outcome or "errors") for r in records)
+    said = {
+        (row["policy"], row["split"], outcome): row[outcome]
+        for row in found.get("rows", [])
+        for outcome in (*OUTCOMES, "errors")
+        if row[outcome]
+    }
+    if said != counts:
         raise ValueError(f"{path} does not belong to the {len(records)} records beside it; remove it, and report again")
     return found
 

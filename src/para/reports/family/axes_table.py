@@ -7,9 +7,8 @@ from html import escape
 from typing import Any
 
 from para.evaluation.statistics import wilson_interval
-from para.reports.family.files import AXES, Family, name_of, title_of
+from para.reports.family.files import AXES, Family, name_of, title_of, verdict
 from para.reports.family.marks import filter_attributes
-from para.reports.family.numbers import Comparison, Comparisons, headline_comparisons
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
@@ -18,10 +17,11 @@ from para.reports.wording import interval_text, p_text, percent, points, policy_
 OUTCOMES = ("placed", "grasped", "missed", "errors")
 """What a reader can ask the table for, as the rows of a summary call them."""
 
+Row = Mapping[str, Any]
+
 
 def axes_table(family: Family, pictures: Pictures) -> str:
     """The table, a part per axis."""
-    compared = headline_comparisons(family.runs)
     lines = []
     for axis, said in AXES.items():
         runs = family.of_axis(axis)
@@ -29,40 +29,37 @@ def axes_table(family: Family, pictures: Pictures) -> str:
             lines.append(f'<tr class="axis"{filter_attributes(axis=axis)}><th colspan="6">{escape(said)}</th></tr>')
         for run in runs:
             for split in run.headline_splits:
-                lines += _rows(compared, run, split)
+                lines += _lines(family, run, split)
     ours = "".join(_by_outcome(outcome, f"ours: {_said(outcome)}") for outcome in OUTCOMES)
     return (
         f"{table(['policy', ours, '', 'paper', 'ours minus this one', ''], lines, kind='axes')}"
         '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Differences are of '
         "what was placed, in points: the first policy of an experiment (or the one named) minus this one in the same "
-        "scenes, with a 95% interval; p is adjusted by Holm’s method over all comparisons of this table. Rates are of "
-        f"the episodes that ran to their end.</p>{paper_sources(family)}"
+        "scenes, with Newcombe’s 95% interval; p allows for scenes that several episodes share, and is adjusted by "
+        "Holm’s method over all comparisons of this table. Rates are of the episodes that ran to their end.</p>"
+        f"{all_numbers(family)}{paper_sources(family)}"
     )
 
 
-def _rows(compared: Comparisons, run: RunFiles, split: str) -> list[str]:
+def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
     """A line that names experiment and split, and one per policy; the group ties them together for the filters."""
     group = f' data-group="{escape(name_of(run))}:{escape(split)}"'
-    said = f"{escape(title_of(run))} <span class='why'>{escape(_split_said(run, split))}</span>"
+    where = escape(f"{name_of(run)}, {split_name(split).lower()}")
+    said = f"{escape(title_of(run))} <span class='why'>{where}</span>"
     lines = [f'<tr class="what"{group}{filter_attributes(axis=run.axis)}><th colspan="6">{said}</th></tr>']
-    for policy in run.headline:
-        for row in run.rows(policy, split):
-            comparison = compared.get((name_of(run), policy, split))
-            cells = [
-                f'<th scope="row">{coloured(policy)}</th>',
-                f"<td>{''.join(_by_outcome(outcome, _rate(row, outcome)) for outcome in OUTCOMES)}</td>",
-                f"<td>{interval_bar(row)}</td>",
-                f'<td class="paper">{"–" if row["paper"] is None else escape(percent(row["paper"]))}</td>',
-                f"<td>{_difference(comparison, run)}</td>",
-                f"<td>{_verdict(comparison)}</td>",
-            ]
-            shown = filter_attributes(axis=run.axis, policy=policy)
-            lines.append(f"<tr{group}{shown}>{''.join(cells)}</tr>")
+    for row in family.rows(name_of(run), split):
+        comparison = family.comparison(name_of(run), row["policy"], split)
+        cells = [
+            f'<th scope="row">{coloured(row["policy"])}</th>',
+            f"<td>{''.join(_by_outcome(outcome, _rate(row, outcome)) for outcome in OUTCOMES)}</td>",
+            f"<td>{interval_bar(row)}</td>",
+            f'<td class="paper">{"–" if row["paper"] is None else escape(percent(row["paper"]))}</td>',
+            f"<td>{_difference(comparison, run)}</td>",
+            f"<td>{_verdict(comparison)}</td>",
+        ]
+        shown = filter_attributes(axis=run.axis, policy=row["policy"])
+        lines.append(f"<tr{group}{shown}>{''.join(cells)}</tr>")
     return lines
-
-
-def _split_said(run: RunFiles, split: str) -> str:
-    return f"{name_of(run)}, {split_name(split).lower()}"
 
 
 def _said(outcome: str) -> str:
@@ -74,69 +71,83 @@ def _by_outcome(outcome: str, html: str) -> str:
     return f'<span data-asked="{outcome}"{"" if outcome == "placed" else " hidden"}>{html}</span>'
 
 
-def _rate(row: Mapping[str, Any], outcome: str) -> str:
+def _rate(row: Row, outcome: str) -> str:
     """How often a row ended so: with counts and interval, of the trials that ran (errors: of all)."""
     if outcome == "placed":
         return rate_cell(row)
     n = row["trials"] + (row["errors"] if outcome == "errors" else 0)
     if n == 0:
         return '<span class="none">no trial ran</span>'
-    low, high = wilson_interval(row[outcome], n)
-    counts = escape(f"({row[outcome]}/{n}, {interval_text(low, high)})")
+    counts = escape(f"({row[outcome]}/{n}, {interval_text(*wilson_interval(row[outcome], n))})")
     return f'<span class="rate"><b>{escape(percent(row[outcome] / n))}</b> <span class="n">{counts}</span></span>'
 
 
-def _difference(comparison: Comparison | None, run: RunFiles) -> str:
+def _difference(comparison: Row | None, run: RunFiles) -> str:
     if comparison is None:
         return '<span class="none">–</span>'
-    other = "" if comparison.a == run.headline[0] else f'<div class="why">{coloured(comparison.a)} minus this one</div>'
-    low, high = points(comparison.ci_low), points(comparison.ci_high)
-    p = escape(p_text(comparison.p_holm).replace("p", "Holm p", 1))
-    rest = f'<span class="n">({low} to {high}, {p})</span>'
-    return f'{other}<span class="rate"><b>{points(comparison.difference)}</b> {rest}</span>'
+    a = comparison["a"]
+    other = "" if a == run.headline[0] else f'<div class="why">{coloured(a)} minus this one</div>'
+    low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
+    rest = f'<span class="n">({low} to {high}, {escape(holm_text(comparison))})</span>'
+    return f'{other}<span class="rate"><b>{points(comparison["difference"])}</b> {rest}</span>'
 
 
-def _verdict(comparison: Comparison | None) -> str:
+def holm_text(comparison: Row) -> str:
+    """As `Holm p = 0.013`."""
+    return f"Holm {p_text(comparison['p_holm'])}"
+
+
+def _verdict(comparison: Row | None) -> str:
     if comparison is None:
         return ""
-    winner = {"a": comparison.a, "b": comparison.b}.get(comparison.verdict)
-    kind = {"a": "ahead", "b": "behind"}.get(comparison.verdict, "open")
-    said = "not told apart" if winner is None else f"{policy_name(winner)} ahead"
-    return f'<span class="verdict {kind}">{escape(said)}</span>'
+    found = verdict(comparison)
+    said = "not told apart" if found == "open" else f"{policy_name(comparison[found])} ahead"
+    return f'<span class="verdict {found}">{escape(said)}</span>'
+
+
+def all_numbers(family: Family) -> str:
+    """Folded: each rate by training seed and with the interval that allows for clusters; each comparison in full."""
+    rates, differences = [], []
+    for row in family.numbers["rows"]:
+        where = f"{row['experiment']}, {split_name(row['split']).lower()}"
+        shown = filter_attributes(axis=family.run(row["experiment"]).axis, policy=row["policy"])
+        seeds = ", ".join(f"{seed['placed']}/{seed['trials']}" for seed in row["by_seed"])
+        cluster = "–"
+        if row["rate"] is not None:
+            cluster = f"{_span(row, percent)} ({row['clusters']} {row['cluster_by']}s)"
+        cells = [where, coloured(row["policy"]), rate_cell(row), cluster, seeds]
+        rates.append(f"<tr{shown}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    for c in family.numbers["comparisons"]:
+        where = f"{c['experiment']}, {split_name(c['split']).lower()}"
+        shown = filter_attributes(axis=family.run(c["experiment"]).axis, policy=c["b"])
+        cells = [
+            where, f"{coloured(c['a'])} − {coloured(c['b'])}",
+            f"{points(c['difference'])} ({points(c['ci_low'])} to {points(c['ci_high'])})",
+            f"{_span(c, points)} ({c['clusters']} {c['cluster_by']}s)",
+            f"{c['both']} / {c['a_only']} / {c['b_only']} / {c['n_pairs'] - c['both'] - c['a_only'] - c['b_only']}",
+            *(escape(p_text(c[p]).removeprefix("p ").removeprefix("= ")) for p in ("p_value", "p_cluster", "p_holm")),
+        ]  # fmt: skip
+        differences.append(f"<tr{shown}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    heads = ["experiment", "pair", "points, Newcombe", "by cluster", "both / first / second / none", "McNemar p"]
+    return (
+        "<details><summary>All numbers: by training seed, and with intervals that allow for shared scenes</summary>"
+        f"{table(['experiment', 'policy', 'placed, Wilson', 'by cluster', 'by seed'], rates, kind='small')}"
+        f"{table([*heads, 'cluster p', 'Holm p'], differences, kind='small')}</details>"
+    )
+
+
+def _span(row: Row, said) -> str:
+    return f"{said(row['cluster_ci_low'])} to {said(row['cluster_ci_high'])}"
 
 
 def paper_sources(family: Family) -> str:
     """Where each number of the paper comes from."""
     said: dict[str, list[str]] = {}
-    for run in family.runs:
-        for split in run.headline_splits:
-            for policy in run.headline:
-                for row in run.rows(policy, split):
-                    if row["paper"] is not None:
-                        number = f"{name_of(run)} {coloured(policy)} {escape(percent(row['paper']))}"
-                        said.setdefault(str(row["paper_source"]), []).append(number)
+    for row in family.numbers["rows"]:
+        if row["paper"] is not None:
+            number = f"{escape(row['experiment'])} {coloured(row['policy'])} {escape(percent(row['paper']))}"
+            said.setdefault(str(row["paper_source"]), []).append(number)
     items = "".join(f"<li>{escape(source)}: {'; '.join(numbers)}</li>" for source, numbers in said.items())
     if not items:
         return ""
     return f"<details><summary>Sources of the paper’s numbers</summary><ul class='plain'>{items}</ul></details>"
-
-
-def verdicts(family: Family, pictures: Pictures) -> str:
-    """In plain words: where ours is ahead, where another is, and where the data do not tell."""
-    said: dict[str, list[str]] = {"b": [], "open": [], "a": []}
-    runs = {name_of(run): run for run in family.runs}
-    for (experiment, _, split), c in headline_comparisons(family.runs).items():
-        run = runs[experiment]
-        where = f"{escape(title_of(run))}, {escape(split_name(split).lower())}"
-        said[c.verdict].append(
-            f"<li{filter_attributes(axis=run.axis, policy=c.b)}>{where}: {coloured(c.a)} {points(c.difference)} points "
-            f"on {coloured(c.b)}</li>"
-        )
-    blocks = [
-        f"<h3>{title} ({len(said[kind])})</h3><ul class='plain'>{''.join(said[kind]) or '<li>nowhere</li>'}</ul>"
-        for kind, title in (("b", "The other is ahead"), ("open", "Not told apart"), ("a", "The first is ahead"))
-    ]
-    return (
-        "<p>Every comparison of the table, called where p, adjusted by Holm over all of them, is below 0.05.</p>"
-        f"{''.join(blocks)}"
-    )

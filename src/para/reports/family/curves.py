@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from para.evaluation.curves import LogisticFit, fit_logistic, fitted_curve
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.curves import LogisticFit, fitted_curve
+from para.evaluation.records import EpisodeRecord
 from para.evaluation.statistics import wilson_interval
-from para.reports.family.marks import mark
-from para.reports.wording import percent, policy_name
+from para.reports.family.marks import filter_attributes, mark
+from para.reports.tables import coloured
+from para.reports.wording import p_text, percent, policy_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,16 +35,6 @@ def points_at(records: Sequence[EpisodeRecord], x_of: Callable[[EpisodeRecord], 
     for record in records:
         groups.setdefault(x_of(record), []).append(record.outcome == "placed")
     return [Point(x, sum(placed), len(placed)) for x, placed in sorted(groups.items())]
-
-
-def fitted(records: Sequence[EpisodeRecord], x_of: Callable[[EpisodeRecord], float]) -> LogisticFit | None:
-    """Success against x, episodes of one scene as a cluster; None where there is no curve to fit."""
-    placed = [r.outcome == "placed" for r in records]
-    x = [x_of(r) for r in records]
-    scenes = [(r.split, r.scene_index) for r in records]
-    if len(set(x)) < 2 or len(set(placed)) < 2 or len(set(scenes)) < 3:
-        return None
-    return fit_logistic(x, placed, scenes)
 
 
 def draw_points(
@@ -75,15 +67,40 @@ def draw_points(
     axis.plot([], [], ms=6, lw=1.4, label=label or policy_name(policy), **style)
 
 
-def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, colour: str) -> None:
-    """A fitted curve over the range of its data, thin, and its pointwise 95% band; nothing for no fit."""
+def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, colour: str, *, unit: float = 1.0) -> None:
+    """A fitted curve over the range of its data, thin, and its pointwise 95% band; nothing for no fit.
+
+    `unit`: how many units of the axis are one unit of the fit's x.
+    """
     if fit is None:
         return
     x = np.linspace(fit.x_low, fit.x_high, 80)
     rate, low, high = (100 * values for values in fitted_curve(fit, x))
+    x = unit * x
     mark(axis.fill_between(x, low, high, color=colour, alpha=0.13, lw=0, zorder=1), policy=policy)
     (drawn,) = axis.plot(x, rate, color=colour, lw=1.0, alpha=0.6, zorder=1.2)
     mark(drawn, policy=policy)
+
+
+def half_text(fit: LogisticFit | None, unit: str, scale: float = 1.0) -> str:
+    """Where a fitted curve falls to one half, with its interval, in words."""
+    if fit is None:
+        return "no curve to fit: hardly any episode ended otherwise than the rest"
+    slope = f"slope {'not told from 0' if fit.half_at is None else 'told from 0'}, {p_text(fit.p_value)}"
+    if fit.half_at is None:
+        return slope
+    low, high = sorted((scale * fit.half_low, scale * fit.half_high))
+    beyond = "" if fit.half_observed else ", beyond what was tried"
+    return f"one half at {scale * fit.half_at:.3g}{unit} (95% interval {low:.3g} to {high:.3g}{unit}{beyond}); {slope}"
+
+
+def halves_list(fits: Mapping[str, LogisticFit | None], unit: str, scale: float = 1.0) -> str:
+    """Each policy's fit in words, as a folded list."""
+    items = "".join(
+        f"<li{filter_attributes(policy=policy)}>{coloured(policy)}: {escape(half_text(fit, unit, scale))}</li>"
+        for policy, fit in fits.items()
+    )
+    return f"<details><summary>The fitted curves</summary><ul class='plain'>{items}</ul></details>"
 
 
 def draw_paper(axis: Axes, points: Sequence[tuple[float, float]], policy: str, style: Mapping[str, Any]) -> None:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Mapping
 
 import numpy as np
 
-from para.evaluation.results import EpisodeRecord
-from para.reports.family.curves import Point, draw_band, draw_points, finish, fitted
-from para.reports.family.files import name_of, scored, title_of
-from para.reports.family.marks import plot
+from para.evaluation.curves import LogisticFit
+from para.evaluation.records import EpisodeRecord
+from para.reports.family.curves import Point, draw_band, draw_points, finish, halves_list
+from para.reports.family.files import Family, name_of, scored, title_of
+from para.reports.family.marks import filter_attributes, plot
 from para.reports.figures import PAGE_WIDTH, distance_bins, in_bins, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import FAINT, RC, line_styles, to_svg
 
+CM_PER_M = 100.0
 
-def distances_of(run: RunFiles, pictures: Pictures) -> str:
+
+def distances_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     """The plot of one experiment; empty where its objects do not lie at different distances."""
-    return plot(
-        pictures, f"distance_{name_of(run)}", distance_figure(run),
-        f"{escape(title_of(run))}: placed, against how far the object lies from the region of the demonstrated "
-        "positions (0 cm: within it). Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: "
-        "logistic fits to single episodes with 95% bands, episodes of one scene counted as a cluster.",
-        "Success against distance from the training region", axis=run.axis,
+    fits = {policy: family.fit(name_of(run), policy) for policy in run.headline}
+    figure = distance_figure(run, fits)
+    if figure is None:
+        return ""
+    drawn = plot(
+        pictures, f"distance_{name_of(run)}", figure,
+        "Placed, against how far the object lies from the region of the demonstrated positions (0 cm: within it). "
+        "Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: "
+        "logistic fits to single episodes with 95% bands, episodes of one place counted as a cluster.",
+        "Success against distance from the training region", axis=run.axis, title=title_of(run),
     )  # fmt: skip
+    return f"<div{filter_attributes(axis=run.axis)}>{drawn}{halves_list(fits, ' cm', CM_PER_M)}</div>"
 
 
 def known(run: RunFiles, policy: str) -> list[EpisodeRecord]:
@@ -32,12 +40,7 @@ def known(run: RunFiles, policy: str) -> list[EpisodeRecord]:
     return [r for r in scored(run, policy) if r.boundary_distance_m is not None]
 
 
-def distance_cm(record: EpisodeRecord) -> float:
-    """Distance of the object from the training region, centimetres."""
-    return 100 * record.boundary_distance_m
-
-
-def distance_figure(run: RunFiles) -> str | None:
+def distance_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str | None:
     """One axis with every headline policy; None where all distances are 0 or unknown."""
     import matplotlib
 
@@ -53,7 +56,7 @@ def distance_figure(run: RunFiles) -> str | None:
         figure, axes = new_figure(PAGE_WIDTH, 3.4)
         axis = axes[0, 0]
         for place, (policy, style) in enumerate(styles.items()):
-            draw_band(axis, fitted(records[policy], distance_cm), policy, style["color"])
+            draw_band(axis, fits[policy], policy, style["color"], unit=CM_PER_M)
             aside = (place - (len(styles) - 1) / 2) * 0.008 * 100 * edges[-1]
             points = binned(records[policy], edges)
             draw_points(axis, points, policy, style, aside=aside, unit=" cm", line=False)

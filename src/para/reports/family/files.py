@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.curves import LogisticFit
+from para.evaluation.family import summarise_family
+from para.evaluation.records import EpisodeRecord
 from para.reports.run_files import RunFiles, read_run
-from para.reports.wording import in_reading_order
 
 AXES = {
     "position": "Position of the object",
@@ -20,6 +22,10 @@ AXES = {
 """What experiments vary, in the order of the page, and how it is called there."""
 
 
+LEVEL = 0.05
+"""Of a p value that is adjusted for the number of comparisons."""
+
+
 @dataclass(frozen=True)
 class Family:
     """Every run of a folder."""
@@ -28,19 +34,34 @@ class Family:
     runs: Sequence[RunFiles]
     """In the order of the page: by axis, then by name."""
 
+    numbers: Mapping[str, Any]
+    """What they show together (`para.evaluation.family.summarise_family`)."""
+
     def of_axis(self, *axes: str) -> list[RunFiles]:
         """The runs that vary one of these."""
         return [run for run in self.runs if run.axis in axes]
 
-    @property
-    def headline_policies(self) -> list[str]:
-        """The policies that any experiment puts into its table."""
-        return in_reading_order(policy for run in self.runs for policy in run.headline)
+    def run(self, experiment: str) -> RunFiles:
+        """The run of an experiment."""
+        return next(run for run in self.runs if name_of(run) == experiment)
 
-    @property
-    def title(self) -> str:
-        """The world that the runs took place in."""
-        return ", ".join(sorted({run.summary["world"] for run in self.runs}))
+    def rows(self, experiment: str, split: str) -> list[Mapping[str, Any]]:
+        """The rows of the table for one experiment and split."""
+        return [r for r in self.numbers["rows"] if (r["experiment"], r["split"]) == (experiment, split)]
+
+    def comparison(self, experiment: str, policy: str, split: str) -> Mapping[str, Any] | None:
+        """What the table compares this policy with, as "a" of a paired comparison; None: with nothing."""
+        for c in self.numbers["comparisons"]:
+            if (c["experiment"], c["b"], c["split"]) == (experiment, policy, split):
+                return c
+        return None
+
+    def fit(self, experiment: str, policy: str) -> LogisticFit | None:
+        """The curve of success against the experiment's distance or angle; None where there is none."""
+        for curve in self.numbers["curves"]:
+            if (curve["experiment"], curve["policy"]) == (experiment, policy) and curve["fit"] is not None:
+                return LogisticFit(**{f.name: curve["fit"][f.name] for f in fields(LogisticFit)})
+        return None
 
 
 def read_family(folder: Path | str) -> Family:
@@ -58,7 +79,15 @@ def read_family(folder: Path | str) -> Family:
         )
     order = list(AXES)
     rank = {run.folder: order.index(run.axis) if run.axis in order else len(order) for run in runs}
-    return Family(folder, sorted(runs, key=lambda run: (rank[run.folder], run.folder.name)))
+    runs = sorted(runs, key=lambda run: (rank[run.folder], run.folder.name))
+    return Family(folder, runs, summarise_family(folder))
+
+
+def verdict(comparison: Mapping[str, Any]) -> str:
+    """Which policy is ahead: "a", "b", or "open" where the data do not tell (5%, adjusted over the whole table)."""
+    if comparison["p_holm"] >= LEVEL:
+        return "open"
+    return "a" if comparison["difference"] > 0 else "b"
 
 
 def name_of(run: RunFiles) -> str:

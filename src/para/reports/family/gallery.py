@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from para.evaluation.failures import MODES, classify
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.records import EpisodeRecord
 from para.reports.family.files import AXES, Family
 from para.reports.family.marks import filter_attributes
 from para.reports.family.traces import trace
@@ -60,33 +60,31 @@ def _shown(family: Family) -> Iterator[tuple[str, EpisodeRecord]]:
 
 
 def modes_table(family: Family, failures: Failures) -> str:
-    """A row per policy and mode: how often, of all failures, and along each axis."""
+    """A row per policy and mode: how often, of all failures, and along each axis; then what the modes mean."""
     there = {axis for modes in failures.values() for found in modes.values() for axis, _ in found}
     axes = [axis for axis in AXES if axis in there]
     trials = Counter(base_policy(record.policy) for _, record in _shown(family) if record.error is None)
     lines = []
     for policy, modes in failures.items():
         total = sum(map(len, modes.values()))
-        for number, (mode, found) in enumerate(modes.items()):
-            who = (
-                coloured(policy) + f'<div class="why">{total} failures in {trials[policy]} episodes</div>'
-                if not number
-                else ""
-            )
+        said = f"{coloured(policy)} <span class='why'>{total} failures in {trials[policy]} episodes</span>"
+        heading = f'<th colspan="{2 + len(axes)}">{said}</th>'
+        lines.append(f'<tr class="what"{filter_attributes(policy=policy)}>{heading}</tr>')
+        for mode, found in modes.items():
             by_axis = Counter(axis for axis, _ in found)
-            short, _, meaning = MODES[mode].partition(":")
-            cells = [f'<th scope="row">{who}</th>', f"<td>{escape(short)}{_why(meaning)}</td>"]
-            cells.append(
-                f"<td><b>{len(found)}</b> <span class='n'>({percent(len(found) / total)} of {total})</span></td>"
-            )
-            cells += [f"<td{filter_attributes(axis=axis)}>{by_axis[axis] or '–'}</td>" for axis in axes]
+            share = f"<b>{len(found)}</b> <span class='n'>({percent(len(found) / total)} of {total})</span>"
+            cells = [f'<th scope="row">{_short(mode)}</th>', f"<td>{share}</td>"]
+            cells += [f"<td>{by_axis[axis] or '–'}</td>" for axis in axes]
             lines.append(f"<tr{filter_attributes(policy=policy)}>{''.join(cells)}</tr>")
-    heads = ["policy", "what happened", "failures", *(escape(AXES[axis].lower()) for axis in axes)]
-    return table(heads, lines, kind="modes")
+    heads = ["what happened", "failures", *(escape(AXES[axis].lower()) for axis in axes)]
+    met = [mode for mode in MODES if any(mode in modes for modes in failures.values())]
+    meanings = [(mode, MODES[mode].partition(":")[2].strip()) for mode in met]
+    items = "".join(f"<dt>{_short(mode)}</dt><dd>{escape(meaning)}</dd>" for mode, meaning in meanings if meaning)
+    return f"{table(heads, lines, kind='modes')}<details><summary>What these mean</summary><dl>{items}</dl></details>"
 
 
-def _why(text: str) -> str:
-    return f'<div class="why">{escape(text.strip())}</div>' if text.strip() else ""
+def _short(mode: str) -> str:
+    return escape(MODES[mode].partition(":")[0])
 
 
 def gallery_of_traces(failures: Failures) -> str:
@@ -94,7 +92,8 @@ def gallery_of_traces(failures: Failures) -> str:
     parts = [
         "<h3>What it looks like</h3><p class='caption'>The table from above, as the camera sees it: grey disc, where "
         "the object lay; dashed circle, the goal; cross, the arm’s start; line, the end effector’s way, up to the "
-        "coloured dot. Filled triangles: the gripper closes; hollow ones: it opens. Below, its height over time (0 to 30 cm). "
+        "coloured dot. Filled triangles: the gripper closes; hollow ones: it opens. Below, its height over time (0 to "
+        "30 cm). "
         "Point at a drawing for its scene; the caption names the line of <code>results.jsonl</code>: its experiment, "
         "split, scene_index and train_seed.</p>"
     ]
@@ -103,8 +102,7 @@ def gallery_of_traces(failures: Failures) -> str:
         for mode, found in list(modes.items())[:N_MODES]:
             drawn = "".join(trace(record) for record in examples(record for _, record in found))
             if drawn:
-                short = escape(MODES[mode].partition(":")[0])
-                blocks.append(f'<p class="mode">{short}: {len(found)}</p><div class="traces">{drawn}</div>')
+                blocks.append(f'<p class="mode">{_short(mode)}: {len(found)}</p><div class="traces">{drawn}</div>')
         if blocks:
             parts.append(f"<div{filter_attributes(policy=policy)}><h4>{coloured(policy)}</h4>{''.join(blocks)}</div>")
     return "".join(parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-from para.evaluation.power import power_table
 from para.reports.family.files import Family, name_of, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
@@ -12,51 +11,36 @@ from para.reports.run_files import RunFiles
 from para.reports.tables import table
 from para.reports.wording import duration, percent
 
-METHODS = (
-    ("Rate", "Wilson score interval, 95%", "Wilson, Journal of the American Statistical Association 22 (1927) 209"),
-    (
-        "Difference on the same scenes",
-        "method 10 interval for paired proportions",
-        "Newcombe, Statistics in Medicine 17 (1998) 2635",
-    ),
-    (
-        "Test of a difference",
-        "exact McNemar test, two-sided, on the pairs in which one policy placed and the other did not",
-        "McNemar, Psychometrika 12 (1947) 153",
-    ),
-    ("Many comparisons", "step-down adjustment", "Holm, Scandinavian Journal of Statistics 6 (1979) 65"),
-    (
-        "Success against tilt or distance",
-        "logistic regression, profile likelihood; Firth’s penalty where one value divides success from failure; "
-        "variances enlarged by the design effect of scenes",
-        "Firth, Biometrika 80 (1993) 27; Rao and Scott, Annals of Statistics 12 (1984) 46",
-    ),
-    (
-        "Episodes needed",
-        "two proportions, pooled variance; on the same scenes, McNemar’s test",
-        "Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, eq. 4.14; Connor, Biometrics 43 (1987) "
-        "207",
-    ),
-)
-"""What is said, how it is computed, and after whom."""
+STATISTICS = {
+    "ci": "interval of a rate, and of a difference on the same scenes",
+    "p_value": "test of a difference",
+    "cluster_ci": "interval where episodes share a scene, position or viewpoint",
+    "p_cluster": "test where they do",
+    "p_holm": "many comparisons",
+    "curves": "success against tilt or distance",
+    "power": "episodes that a difference takes",
+}
+"""What the names in `family.json` are for."""
 
 
 def methods(family: Family, pictures: Pictures) -> str:
     """What was compared how, each statistic with its source, and the table of episodes needed."""
-    lines = "".join(f"<tr><th scope='row'>{a}</th><td>{b}</td><td class='why'>{c}</td></tr>" for a, b, c in METHODS)
-    rules = (
+    lines = [
+        f"<tr><th scope='row'>{escape(STATISTICS.get(name, name))}</th><td>{escape(said)}</td></tr>"
+        for name, said in family.numbers["methods"].items()
+    ]
+    return (
         "<p>All policies of an experiment are trained on the same demonstrations and tried in the same scenes, so they "
         "are compared pair by pair. Each training seed counts with its last checkpoint, never the best of several. "
         "Scenes of the tables were never used for choosing anything; validation scenes were. An episode that raised an "
-        "error is counted apart, not as a miss.</p>"
+        f"error is counted apart, not as a miss.</p>{table(['for', 'how'], lines, kind='compact')}"
+        f"<h3>How many episodes a difference takes</h3>{power(family)}"
     )
-    statistics = table(["statistic", "method", "source"], [lines])
-    return f"{rules}{statistics}<h3>How many episodes a difference takes</h3>{power()}"
 
 
-def power() -> str:
-    """Episodes per policy to find a difference, two-sided 5%, 80% power."""
-    rows = power_table()
+def power(family: Family) -> str:
+    """Episodes per policy to find a difference."""
+    rows = family.numbers["power"]
     lines = [
         f"<tr><th scope='row'>{percent(row['p1'])} against {percent(row['p2'])}</th><td>{row['per_arm']:,}</td>"
         f"<td>{row['pairs']:,}</td><td>{row['pairs_correlated']:,}</td></tr>"
@@ -64,13 +48,12 @@ def power() -> str:
     ]
     hardest = rows[-1]
     heads = [
-        "true rates", "episodes per policy, different scenes", "pairs, same scenes, outcomes uncorrelated",
-        f"pairs, same scenes, correlation {hardest['correlation']:g}",
+        "true rates", "episodes per policy, different scenes", "shared scenes, outcomes uncorrelated",
+        f"shared scenes, correlation {hardest['correlation']:g}",
     ]  # fmt: skip
     return (
         f"<p>To tell {percent(hardest['p1'])} from {percent(hardest['p2'])} takes {hardest['per_arm']:,} episodes of "
-        "each policy (two-sided test at 5%, found in 80% of such experiments). Read differences of the tables above "
-        f"with this in mind.</p>{table(heads, lines, kind='compact')}"
+        f"each policy. Read differences of the tables above with this in mind.</p>{table(heads, lines, kind='compact')}"
     )
 
 

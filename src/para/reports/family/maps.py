@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.records import EpisodeRecord
 from para.reports.family.files import name_of, scored, title_of
 from para.reports.family.marks import mark, plot
 from para.reports.figures import PAGE_WIDTH, draw_training_positions, new_figure
@@ -40,8 +40,9 @@ def map_of(run: RunFiles, pictures: Pictures) -> str:
     trained = " Grey squares: positions of the demonstrations." if any(len(s.xy) for s in run.training_sets) else ""
     return plot(
         pictures, f"map_{name_of(run)}", map_figure(run, shown),
-        f"{escape(title_of(run))} ({escape(splits)}): {legend(run)}.{trained}{some}",
+        f"{escape(splits[:1].upper() + splits[1:])}: {legend(run)}.{trained}{some}",
         "Map of training and scored positions, coloured by outcome, one panel per policy", axis=run.axis,
+        title=title_of(run),
     )  # fmt: skip
 
 

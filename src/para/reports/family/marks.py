@@ -36,11 +36,15 @@ def filterable(svg: str) -> str:
 
 
 def plot(
-    pictures: Pictures, name: str, svg: str | None, caption: str, description: str, *, axis: str = "", policy: str = ""
+    pictures: Pictures, name: str, svg: str | None, caption: str, description: str, *, axis: str = "", title: str = ""
 ) -> str:
-    """A plot with its caption (HTML) as a `<figure>` that filters know; empty where there is no plot."""
-    html = pictures.figure(name, None if svg is None else filterable(svg), caption, description)
-    return html.replace("<figure>", f"<figure{filter_attributes(axis=axis, policy=policy)}>", 1)
+    """A plot with a title and its caption (HTML), known to filters by its axis; empty where there is no plot."""
+    if svg is None:
+        return ""
+    head = f"<h3>{escape(title)}</h3>" if title else ""
+    return (
+        f"<div{filter_attributes(axis=axis)}>{head}{pictures.figure(name, filterable(svg), caption, description)}</div>"
+    )
 
 
 def filter_attributes(*, axis: str = "", policy: str = "", outcome: str = "") -> str:

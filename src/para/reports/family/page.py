@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 from para.files import write_atomic
 from para.reports.family.ablation import ablation_of
-from para.reports.family.axes_table import axes_table, verdicts
+from para.reports.family.axes_table import axes_table
 from para.reports.family.distances import distances_of
-from para.reports.family.files import AXES, Family, name_of, read_family
+from para.reports.family.executions import executions_of
+from para.reports.family.files import AXES, Family, read_family
 from para.reports.family.gallery import gallery
 from para.reports.family.made import how_made, methods
 from para.reports.family.maps import map_of
-from para.reports.family.numbers import headline_comparisons
 from para.reports.family.rollouts import rollouts
 from para.reports.family.sweeps import sweeps_of
+from para.reports.family.verdicts import headline, verdicts
 from para.reports.family.views import views_of
 from para.reports.pictures import Pictures
 from para.reports.wording import base_policy, in_reading_order, policy_name
@@ -63,14 +64,12 @@ def render(family: Family) -> str:
     pictures = Pictures()
     made = [(section, section.make(family, pictures)) for section in SECTIONS]
     made = [(section, html) for section, html in made if html]
-    scales = sorted({run.scale for run in family.runs})
+    worlds, scales = (", ".join(family.numbers[what]) for what in ("worlds", "scales"))
     episodes = sum(len(run.records) for run in family.runs)
     short, full = headline(family)
     return Template(files("para.reports").joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"Every experiment · world {family.title} · PARA"),
-        kicker=escape(
-            f"{len(family.runs)} experiments · world {family.title} · scale {', '.join(scales)} · {episodes:,} episodes"
-        ),
+        title=escape(f"Every experiment · world {worlds} · PARA"),
+        kicker=escape(f"{len(family.runs)} experiments · world {worlds} · scale {scales} · {episodes:,} episodes"),
         headline=escape(short),
         full_headline=escape(full),
         question="",
@@ -80,32 +79,6 @@ def render(family: Family) -> str:
             f'<section id="{section.name}"><h2>{escape(section.title)}</h2>\n{html}</section>' for section, html in made
         ),
     )
-
-
-def headline(family: Family) -> tuple[str, str]:
-    """How PARA stands against its baselines and against the paper's PARA, counted over the table."""
-    runs = {name_of(run): run for run in family.runs}
-    against = [
-        c.verdict
-        for (experiment, _, _), c in headline_comparisons(family.runs).items()
-        if runs[experiment].axis != "control" and base_policy(c.a) == "para" != base_policy(c.b)
-    ]
-    beyond = [
-        row["rate"] > row["paper"]
-        for run in family.runs
-        for split in run.headline_splits
-        for policy in run.headline
-        for row in run.rows(policy, split)
-        if base_policy(policy) == "para" and row["paper"] is not None and row["rate"] is not None
-    ]
-    short = f"PARA is ahead of its baselines in {against.count('a')} of {len(against)} comparisons"
-    full = (
-        f"Behind in {against.count('b')}, not told apart in {against.count('open')} (paired tests, Holm over the "
-        f"table). It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
-        "the paper has a number; the paper’s world is another one (LIBERO), so read its numbers beside ours, not against "
-        "them."
-    )
-    return short, full
 
 
 def filters(family: Family) -> str:
@@ -126,12 +99,12 @@ def _options(choices: Iterable[tuple[str, str]]) -> str:
 
 def views_section(family: Family, pictures: Pictures) -> str:
     """Polar plots and curves of the experiments that vary the view, and of controls beyond the paper's cap."""
-    return "".join(views_of(run, pictures) for run in family.of_axis("view", "control"))
+    return "".join(views_of(family, run, pictures) for run in family.of_axis("view", "control"))
 
 
 def distances_section(family: Family, pictures: Pictures) -> str:
     """Success against distance, of the experiments that vary positions."""
-    return "".join(distances_of(run, pictures) for run in family.of_axis("position", "other"))
+    return "".join(distances_of(family, run, pictures) for run in family.of_axis("position", "other"))
 
 
 def scaling_section(family: Family, pictures: Pictures) -> str:
@@ -154,6 +127,11 @@ def sweeps_section(family: Family, pictures: Pictures) -> str:
     return "".join(sweeps_of(run, pictures) for run in family.of_axis("view", "clutter", "control"))
 
 
+def executions_section(family: Family, pictures: Pictures) -> str:
+    """How much of a chunk to carry out."""
+    return "".join(map(executions_of, family.runs))
+
+
 SECTIONS = (
     Section("axes", "Ours and the paper’s, axis by axis", axes_table),
     Section("verdicts", "In plain words", verdicts),
@@ -162,6 +140,7 @@ SECTIONS = (
     Section("scaling", "With more demonstrations", scaling_section),
     Section("ablation", "Where the advantage comes from", ablation_section),
     Section("sweeps", "Sweeps: what it costs", sweeps_section),
+    Section("executions", "Steps executed before looking again", executions_section),
     Section("failures", "How policies fail", gallery),
     Section("maps", "Maps of the table", maps_section),
     Section("rollouts", "Rollouts", rollouts),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.records import EpisodeRecord
 from para.reports.family.files import scored
 from para.reports.family.marks import mark
 from para.reports.figures import PAGE_WIDTH, new_figure

@@ -60,9 +60,9 @@ def sweeps_of(run: RunFiles, pictures: Pictures) -> str:
     doubling = " x doubles from mark to mark." if {s.quantity for s in swept_policies(run)} == {"n"} else ""
     return plot(
         pictures, f"sweep_{name_of(run)}", sweep_figure(run),
-        f"{escape(title_of(run))} ({escape(split_said)}): placed, with 95% Wilson intervals.{doubling} Horizontal "
-        f"lines, where there are any: the policy without the change.{_paper_said(run)}",
-        "Success along a sweep", axis=run.axis,
+        f"Placed, {escape(split_said)}, with 95% Wilson intervals.{doubling} Dashed lines, where there are any: the "
+        f"policy unchanged.{_paper_said(run)}",
+        "Success along a sweep", axis=run.axis, title=title_of(run),
     )  # fmt: skip
 
 
@@ -83,7 +83,8 @@ def sweep_figure(run: RunFiles) -> str | None:
     splits = run.headline_splits
     if not quantities:
         return None
-    bases = in_reading_order(s.base for s in swept)
+    names = {s.policy for s in swept}
+    bases = in_reading_order([*(s.base for s in swept), *(policy for policy in run.headline if policy not in names)])
     with matplotlib.rc_context(RC):
         figure, axes = new_figure(PAGE_WIDTH, 3.3 * len(splits) + 0.2, len(quantities), len(splits), sharey=True)
         for row, split in zip(axes, splits):
@@ -109,20 +110,25 @@ def _panel(axis: Axes, run: RunFiles, split: str, swept: Sequence[Swept], bases:
             draw_paper(axis, paper, base, styles[base])
         unchanged = scored(run, base, [split])
         if unchanged and base not in {s.policy for s in of_base}:
-            _unchanged(axis, base, unchanged, values, styles[base])
+            _unchanged(axis, base, unchanged, values, styles[base], label=not of_base)
         points = [Point(s.value, *_count(scored(run, s.policy, [split]))) for s in of_base]
-        draw_points(axis, [p for p in points if p.trials], base, styles[base])
+        if points:
+            draw_points(axis, [p for p in points if p.trials], base, styles[base])
     if all(value > 0 and value.is_integer() for value in values) and values[-1] >= 8 * values[0]:
         axis.set_xscale("log", base=2)
     axis.set_xticks(values, [f"{value:g}" for value in values])
     axis.minorticks_off()
 
 
-def _unchanged(axis: Axes, base: str, records: Sequence, values: Sequence[float], style: Mapping[str, Any]) -> None:
+def _unchanged(
+    axis: Axes, base: str, records: Sequence, values: Sequence[float], style: Mapping[str, Any], *, label: bool
+) -> None:
+    """A level line for a policy to which nothing was done."""
     placed, trials = _count(records)
     level = [100 * placed / trials] * 2
-    (drawn,) = axis.plot([values[0], values[-1]], level, color=style["color"], lw=1.0, ls=(0, (5, 3)))
-    mark(drawn, policy=base, title=f"{policy_name(base)} without the change: {placed}/{trials}")
+    named = policy_name(base) if label else None
+    (drawn,) = axis.plot([values[0], values[-1]], level, color=style["color"], lw=1.0, ls=(0, (5, 3)), label=named)
+    mark(drawn, policy=base, title=f"{policy_name(base)}, unchanged: {placed}/{trials}")
 
 
 def _count(records: Sequence) -> tuple[int, int]:

@@ -7,13 +7,13 @@ from html import escape
 
 import numpy as np
 
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.records import EpisodeRecord
 from para.reports.family.marks import filter_attributes
 from para.reports.style import GREY, INK, OUTCOME_COLOURS, PALE, policy_colour
 from para.reports.wording import policy_name, split_name
 
-WIDTH, TABLE_HEIGHT, STRIP_HEIGHT, GAP = 230.0, 148.0, 34.0, 6.0
-"""Of the drawing in pixels: the table from above, and below it the height over time."""
+WIDTH, TABLE_HEIGHT, STRIP_HEIGHT, GAP, BELOW = 230.0, 148.0, 34.0, 6.0, 8.0
+"""Of the drawing in pixels: the table from above, below it the height over time, and room for marks at height 0."""
 
 X_RANGE, Y_RANGE = (-0.31, 0.31), (-0.48, 0.48)
 """What is drawn of the table, metres; the same in every drawing, so that they can be compared."""
@@ -33,7 +33,7 @@ def trace(record: EpisodeRecord) -> str:
     said = escape(f"{record.experiment}, {split}, scene {record.scene_index}, seed {record.train_seed}")
     shown = filter_attributes(policy=record.policy, outcome=record.outcome or "error")
     return (
-        f'<figure{shown}><svg viewBox="0 0 {WIDTH:g} {TABLE_HEIGHT + GAP + STRIP_HEIGHT:g}" role="img" '
+        f'<figure{shown}><svg viewBox="0 0 {WIDTH:g} {TABLE_HEIGHT + GAP + STRIP_HEIGHT + BELOW:g}" role="img" '
         f'aria-label="Path of {escape(policy_name(record.policy))}, {said}"><title>{escape(scene_text(record))}</title>'
         f"{_from_above(record)}{_height_strip(record)}</svg><figcaption>{said}</figcaption></figure>"
     )

@@ -6,8 +6,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from para.reports.family.curves import Point, count_text, draw_band, draw_paper, draw_points, finish, fitted, points_at
-from para.reports.family.files import name_of, scored, title_of
+from para.evaluation.curves import LogisticFit
+from para.evaluation.family import fit_records
+from para.reports.family.curves import (
+    Point,
+    count_text,
+    draw_band,
+    draw_paper,
+    draw_points,
+    finish,
+    halves_list,
+    points_at,
+)
+from para.reports.family.files import Family, name_of, scored, title_of
 from para.reports.family.marks import filter_attributes, plot
 from para.reports.family.polar import BEYOND, Count, cap_of, has_views, polar_figure, view_counts, view_of
 from para.reports.figures import PAGE_WIDTH, new_figure
@@ -18,7 +29,7 @@ from para.reports.tables import coloured, table
 from para.reports.wording import percent
 
 
-def views_of(run: RunFiles, pictures: Pictures) -> str:
+def views_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     """Polar plot, curve and numbers of one experiment that varies the view; empty where it does not.
 
     A control has its curve alone, and only where its views go beyond the paper's cap.
@@ -32,19 +43,30 @@ def views_of(run: RunFiles, pictures: Pictures) -> str:
     trained = " White dots: views of the demonstrations." if any(len(s.views) for s in run.training_sets) else ""
     polar = plot(
         pictures, f"polar_{name}", polar_figure(run) if run.axis != "control" else None,
-        f"{escape(title_of(run))}, {n_views} distinct views. Radius: how far the camera is tilted off its default line "
+        f"{n_views} distinct views. Radius: how far the camera is tilted off its default line "
         f"of sight; angle: towards where, in the default image (0° right, 90° up). Colour: placed, pooled over scenes "
         f"and training seeds; point at a cell for its count.{trained}{beyond}",
-        "Success in each view, one panel per policy", axis=run.axis,
+        "Success in each view, one panel per policy", title=title_of(run),
     )  # fmt: skip
+    fits = {policy: tilt_fit(family, run, policy) for policy in run.headline}
     curve = plot(
-        pictures, f"tilt_{name}", tilt_figure(run), tilt_caption(run), "Success against the tilt of the camera",
-        axis=run.axis,
+        pictures, f"tilt_{name}", tilt_figure(run, fits), tilt_caption(run), "Success against the tilt of the camera",
+        title="" if polar else title_of(run),
     )  # fmt: skip
-    return polar + curve + tilt_table(run)
+    return f"<div{filter_attributes(axis=run.axis)}>{polar}{curve}{tilt_table(run)}{halves_list(fits, '°')}</div>"
 
 
-def tilt_figure(run: RunFiles) -> str | None:
+def tilt_fit(family: Family, run: RunFiles, policy: str) -> LogisticFit | None:
+    """Success against the tilt; None where there is no curve to fit."""
+    if run.axis == "view":
+        return family.fit(name_of(run), policy)
+    try:
+        return fit_records(scored(run, policy), "view_theta_deg")
+    except ValueError:
+        return None  # all episodes ended alike
+
+
+def tilt_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str | None:
     """Rates per tilt with a logistic fit, and the paper's where the run holds them; None for a single tilt."""
     import matplotlib
 
@@ -60,7 +82,7 @@ def tilt_figure(run: RunFiles) -> str | None:
             paper = paper_curve(run, policy)
             if paper:
                 draw_paper(axis, paper, policy, style)
-            draw_band(axis, fitted(scored(run, policy), tilt_of), policy, style["color"])
+            draw_band(axis, fits[policy], policy, style["color"])
             aside = (place - (len(styles) - 1) / 2) * 0.004 * (tilts[-1] - tilts[0])
             draw_points(axis, points[policy], policy, style, aside=aside, unit="°", line=False)
         cap = cap_of(run)
@@ -94,7 +116,7 @@ def tilt_caption(run: RunFiles) -> str:
     papers = f" Hollow diamonds: the paper’s rates ({escape(str(source))})." if source else ""
     return (
         "Points: our rate at each tilt, bars: 95% Wilson intervals. Lines: logistic fits with their 95% bands, "
-        f"episodes of one scene counted as a cluster.{papers}"
+        f"episodes of one view counted as a cluster.{papers}"
     )
 
 
@@ -115,7 +137,7 @@ def tilt_table(run: RunFiles) -> str:
         lines.append(_line(said, cells))
     heads = ["tilt", *map(coloured, policies), *(f"paper, {coloured(policy)}" for policy in with_paper)]
     body = table(heads, lines, kind="compact")
-    return f"<details{filter_attributes(axis=run.axis)}><summary>The same in numbers</summary>{body}</details>"
+    return f"<details><summary>The same in numbers</summary>{body}</details>"
 
 
 def _line(said: str, cells: Sequence[tuple[str, str]]) -> str:

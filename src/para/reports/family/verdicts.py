@@ -1,0 +1,62 @@
+"""What the table says, in words: where ours is ahead, where another is, where the data do not tell; the headline."""
+
+from __future__ import annotations
+
+from html import escape
+
+from para.reports.family.files import Family, title_of, verdict
+from para.reports.family.marks import filter_attributes
+from para.reports.pictures import Pictures
+from para.reports.tables import coloured
+from para.reports.wording import base_policy, percent, points, split_name
+
+KINDS = (("b", "The other is ahead"), ("open", "Not told apart"), ("a", "The first is ahead"))
+
+
+def headline(family: Family) -> tuple[str, str]:
+    """How PARA stands against its baselines and against the paper's PARA, counted over the table; controls apart."""
+    found = [
+        verdict(c)
+        for c in family.numbers["comparisons"]
+        if family.run(c["experiment"]).axis != "control" and base_policy(c["a"]) == "para" != base_policy(c["b"])
+    ]
+    rows = [row for row in family.numbers["rows"] if base_policy(row["policy"]) == "para"]
+    beyond = [row["rate"] > row["paper"] for row in rows if row["paper"] is not None and row["rate"] is not None]
+    short = f"PARA is ahead of its baselines in {found.count('a')} of {len(found)} comparisons"
+    full = (
+        f"Behind in {found.count('b')}, not told apart in {found.count('open')} (paired tests, adjusted for their "
+        f"number). It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
+        "the paper has a number; the paper’s world is another one, so read its numbers beside ours, not against them."
+    )
+    return short, full
+
+
+def verdicts(family: Family, pictures: Pictures) -> str:
+    """Every comparison of the table by its verdict, and where ours does not reach the paper's rate."""
+    said: dict[str, list[str]] = {kind: [] for kind, _ in KINDS}
+    for c in family.numbers["comparisons"]:
+        run = family.run(c["experiment"])
+        where = f"{escape(title_of(run))} ({escape(split_name(c['split']).lower())})"
+        said[verdict(c)].append(
+            f"<li{filter_attributes(axis=run.axis, policy=c['b'])}>{where}: {coloured(c['a'])} "
+            f"{points(c['difference'])} points on {coloured(c['b'])}</li>"
+        )
+    blocks = [
+        f"<h3>{title}: {len(said[kind])}</h3><ul class='plain'>{''.join(said[kind]) or '<li>nowhere</li>'}</ul>"
+        for kind, title in KINDS
+    ]
+    return (
+        "<p>Every comparison of the table, called where p, adjusted by Holm’s method over all of them, is below 0.05. "
+        f"Points are of what was placed.</p>{''.join(blocks)}{_below_the_paper(family)}"
+    )
+
+
+def _below_the_paper(family: Family) -> str:
+    items = [
+        f"<li{filter_attributes(axis=family.run(row['experiment']).axis, policy=row['policy'])}>"
+        f"{escape(row['experiment'])} ({escape(split_name(row['split']).lower())}): {coloured(row['policy'])} "
+        f"{escape(percent(row['rate']))} ({row['placed']}/{row['trials']}), paper {escape(percent(row['paper']))}</li>"
+        for row in family.numbers["rows"]
+        if row["paper"] is not None and row["rate"] is not None and row["rate"] < row["paper"]
+    ]
+    return f"<h3>Below the paper’s number for the same policy: {len(items)}</h3><ul class='plain'>{''.join(items)}</ul>"
