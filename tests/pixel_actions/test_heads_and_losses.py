@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from para.geometry.pixels import sample_at_pixels
 from para.pixel_actions.heads import PixelHeads, StepLinear, materialised_logits
 from para.pixel_actions.losses import (
     class_loss,
@@ -137,7 +138,8 @@ def test_a_joint_volume_that_factorises_costs_the_sum_of_both_terms():
     uv, valid = torch.tensor([[[14.2, 7.7], [30.0, 3.1]]]), torch.ones(1, 2, dtype=torch.bool)
     target = F.one_hot(torch.tensor([[3, 6]]), 7).float()
     volume = heat.unsqueeze(2) + height.unsqueeze(-1).unsqueeze(-1)
-    joint = joint_loss(volume, uv, target, valid, stride=4, soft=True)
+    at_pixel = sample_at_pixels(volume.flatten(0, 1), uv.view(2, 1, 2), 4).view(1, 2, 7)
+    joint = joint_loss(volume, at_pixel, target, valid)
     both = spatial_loss(heat, uv, valid, stride=4, soft=True) + class_loss(height, target, valid)
     torch.testing.assert_close(joint, both)
 

@@ -30,6 +30,11 @@ def cell_to_pixel(cell: Tensor, stride: float) -> Tensor:
     return (cell + 0.5) * stride - 0.5
 
 
+def cell_centre(uv: Tensor, stride: float) -> Tensor:
+    """The centre of the cell that holds each pixel. (..., 2) -> (..., 2)."""
+    return cell_to_pixel(pixel_to_cell(uv, stride).round(), stride)
+
+
 def resize_intrinsics(K: Tensor, scale_u: float, scale_v: float) -> Tensor:
     """Intrinsics of the same camera after its image is resized: u' = (u + 0.5) s - 0.5. (..., 3, 3) -> (..., 3, 3)."""
     A = K.new_tensor([[scale_u, 0, (scale_u - 1) / 2], [0, scale_v, (scale_v - 1) / 2], [0, 0, 1]])

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from para.geometry.pixels import cell_to_pixel, pixel_to_cell, sample_at_pixels
 from para.pixel_actions.start_keypoint import cell_index, cell_weights
 
 
@@ -61,23 +60,18 @@ def class_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return masked_mean(soft_cross_entropy(logits, target), valid)
 
 
-def joint_loss(
-    volume_logits: Tensor, uv: Tensor, height: Tensor, valid: Tensor, *, stride: float, soft: bool
-) -> Tensor:
+def joint_loss(volume_logits: Tensor, logits_at_pixel: Tensor, height: Tensor, valid: Tensor) -> Tensor:
     """Cross-entropy of the demonstrated voxel over all cells x heights (the paper's figure 3).
+
+    A target that is shared between cells by bilinear weights asks for the logits interpolated at its pixel, which a
+    linear head gives from the feature interpolated there: the volume itself is only needed for its normaliser.
 
     Args:
         volume_logits: (B, T, N_H, h, w).
-        uv: (B, T, 2) pixels.
+        logits_at_pixel: (B, T, N_H) the same logits read at the demonstrated pixel (or at its cell's centre, for a
+            target that is all on one cell).
         height: (B, T, N_H) target distribution over height bins.
         valid: (B, T) bool.
-        stride: pixels per cell.
-        soft: share the target between the four nearest cells.
     """
-    B, T, _, h, w = volume_logits.shape
-    volume = volume_logits.float()
-    # The target touches at most four cells and two heights: read those, rather than weigh every voxel with it.
-    read_at = uv if soft else cell_to_pixel(pixel_to_cell(uv, stride).round(), stride)
-    at_pixel = sample_at_pixels(volume.flatten(0, 1), read_at.reshape(B * T, 1, 2), stride)  # (B T, 1, N_H)
-    hit = (at_pixel.view(B, T, -1) * height).sum(dim=-1)  # (B, T)
-    return masked_mean(volume.flatten(2).logsumexp(dim=-1) - hit, valid)
+    hit = (logits_at_pixel * height).sum(dim=-1)  # (B, T)
+    return masked_mean(volume_logits.float().flatten(2).logsumexp(dim=-1) - hit, valid)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
 from para.geometry import Camera, project
+from para.geometry.pixels import cell_centre
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.bins import Bins
 from para.pixel_actions.decoding import (
@@ -211,8 +212,9 @@ class Para(nn.Module):
             if not config.soft_targets:
                 height = nn.functional.one_hot(height, config.n_height_bins).to(grid.dtype)
             volume = self.heads.volume_logits(grid)
-            soft = config.soft_targets
-            return {"volume": joint_loss(volume, targets.uv, height, targets.valid, stride=stride, soft=soft)}
+            uv = targets.uv if config.soft_targets else cell_centre(targets.uv, stride)
+            at_pixel = self.heads.height_logits(grid, uv, stride)
+            return {"volume": joint_loss(volume, at_pixel, height, targets.valid)}
         logits = self.heads.heatmap_logits(grid)
         if config.heatmap_resolution == "image":
             spatial = full_resolution_spatial_loss(logits, targets.uv, targets.valid, stride)
