@@ -39,8 +39,8 @@ def executed(headline: str, others: tuple[str, ...] = ()) -> dict[str, Execution
     return {"": EXECUTIONS[headline]} | {suffix: EXECUTIONS[suffix] for suffix in others if suffix != headline}
 
 
-COLOUR = AugmentConfig(look=LookConfig(brightness=0.1, colour=0.05))
-"""Variation that world coordinates may share: nothing moves."""
+COLOUR = AugmentConfig(look=LookConfig(brightness=0.15, colour=0.1, colour_mix=0.1, texture=0.4, patches=5))
+"""Other light, colours and textures, and things in the way: nothing moves, so every policy may train on it."""
 
 AFFINE = replace(COLOUR, scale=(0.8, 1.1), max_rotation_deg=8.0, max_shift=0.08)
 """Zooms, turns and shifts of the picture, whose pixel labels follow."""
