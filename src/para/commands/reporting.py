@@ -68,7 +68,7 @@ class Report:
             return
         family = summarise_family_of(self.folder)
         page = build_family_report(self.folder, self.out)
-        print(f"{len(family['axes'])} axes in {self.folder / 'family.json'}\npage: {page}")
+        print(f"{len(family['rows'])} rows in {self.folder / 'family.json'}\npage: {page}")
 
 
 @dataclass(frozen=True)
