@@ -47,6 +47,8 @@ def test_all_means_every_experiment_in_the_order_of_the_registry_with_one_shared
 def test_all_with_some_policies_leaves_out_experiments_that_have_none_of_them(tmp_path):
     runs = family_runs(RunOptions("all", tmp_path, recipes=("para+depth",)))
     assert [run.experiment for run in runs] == ["depth_vs_height"]
+    with pytest.raises(ValueError, match="no policy of any experiment is called 'para[+]deph'; did you mean"):
+        family_runs(RunOptions("all", tmp_path, recipes=("para+deph",)))
 
 
 def test_the_same_training_of_two_experiments_is_done_once(runs, fake):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from para.experiments import EXPERIMENTS
 from para.experiments.run import RunOptions
+from para.registry import pick
 
 
 def family_runs(options: RunOptions) -> list[RunOptions]:
@@ -15,7 +16,13 @@ def family_runs(options: RunOptions) -> list[RunOptions]:
 
     Args:
         options: of all of them; `out` gets a folder for each, and `shared` is in it unless it says otherwise.
+
+    Raises:
+        ValueError: for a name that no experiment has.
     """
+    known = {recipe.name: recipe for experiment in EXPERIMENTS.values() for recipe in experiment.recipes}
+    for name in options.recipes:
+        pick(known, "policy of any experiment is called", name)
     shared = options.shared or options.out / "shared"
     return [
         replace(options, experiment=name, out=options.out / name, shared=shared, recipes=wanted)
