@@ -2,48 +2,245 @@
 
 import json
 import re
+from html import escape
+from pathlib import Path
 
 import pytest
 
+from para.evaluation.family import summarise_family
+from para.evaluation.numbers import recompute
+from para.evaluation.records import EpisodeRecord
+from para.interfaces import Scene
 from para.reports import build_family_report
-from para.reports.wording import rate_text
-from tests.reports.synthetic_family import write_family
+from para.reports.family.files import read_family
+from para.reports.family.gallery import examples, find_failures
+from para.reports.family.marks import filterable
+from para.reports.family.polar import ring_edges, view_counts
+from para.reports.family.sweeps import swept_policies
+from para.reports.family.traces import trace
+from para.reports.family.views import mean_of_curve, mean_of_tilts
+from para.reports.wording import p_text, points, rate_text
+from tests.reports.synthetic_family import PAPER_CURVES, synthetic_experiments, views, write_family
 from tests.reports.test_page import elements, text_of
 
 
 @pytest.fixture(scope="module")
-def family(tmp_path_factory):
-    """The folder of a family of runs, and its page's text."""
-    folder = write_family(tmp_path_factory.mktemp("family"), n=8)
-    return folder, build_family_report(folder).read_text(encoding="utf-8")
+def folder(tmp_path_factory) -> Path:
+    """The folder of a family of runs."""
+    return write_family(tmp_path_factory.mktemp("family"), n=6)
 
 
-def headline_rows(folder):
-    for path in sorted(folder.glob("*/summary.json")):
-        config = json.loads((path.parent / "config.json").read_text())
-        for row in json.loads(path.read_text())["rows"]:
-            if row["policy"] in config["headline"] and row["split"] in config["headline_splits"]:
-                yield row
+@pytest.fixture(scope="module")
+def family(folder):
+    return read_family(folder)
 
 
-def test_every_headline_rate_stands_in_the_page_with_its_count_and_interval(family):
-    folder, page = family
+@pytest.fixture(scope="module")
+def page(folder) -> str:
+    return build_family_report(folder).read_text(encoding="utf-8")
+
+
+def test_every_row_and_comparison_of_the_family_stands_in_the_page(folder, page):
     said = text_of(page)
-    rows = list(headline_rows(folder))
-    assert len(rows) > 20
-    for row in rows:
+    numbers = summarise_family(folder)
+    assert len(numbers["rows"]) > 20 and len(numbers["comparisons"]) > 10
+    for row in numbers["rows"]:
         assert rate_text(row) in said
+    for c in numbers["comparisons"]:
+        low, high = points(c["ci_low"]), points(c["ci_high"])
+        assert f"{points(c['difference'])} ({low} to {high}, Holm {p_text(c['p_holm'])})" in said
 
 
-def test_the_page_needs_no_network(family):
-    _, page = family
+def test_a_number_of_the_page_is_the_one_that_its_records_give(folder, page):
+    assert rate_text(recompute(folder, "viewpoints", "act", "test")) in text_of(page)
+
+
+def test_the_papers_numbers_carry_their_source(page):
+    said = text_of(page)
+    assert "draft, 54 of 100: left_to_right PARA 54%" in said
+    assert "draft, figure 6" in said
+
+
+def test_a_baseline_that_wins_is_said_to_win(tmp_path):
+    (made,) = [m for m in synthetic_experiments(40) if m.name == "left_to_right"]
+    folder = write_family(tmp_path, experiments=[made])
+    config = json.loads((folder / made.name / "config.json").read_text())
+    summary = json.loads((folder / made.name / "summary.json").read_text())
+    turned = [{**c, "a": "act", "b": "para"} for c in summary["comparisons"] if c["b"] == "act"]
+    (folder / made.name / "summary.json").write_text(json.dumps({**summary, "comparisons": turned}))
+    (folder / made.name / "config.json").write_text(json.dumps({**config, "headline": ["act", "para"]}))
+    said = text_of(build_family_report(folder).read_text())
+    assert "the other variant, places more: 1 Left to right (out of distribution): ACT" in said
+    assert "PARA ahead" in said and "ACT ahead" not in said
+
+
+def test_the_page_needs_no_network(page):
     assert not re.search(r"https?:|[\"'(]//[a-z]|@import", re.sub(r"base64,[A-Za-z0-9+/=]+", "", page))
     assert all(source.startswith("data:") for source in elements(page).sources)
 
 
-def test_the_page_is_well_formed_and_its_references_lead_somewhere_within_it(family):
-    _, page = family
+def test_the_page_is_well_formed_and_its_references_lead_somewhere_within_it(page):
     found = elements(page)
     assert not found.open
     assert len(found.ids) == len(set(found.ids))
     assert set(found.references) <= set(found.ids)
+
+
+def test_everything_that_a_filter_offers_is_there_to_be_shown(page):
+    for name in ("axis", "policy", "outcome"):
+        select = re.search(rf'<select name="{name}">(.*?)</select>', page)[1]
+        offered = set(re.findall(r'<option value="([^"]+)">', select))
+        there = {value.split("+")[0] for value in re.findall(rf'data-{name}="([^"]+)"', page)}
+        assert there <= offered and len(offered) >= 4
+        assert offered - there <= ({"error"} if name == "outcome" else set())
+
+
+def test_numbers_of_the_other_outcomes_are_in_the_page_and_hidden_until_asked_for(folder, page):
+    row = next(
+        r for r in summarise_family(folder)["rows"] if r["policy"] == "act" and r["experiment"] == "left_to_right"
+    )
+    hidden = re.findall(r'<span data-asked="missed" hidden>(.*?)</span></span>', page)
+    assert any(f"({row['missed']}/{row['trials']}, 95% interval" in text for text in hidden)
+
+
+def test_names_from_files_are_escaped(tmp_path):
+    evil = "<script>alert('x')</script>&"
+    (made,) = [m for m in synthetic_experiments(4) if m.name == "corner_scaling"]
+    folder = write_family(tmp_path, experiments=[made])
+    path = folder / made.name / "config.json"
+    changed = {"title": evil, "question": evil, "command": evil, "versions": {evil: evil}, "recipes": {evil: evil}}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    page = build_family_report(folder).read_text()
+    assert evil not in page and escape(evil) in page
+
+
+def test_the_page_is_rebuilt_from_records_alone_byte_for_byte(folder, page, tmp_path):
+    assert build_family_report(folder, tmp_path / "site" / "index.html").read_text() == page
+    assert {p.name for p in folder.glob("*/*")} == {"config.json", "results.jsonl", "summary.json"}
+
+
+def test_runs_that_say_nothing_of_themselves_have_a_page(tmp_path):
+    (made,) = [m for m in synthetic_experiments(4) if m.name == "left_to_right"]
+    folder = write_family(tmp_path, experiments=[made])
+    for name in ("config.json", "summary.json"):
+        (folder / made.name / name).unlink()
+    assert "left_to_right" in text_of(build_family_report(folder).read_text())
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no runs"):
+        build_family_report(tmp_path)
+
+
+def test_missing_videos_are_named_with_the_command_that_makes_them(page):
+    assert (
+        "para experiment left_to_right --scale small --train-seeds 2" in text_of(page).split("Videos are not kept")[1]
+    )
+
+
+def test_marks_of_a_plot_keep_what_they_are_through_svg():
+    svg = '<g id="mark|para+n4|placed|PARA, 3°: 1/2"><path d="M 1.23456 2"/></g><g id="line_1"/>'
+    expected = '<g data-policy="para+n4" data-outcome="placed"><title>PARA, 3°: 1/2</title><path d="M 1.23 2"/></g>'
+    assert filterable(svg) == f'{expected}<g id="line_1"/>'
+
+
+def test_all_directions_of_no_tilt_are_one_view():
+    records = [
+        EpisodeRecord(
+            "e",
+            "w",
+            "para",
+            0,
+            "test",
+            Scene((0, 0), view_theta_deg=t, view_phi_deg=p).to_dict(),
+            i,
+            "placed",
+            1,
+            1.0,
+            "x",
+        )
+        for i, (t, p) in enumerate([(0, 0), (0, 45), (0, 90), (3.57, 0), (3.57, 360), (3.57, 45)])
+    ]
+    assert {view: count.trials for view, count in view_counts(records).items()} == {
+        (0, 0): 3,
+        (3.57, 0): 2,
+        (3.57, 45): 1,
+    }
+
+
+def test_the_cap_of_eight_by_eight_has_57_distinct_views():
+    scenes = views([0.0, *(25 * k / 7 for k in range(1, 8))], 1)
+    records = [
+        EpisodeRecord("e", "w", "para", 0, "test", scene.to_dict(), i, "missed", 1, 1.0, "x")
+        for i, (scene, _) in enumerate(scenes)
+    ]
+    assert len(scenes) == 64 and len(view_counts(records)) == 57
+
+
+def test_rings_touch_and_the_first_is_a_disc():
+    assert ring_edges([0.0, 10.0, 25.0]) == {0.0: (0.0, 5.0), 10.0: (5.0, 17.5), 25.0: (17.5, 32.5)}
+
+
+def test_means_over_tilts_weigh_each_tilt_alike_and_leave_out_what_is_beyond_the_cap(family):
+    run = family.run("viewpoints")
+    of_tilt = {}
+    for r in run.records:
+        if r.policy == "act" and r.split != "beyond" and r.scene["view_theta_deg"] > 0:
+            of_tilt.setdefault(r.scene["view_theta_deg"], []).append(r.outcome == "placed")
+    mean = sum(sum(placed) / len(placed) for placed in of_tilt.values()) / 7
+    assert mean_of_tilts(run, "act", with_default=False).startswith(f"{100 * mean:.0f}% (7 tilts, ")
+    # the paper's own means, with the training view and without it: 61 and 57, 24 and 18
+    means = [[mean_of_curve(PAPER_CURVES[p], with_default) for with_default in (True, False)] for p in ("para", "act")]
+    assert means == [["61%", "57%"], ["24%", "18%"]]
+
+
+def test_sweeps_are_read_from_the_configuration_or_from_numbers_of_demonstrations(family):
+    corners = {(s.base, s.value) for s in swept_policies(family.run("corner_scaling")) if s.quantity == "n"}
+    assert corners == {(base, n) for base in ("para", "act") for n in (4.0, 8.0, 16.0, 32.0, 64.0)}
+    wrong = swept_policies(family.run("calibration_error"))
+    assert {s.quantity for s in wrong} == {"rotation_deg", "translation_mm", "focal_percent"} and len(wrong) == 9
+
+
+def test_failures_are_counted_once_each_and_none_is_lost(family):
+    runs = family.of_axis("position", "view", "clutter")
+    for policy, modes in find_failures(family).items():
+        expected = sum(
+            r.outcome != "placed"
+            for run in runs
+            for r in run.records
+            if r.policy in run.headline and r.split in run.headline_splits and r.policy.split("+")[0] == policy
+        )
+        assert sum(map(len, modes.values())) == expected
+        assert [len(found) for found in modes.values()] == sorted(map(len, modes.values()), reverse=True)
+
+
+def test_examples_come_from_different_experiments_where_they_can(family):
+    found = find_failures(family)["act"]["wrong_place"]
+    shown = examples(record for _, record in found)
+    assert len(shown) == 3 == len({record.experiment for record in shown})
+
+
+def test_a_trace_names_its_line_of_the_records_and_marks_each_event_of_the_gripper(family):
+    record = next(
+        r
+        for r in family.run("left_to_right").records
+        if r.policy == "act" and r.outcome == "missed" and r.gripper_events
+    )
+    drawn = trace(record)
+    assert (
+        f"left_to_right, {'in' if record.split == 'train' else 'out of'} distribution, scene {record.scene_index}, "
+        in drawn
+    )
+    closes = sum(event[1] < 0.5 for event in record.gripper_events)
+    assert drawn.count("l-4.5 -7.5h9z") == 2 * closes  # once on the table, once over time
+    x, y = record.scene["object_xy"]
+    assert f"object at ({x:g}, {y:g}) m" in drawn and 'data-outcome="missed"' in drawn
+
+
+def test_the_ablation_names_every_factor_of_every_policy(family, page):
+    config = family.run("action_heads").config
+    table = text_of(page).split("Where the advantage comes from")[-1].split("Sweeps")[0]
+    assert len(config["factors"]) == 6
+    for values in config["factors"].values():
+        for value in values.values():
+            assert value in table

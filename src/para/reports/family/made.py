@@ -20,13 +20,14 @@ STATISTICS = {
     "curves": "success against tilt or distance",
     "power": "episodes that a difference takes",
 }
-"""What the names in `family.json` are for."""
+"""What each name of the summary (`para.evaluation.family`) is for."""
 
 
 def methods(family: Family, pictures: Pictures) -> str:
     """What was compared how, each statistic with its source, and the table of episodes needed."""
     lines = [
-        f"<tr><th scope='row'>{escape(STATISTICS.get(name, name))}</th><td>{escape(said)}</td></tr>"
+        f"<tr><th scope='row'>{escape(STATISTICS.get(name, ''))} <code>{escape(name)}</code></th>"
+        f"<td>{escape(said)}</td></tr>"
         for name, said in family.numbers["methods"].items()
     ]
     return (

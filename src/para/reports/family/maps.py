@@ -26,7 +26,7 @@ MAX_COLUMNS = 4
 SEED_SPREAD_CM = 0.9
 """Marks of several training seeds in one scene stand this far apart."""
 
-MAX_MARKS = 400
+MAX_MARKS = 600
 """A panel shows the first scenes of each split, up to so many marks: more could not be told apart."""
 
 

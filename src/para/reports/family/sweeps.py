@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from para.reports.family.curves import Point, draw_paper, draw_points, finish
 from para.reports.family.files import name_of, scored, title_of
-from para.reports.family.marks import mark, plot
+from para.reports.family.marks import filter_attributes, mark, plot
 from para.reports.figures import PAGE_WIDTH, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import RC, line_styles, to_svg
-from para.reports.wording import in_reading_order, policy_name, split_name
+from para.reports.tables import coloured, rate_cell, table
+from para.reports.wording import comparison_text, in_reading_order, percent, policy_name, split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,15 +56,40 @@ def swept_policies(run: RunFiles) -> list[Swept]:
 
 
 def sweeps_of(run: RunFiles, pictures: Pictures) -> str:
-    """The plot of one experiment's sweeps; empty where it has none of at least two values."""
+    """The plot of one experiment's sweeps and its numbers; empty where it has none of at least two values."""
     split_said = ", ".join(split_name(split).lower() for split in run.headline_splits)
-    doubling = " x doubles from mark to mark." if {s.quantity for s in swept_policies(run)} == {"n"} else ""
-    return plot(
+    drawn = plot(
         pictures, f"sweep_{name_of(run)}", sweep_figure(run),
-        f"Placed, {escape(split_said)}, with 95% Wilson intervals.{doubling} Dashed lines, where there are any: the "
-        f"policy unchanged.{_paper_said(run)}",
-        "Success along a sweep", axis=run.axis, title=title_of(run),
+        f"Placed, {escape(split_said)}, with 95% Wilson intervals. Dashed lines, where there are any: policies to "
+        f"which nothing was done.{_paper_said(run)}",
+        "Success along a sweep", title=title_of(run),
     )  # fmt: skip
+    return drawn and f"<div{filter_attributes(axis=run.axis)}>{drawn}{sweep_table(run)}</div>"
+
+
+def sweep_table(run: RunFiles) -> str:
+    """The same in numbers, folded: a row per value and policy, with the run's comparisons of policies of that row."""
+    swept = swept_policies(run)
+    place = {s.policy: (s.quantity, s.value) for s in swept}
+    order = sorted(swept, key=lambda s: (s.quantity, s.value, in_reading_order(place).index(s.policy)))
+    lines = []
+    for split in run.headline_splits:
+        for s in order:
+            for row in run.rows(s.policy, split):
+                said = [
+                    f"{coloured(c['a'])} minus this one: {escape(comparison_text(c))}"
+                    for c in run.summary["comparisons"]
+                    if (c["b"], c["split"]) == (s.policy, split)
+                ]
+                cells = [
+                    f"{escape(QUANTITIES.get(s.quantity, s.quantity))}: {s.value:g}", escape(split_name(split).lower()),
+                    coloured(s.policy), rate_cell(row), "–" if row["paper"] is None else escape(percent(row["paper"])),
+                    "<br>".join(said) or "–",
+                ]  # fmt: skip
+                held = "".join(f"<td>{cell}</td>" for cell in cells)
+                lines.append(f"<tr{filter_attributes(policy=s.policy)}>{held}</tr>")
+    body = table(["", "", "policy", "placed", "paper", "difference"], lines, kind="small")
+    return f"<details><summary>The same in numbers</summary>{body}</details>"
 
 
 def _paper_said(run: RunFiles) -> str:

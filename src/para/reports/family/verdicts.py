@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from para.reports.family.files import Family, title_of, verdict
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.tables import coloured
-from para.reports.wording import base_policy, percent, points, split_name
+from para.reports.wording import base_policy, p_text, percent, points, rate_text, split_name
 
-KINDS = (("b", "The other is ahead"), ("open", "Not told apart"), ("a", "The first is ahead"))
+KINDS = (
+    ("b", "Ours is behind: the baseline, or the other variant, places more"),
+    ("open", "Not told apart"),
+    ("a", "Ours is ahead"),
+)
+"""Verdicts, the uncomfortable one first."""
 
 
 def headline(family: Family) -> tuple[str, str]:
@@ -39,10 +45,11 @@ def verdicts(family: Family, pictures: Pictures) -> str:
         where = f"{escape(title_of(run))} ({escape(split_name(c['split']).lower())})"
         said[verdict(c)].append(
             f"<li{filter_attributes(axis=run.axis, policy=c['b'])}>{where}: {coloured(c['a'])} "
-            f"{points(c['difference'])} points on {coloured(c['b'])}</li>"
+            f"{points(c['difference'])} points on {coloured(c['b'])} (Holm {escape(p_text(c['p_holm']))})</li>"
         )
     blocks = [
-        f"<h3>{title}: {len(said[kind])}</h3><ul class='plain'>{''.join(said[kind]) or '<li>nowhere</li>'}</ul>"
+        f"<details{' open' if kind == 'b' else ''}><summary>{title}: {len(said[kind])}</summary>"
+        f"{_list(said[kind])}</details>"
         for kind, title in KINDS
     ]
     return (
@@ -55,8 +62,13 @@ def _below_the_paper(family: Family) -> str:
     items = [
         f"<li{filter_attributes(axis=family.run(row['experiment']).axis, policy=row['policy'])}>"
         f"{escape(row['experiment'])} ({escape(split_name(row['split']).lower())}): {coloured(row['policy'])} "
-        f"{escape(percent(row['rate']))} ({row['placed']}/{row['trials']}), paper {escape(percent(row['paper']))}</li>"
+        f"{escape(rate_text(row))}, paper {escape(percent(row['paper']))}</li>"
         for row in family.numbers["rows"]
         if row["paper"] is not None and row["rate"] is not None and row["rate"] < row["paper"]
     ]
-    return f"<h3>Below the paper’s number for the same policy: {len(items)}</h3><ul class='plain'>{''.join(items)}</ul>"
+    title = f"Below the paper’s number for the same policy: {len(items)}"
+    return f"<details open><summary>{title}</summary>{_list(items)}</details>"
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul class='plain'>{''.join(items) or '<li>nowhere</li>'}</ul>"
