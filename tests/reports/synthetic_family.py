@@ -12,6 +12,7 @@ import numpy as np
 from para.evaluation.results import EpisodeRecord, append_records, summarise
 from para.interfaces import Scene
 from para.worlds.tabletop_expert import GRASP_OFFSET
+from tests.reports.synthetic_run import WAYS
 
 PAPER_CURVES = {
     "para": [[0, 0.88], [3.6, 0.79], [7.1, 0.62], [10.7, 0.63], [14.3, 0.62], [17.9, 0.62], [21.4, 0.33], [25, 0.38]],
@@ -138,7 +139,7 @@ def family_config(made: Made) -> dict:
         "headline_splits": list(made.headline_splits),
         "policies": {policy: {"horizon": 12} for policy in made.policies},
         "recipes": {policy: f"why {policy}" for policy in made.policies},
-        "execute": {policy: {"execute_steps": 4, "ensemble_decay": None} for policy in made.policies},
+        "execute": {policy: WAYS.get("+" + policy.rpartition("+")[2], WAYS["+execute4"]) for policy in made.policies},
         "command": f"para experiment {made.name} --scale small --train-seeds {made.seeds}",
         "versions": {"para": "0.1.0", "torch": "2.13.0"},
         "seconds": {"record": 61.0, "train": 412.0},

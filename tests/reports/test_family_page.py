@@ -5,20 +5,25 @@ import re
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from para.datasets.video import write_video
 from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute
 from para.evaluation.records import EpisodeRecord
 from para.interfaces import Scene
 from para.reports import build_family_report
+from para.reports.family.executions import executions_of
 from para.reports.family.files import read_family
 from para.reports.family.gallery import examples, find_failures
 from para.reports.family.marks import filterable
 from para.reports.family.polar import ring_edges, view_counts
+from para.reports.family.rollouts import rollouts
 from para.reports.family.sweeps import swept_policies
 from para.reports.family.traces import trace
 from para.reports.family.views import mean_of_curve, mean_of_tilts
+from para.reports.pictures import Pictures
 from para.reports.wording import p_text, points, rate_text
 from tests.reports.synthetic_family import PAPER_CURVES, synthetic_experiments, views, write_family
 from tests.reports.test_page import elements, text_of
@@ -130,6 +135,29 @@ def test_runs_that_say_nothing_of_themselves_have_a_page(tmp_path):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no runs"):
         build_family_report(tmp_path)
+
+
+def test_where_there_are_videos_their_grids_are_shown_as_far_as_the_page_can_hold_them(tmp_path, monkeypatch):
+    (made,) = [m for m in synthetic_experiments(4) if m.name == "left_to_right"]
+    folder = write_family(tmp_path, experiments=[made])
+    still = np.zeros((3, 32, 48, 3), np.uint8)
+    for policy in ("para", "act"):
+        write_video(folder / made.name / "videos" / policy / "test_000.mp4", still, fps=10)
+    shown = rollouts(read_family(folder), Pictures())
+    assert shown.count("<video") == 2 and "Videos are not kept" not in shown
+    monkeypatch.setattr("para.reports.family.rollouts.MAX_BYTES", 10)
+    left_out = rollouts(read_family(folder), Pictures())
+    assert "<video" not in left_out and "see the page of left_to_right alone" in left_out
+
+
+def test_ways_of_execution_stand_side_by_side_for_each_trained_policy(family):
+    said = text_of(f"<body>{executions_of(family.run('window'))}</body>")
+    assert "steps executed per look 1 4 all of the chunk" in said
+    for policy in ("para+t4", "act+t12"):
+        for way in ("", "+execute1", "+execute_all"):
+            (row,) = family.run("window").rows(policy + way, "test")
+            assert rate_text(row) in said
+    assert executions_of(family.run("viewpoints")) == ""
 
 
 def test_missing_videos_are_named_with_the_command_that_makes_them(page):

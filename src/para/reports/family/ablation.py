@@ -8,7 +8,7 @@ from para.reports.family.files import title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
-from para.reports.wording import split_name, splits_in_reading_order
+from para.reports.wording import comparison_text, split_name, splits_in_reading_order
 
 
 def ablation_of(run: RunFiles) -> str:
@@ -32,5 +32,16 @@ def ablation_of(run: RunFiles) -> str:
             cells.append(f"<td>{inside}</td>")
         lines.append(f"<tr{filter_attributes(axis=run.axis, policy=policy)}>{''.join(cells)}</tr>")
     heads = ["policy", *map(escape, names), *(escape(split_name(split).lower()) for split in splits)]
-    head = f"<h3{filter_attributes(axis=run.axis)}>{escape(title_of(run))}</h3>"
-    return f"{head}{table(heads, lines, kind='compact')}"
+    head = f"<h3>{escape(title_of(run))}</h3>"
+    rates = table(heads, lines, kind="compact")
+    return f"<div{filter_attributes(axis=run.axis)}>{head}{rates}{_comparisons(run)}</div>"
+
+
+def _comparisons(run: RunFiles) -> str:
+    """Every comparison of the run, in words, folded: what one factor gives where all others stay."""
+    items = "".join(
+        f"<li{filter_attributes(policy=c['b'])}>{escape(split_name(c['split']))}: {coloured(c['a'])} minus "
+        f"{coloured(c['b'])}: {escape(comparison_text(c))}</li>"
+        for c in run.summary["comparisons"]
+    )
+    return f"<details><summary>Pair by pair</summary><ul class='plain'>{items}</ul></details>" if items else ""

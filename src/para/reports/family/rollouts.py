@@ -12,10 +12,10 @@ from para.reports.tables import coloured, legend
 from para.reports.videos import video_grid
 from para.reports.wording import split_name
 
-MAX_SCENES = 9
+MAX_SCENES = 6
 """Of each policy so many scenes are shown: the page holds every experiment."""
 
-MAX_BYTES = 4_000_000
+MAX_BYTES = 3_000_000
 """All grids together: the page is to open from a disk or a slow line."""
 
 
