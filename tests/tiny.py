@@ -53,7 +53,7 @@ def policy_configs(**changes) -> dict[str, Any]:
     known = {f.name for f in fields(paper)}
     options = {"horizon": HORIZON} | {option: value for option, value in changes.items() if option in known}
     configs["para, paper's form"] = type(paper)(**{f.name: getattr(paper, f.name) for f in fields(paper)} | options)
-    configs["para, joint"] = policy_config("para", formulation="joint", **changes)
+    configs["para, factorised"] = policy_config("para", formulation="factorised", **changes)
     warps = AugmentConfig(scale=(0.8, 1.2), max_rotation_deg=8.0, max_shift=0.05, view_tilt_deg=20.0)
     configs["para, depth"] = policy_config("para", third="depth", augment=warps, **changes)
     configs["act, told the camera"] = policy_config("act", use_camera=True, augment=warps, **changes)
