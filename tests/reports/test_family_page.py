@@ -12,6 +12,7 @@ from para.datasets.video import write_video
 from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute
 from para.evaluation.records import EpisodeRecord
+from para.evaluation.statistics import wilson_interval
 from para.interfaces import Scene
 from para.reports import build_family_report
 from para.reports.family.executions import executions_of
@@ -24,7 +25,7 @@ from para.reports.family.sweeps import swept_policies
 from para.reports.family.traces import trace
 from para.reports.family.views import mean_of_curve, mean_of_tilts
 from para.reports.pictures import Pictures
-from para.reports.wording import p_text, points, rate_text
+from para.reports.wording import interval_text, p_text, points, rate_text
 from tests.reports.synthetic_family import PAPER_CURVES, synthetic_experiments, views, write_family
 from tests.reports.test_page import elements, text_of
 
@@ -105,7 +106,9 @@ def test_numbers_of_the_other_outcomes_are_in_the_page_and_hidden_until_asked_fo
         r for r in summarise_family(folder)["rows"] if r["policy"] == "act" and r["experiment"] == "left_to_right"
     )
     hidden = re.findall(r'<span data-asked="missed" hidden>(.*?)</span></span>', page)
-    assert any(f"({row['missed']}/{row['trials']}, 95% interval" in text for text in hidden)
+    low, high = wilson_interval(row["missed"], row["trials"])
+    said = f"({row['missed']}/{row['trials']}, {interval_text(low, high)})"
+    assert any(said in text for text in hidden) and row["missed"] != row["placed"]
 
 
 def test_names_from_files_are_escaped(tmp_path):

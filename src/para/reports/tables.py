@@ -244,7 +244,8 @@ def interval_bar(row: Row) -> str:
             f'<line x1="{x[0]:.1f}" x2="{x[1]:.1f}" y1="{middle}" y2="{middle}" stroke="{colour}" stroke-width="3" '
             f'opacity="0.55"/><circle cx="{x[2]:.1f}" cy="{middle}" r="4" fill="{colour}"/>'
         )
-    return f'<svg class="bar" width="{width}" height="{height}" aria-hidden="true">{"".join(shapes)}</svg>'
+    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return f'<svg class="bar" {box} aria-hidden="true">{"".join(shapes)}</svg>'
 
 
 def table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full") -> str:

@@ -12,7 +12,7 @@ from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
-from para.reports.wording import interval_text, p_text, percent, points, policy_name, split_name
+from para.reports.wording import p_text, percent, points, policy_name, split_name
 
 OUTCOMES = ("placed", "grasped", "missed", "errors")
 """What a reader can ask the table for, as the rows of a summary call them."""
@@ -32,7 +32,7 @@ def axes_table(family: Family, pictures: Pictures) -> str:
                 lines += _lines(family, run, split)
     ours = "".join(_by_outcome(outcome, f"ours: {_said(outcome)}") for outcome in OUTCOMES)
     return (
-        f"{table(['policy', ours, '', 'paper', 'ours minus this one', ''], lines, kind='axes')}"
+        f"{table(['policy', ours, '', 'paper: placed', 'ours minus this one: placed', ''], lines, kind='axes')}"
         '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Differences are of '
         "what was placed, in points: the first policy of an experiment (or the one named) minus this one in the same "
         "scenes, with Newcombe’s 95% interval; p allows for scenes that several episodes share, and is adjusted by "
@@ -49,10 +49,11 @@ def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
     lines = [f'<tr class="what"{group}{filter_attributes(axis=run.axis)}><th colspan="6">{said}</th></tr>']
     for row in family.rows(name_of(run), split):
         comparison = family.comparison(name_of(run), row["policy"], split)
+        of_outcome = {outcome: row if outcome == "placed" else _row_of(row, outcome) for outcome in OUTCOMES}
         cells = [
             f'<th scope="row">{coloured(row["policy"])}</th>',
-            f"<td>{''.join(_by_outcome(outcome, _rate(row, outcome)) for outcome in OUTCOMES)}</td>",
-            f"<td>{interval_bar(row)}</td>",
+            f"<td>{''.join(_by_outcome(outcome, rate_cell(r)) for outcome, r in of_outcome.items())}</td>",
+            f"<td>{''.join(_by_outcome(outcome, interval_bar(r)) for outcome, r in of_outcome.items())}</td>",
             f'<td class="paper">{"–" if row["paper"] is None else escape(percent(row["paper"]))}</td>',
             f"<td>{_difference(comparison, run)}</td>",
             f"<td>{_verdict(comparison)}</td>",
@@ -71,15 +72,12 @@ def _by_outcome(outcome: str, html: str) -> str:
     return f'<span data-asked="{outcome}"{"" if outcome == "placed" else " hidden"}>{html}</span>'
 
 
-def _rate(row: Row, outcome: str) -> str:
-    """How often a row ended so: with counts and interval, of the trials that ran (errors: of all)."""
-    if outcome == "placed":
-        return rate_cell(row)
+def _row_of(row: Row, outcome: str) -> Row:
+    """How often a row ended so, as if that had been "placed": of the trials that ran; errors, of all episodes."""
     n = row["trials"] + (row["errors"] if outcome == "errors" else 0)
-    if n == 0:
-        return '<span class="none">no trial ran</span>'
-    counts = escape(f"({row[outcome]}/{n}, {interval_text(*wilson_interval(row[outcome], n))})")
-    return f'<span class="rate"><b>{escape(percent(row[outcome] / n))}</b> <span class="n">{counts}</span></span>'
+    low, high = wilson_interval(row[outcome], n) if n else (None, None)
+    counts = {"placed": row[outcome], "trials": n, "rate": row[outcome] / n if n else None}
+    return {"policy": row["policy"], "paper": None, **counts, "ci_low": low, "ci_high": high}
 
 
 def _difference(comparison: Row | None, run: RunFiles) -> str:

@@ -66,7 +66,8 @@ def map_figure(run: RunFiles, shown: dict[str, list[EpisodeRecord]]) -> str:
             axis.set_visible(False)
         for axis, (policy, records) in zip(axes.flat, shown.items()):
             draw_training_positions(axis, 100 * run.training_set(policy).xy)
-            _outcomes(axis, policy, records)
+            _outcomes(axis, records)
+            mark(axis, policy=policy)
             axis.set_title(policy_name(policy), color=policy_colour(policy))
             axis.set(aspect="equal", xlabel="y (cm)", ylabel="x (cm)")
             axis.label_outer()
@@ -74,7 +75,7 @@ def map_figure(run: RunFiles, shown: dict[str, list[EpisodeRecord]]) -> str:
         return to_svg(figure)
 
 
-def _outcomes(axis: Axes, policy: str, records: Sequence[EpisodeRecord]) -> None:
+def _outcomes(axis: Axes, records: Sequence[EpisodeRecord]) -> None:
     middle = max((r.train_seed for r in records), default=0) / 2
     for outcome, shape in OUTCOME_MARKS.items():
         chosen = [r for r in records if r.outcome == outcome]
@@ -83,4 +84,4 @@ def _outcomes(axis: Axes, policy: str, records: Sequence[EpisodeRecord]) -> None
             aside = SEED_SPREAD_CM * (np.array([r.train_seed for r in chosen]) - middle)
             style = {"marker": shape, "color": OUTCOME_COLOURS[outcome], "mec": "white", "mew": 0.4, "ms": 4.4}
             (drawn,) = axis.plot(xy_cm[:, 1] + aside, xy_cm[:, 0], ls="none", zorder=3, **style)
-            mark(drawn, policy=policy, outcome=outcome)
+            mark(drawn, outcome=outcome)

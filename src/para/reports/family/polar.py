@@ -74,6 +74,7 @@ def polar_figure(run: RunFiles) -> str:
         for number, axis in enumerate(axes.flat):
             axis.set_axis_off()
             if number < len(policies):
+                mark(axis, policy=policies[number])
                 _panel(axis, policies[number], cells[policies[number]], edges, cap_of(run))
                 _training_views(axis, run.training_set(policies[number]).views)
         colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 100), RATE_COLOURS)
@@ -115,7 +116,7 @@ def _panel(
         colour = colormaps[RATE_COLOURS](count.rate)
         cell = Wedge((0, 0), outer, phi - half, phi + half, width=outer - inner, fc=colour, ec="white", lw=0.7)
         where = f"tilt {theta:g}°, direction {phi:g}°" if theta else "default view"
-        mark(cell, policy=policy, title=f"{where}: {percent(count.rate)} ({count.placed}/{count.trials})")
+        mark(cell, title=f"{where}: {percent(count.rate)} ({count.placed}/{count.trials})")
         axis.add_patch(cell)
     outermost = max(outer for _, outer in edges.values())
     if cap is not None:

@@ -72,24 +72,24 @@ def sweep_table(run: RunFiles) -> str:
     swept = swept_policies(run)
     place = {s.policy: (s.quantity, s.value) for s in swept}
     order = sorted(swept, key=lambda s: (s.quantity, s.value, in_reading_order(place).index(s.policy)))
-    lines = []
-    for split in run.headline_splits:
-        for s in order:
-            for row in run.rows(s.policy, split):
-                said = [
-                    f"{coloured(c['a'])} minus this one: {escape(comparison_text(c))}"
-                    for c in run.summary["comparisons"]
-                    if (c["b"], c["split"]) == (s.policy, split)
-                ]
-                cells = [
-                    f"{escape(QUANTITIES.get(s.quantity, s.quantity))}: {s.value:g}", escape(split_name(split).lower()),
-                    coloured(s.policy), rate_cell(row), "–" if row["paper"] is None else escape(percent(row["paper"])),
-                    "<br>".join(said) or "–",
-                ]  # fmt: skip
-                held = "".join(f"<td>{cell}</td>" for cell in cells)
-                lines.append(f"<tr{filter_attributes(policy=s.policy)}>{held}</tr>")
-    body = table(["", "", "policy", "placed", "paper", "difference"], lines, kind="small")
+    lines = [
+        _sweep_line(run, s, row) for split in run.headline_splits for s in order for row in run.rows(s.policy, split)
+    ]
+    body = table(["", "policy", "placed", "paper", "difference"], lines, kind="small")
     return f"<details><summary>The same in numbers</summary>{body}</details>"
+
+
+def _sweep_line(run: RunFiles, swept: Swept, row: Mapping[str, Any]) -> str:
+    what = f"{QUANTITIES.get(swept.quantity, swept.quantity)}: {swept.value:g}"
+    what += f", {split_name(row['split']).lower()}" if len(run.headline_splits) > 1 else ""
+    said = [
+        f"{coloured(c['a'])} minus this one: {escape(comparison_text(c))}"
+        for c in run.summary["comparisons"]
+        if (c["b"], c["split"]) == (swept.policy, row["split"])
+    ]
+    paper = "–" if row["paper"] is None else escape(percent(row["paper"]))
+    cells = [escape(what), coloured(swept.policy), rate_cell(row), paper, "<br>".join(said) or "–"]
+    return f"<tr{filter_attributes(policy=swept.policy)}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _paper_said(run: RunFiles) -> str:

@@ -128,20 +128,20 @@ def tilt_table(run: RunFiles) -> str:
     with_paper = [policy for policy in policies if paper_curve(run, policy)]
     lines = []
     for tilt in tilts:
-        cells = [(policy, count_text(points[policy][tilt]) if tilt in points[policy] else "–") for policy in policies]
-        cells += [(policy, nearest(paper_curve(run, policy), tilt)) for policy in with_paper]
+        cells = [count_text(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
+        cells += [nearest(paper_curve(run, policy), tilt) for policy in with_paper]
         lines.append(_line(f"{tilt:.3g}°", cells))
     for said, with_default in (("mean of the tilts, default view included", True), ("without the default view", False)):
-        cells = [(policy, mean_of_tilts(run, policy, with_default)) for policy in policies]
-        cells += [(policy, mean_of_curve(paper_curve(run, policy), with_default)) for policy in with_paper]
+        cells = [mean_of_tilts(run, policy, with_default) for policy in policies]
+        cells += [mean_of_curve(paper_curve(run, policy), with_default) for policy in with_paper]
         lines.append(_line(said, cells))
     heads = ["tilt", *map(coloured, policies), *(f"paper, {coloured(policy)}" for policy in with_paper)]
     body = table(heads, lines, kind="compact")
     return f"<details><summary>The same in numbers</summary>{body}</details>"
 
 
-def _line(said: str, cells: Sequence[tuple[str, str]]) -> str:
-    held = "".join(f"<td{filter_attributes(policy=policy)}>{escape(text)}</td>" for policy, text in cells)
+def _line(said: str, cells: Sequence[str]) -> str:
+    held = "".join(f"<td>{escape(text)}</td>" for text in cells)
     return f'<tr><th scope="row">{escape(said)}</th>{held}</tr>'
 
 
