@@ -80,13 +80,16 @@ def worlds(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, worlds):
-    return Run("some_experiment", WorldSpec("fake", (32, 48)), tmp_path, CountedLoads())
+    return Run("some_experiment", tmp_path, CountedLoads())
+
+
+FAKE = WorldSpec("fake", (32, 48))
 
 
 def trial(index: int, *, task: str = "fail", policy: str = "para", **changes) -> Trial:
     scene = Scene(object_xy=(0.01 * index, 0.0), task=task, seed=index)
     how = RolloutConfig(execute_steps=2, max_control_steps=9)
-    return replace(Trial(policy, policy, WEIGHTS, 0, "test", index, scene, how), **changes)
+    return replace(Trial(policy, policy, WEIGHTS, 0, "test", index, scene, FAKE, how), **changes)
 
 
 def records_of(run):
@@ -171,15 +174,28 @@ def test_a_record_that_a_kill_cut_off_is_run_again(run):
     assert [r.scene_index for r in records_of(run)] == [0, 1, 2]
 
 
-def test_an_error_is_a_record_and_is_not_tried_again(run):
+def test_an_error_is_a_record_and_is_tried_again_by_the_next_command_that_asks_for_it(run):
     trials = [trial(0, task="raise"), trial(1)]
     evaluate(trials, run, workers=0)
-    assert evaluate(trials, run, workers=0) == (0, 2)
+    assert evaluate(trials, run, workers=0) == (1, 1)
+    assert sorted(r.scene_index for r in records_of(run)) == [0, 1]
+    evaluate([trial(2, policy="act")], run, workers=0)
+    assert [r.error is None for r in sorted(records_of(run), key=lambda r: r.scene_index)] == [False, True, True]
+
+
+def test_changes_of_the_gripper_are_recorded_with_their_place(run):
+    evaluate([trial(0)], run, workers=0)
+    (record,) = records_of(run)
+    assert record.execution and all(len(event) == 5 and event[1] in (0, 1) for event in record.gripper_events)
 
 
 @pytest.mark.parametrize(
     ("changes", "found"),
-    [({"weights": "ffffffffffff"}, f"weights {WEIGHTS}, now ffffffffffff"), ({"scene": Scene((0.5, 0.5))}, "another")],
+    [
+        ({"weights": "ffffffffffff"}, f"weights {WEIGHTS}, now ffffffffffff"),
+        ({"scene": Scene((0.5, 0.5))}, "another scene"),
+        ({"rollout": RolloutConfig(execute_steps=3)}, "another execution"),
+    ],
 )
 def test_records_made_with_other_weights_or_scenes_are_refused_before_anything_runs(run, changes, found):
     evaluate([trial(0)], run, workers=0)
@@ -191,9 +207,9 @@ def test_records_made_with_other_weights_or_scenes_are_refused_before_anything_r
 
 def test_an_episode_that_hangs_is_recorded_as_an_error_after_its_time(run, monkeypatch):
     monkeypatch.setattr(protocol, "EPISODE_TIMEOUT_S", 0.3)
-    slow = replace(run, world=WorldSpec("slow", (32, 48)))
+    slow = WorldSpec("slow", (32, 48))
     started = time.monotonic()
-    evaluate([trial(0), trial(1, task="hang"), trial(2)], slow, workers=0)
+    evaluate([trial(0, world=slow), trial(1, task="hang", world=slow), trial(2, world=slow)], run, workers=0)
     assert time.monotonic() - started < 4
     assert [r.error for r in records_of(run)] == [None, "TimeoutError: the episode took more than 0.3 s", None]
 

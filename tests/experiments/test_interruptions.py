@@ -123,7 +123,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_numbers(undisturb
 
 def test_the_command_says_what_it_does_and_ends_with_the_table(undisturbed):
     said = finish(undisturbed)
-    assert "1. record" in said and "para - act, test" in said and "95% interval" in said
+    assert "left to do: " in said and "para - act, test" in said and "95% interval" in said
     assert str(undisturbed / "report.html") in said
 
 

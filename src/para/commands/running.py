@@ -63,6 +63,8 @@ class Experiment:
         from para.experiments.family import family_runs
         from para.experiments.plan import describe_plan
         from para.experiments.run import RunOptions, run_experiment
+        from para.experiments.summaries import summarise_family_of
+        from para.reports import build_family_report
 
         out = self.out or Path("runs") / self.name
         options = RunOptions(
@@ -73,6 +75,9 @@ class Experiment:
         print(describe_plan(runs))
         for run in runs:
             print_results(run.out, run_experiment(run))
+        if self.name == "all":
+            summarise_family_of(out)
+            print(f"page of all of them: {build_family_report(out)}")
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,7 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
         ValueError: if the records there were made with other weights or scenes than these trials have.
     """
     path = run.folder / "results.jsonl"
-    records = forget_errors(path) if path.exists() else []
+    records = forget_errors(path, {trial.key for trial in trials}) if path.exists() else []
     done = {(r.policy, r.train_seed, r.split, r.scene_index): r for r in records}
     check_same_run(trials, done, path)
     missing = [trial for trial in trials if trial.key not in done]
@@ -249,10 +249,11 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
     return len(missing), len(trials) - len(missing)
 
 
-def forget_errors(path: Path) -> list[EpisodeRecord]:
-    """The records of a file without those of episodes that raised, which are taken out of it too."""
+def forget_errors(path: Path, keys: set[tuple]) -> list[EpisodeRecord]:
+    """The records of a file without those of episodes that raised and are to be run again, which leave the file too."""
     records = read_results(path)
-    kept = [record for record in records if record.error is None]
+    again = [r.error is not None and (r.policy, r.train_seed, r.split, r.scene_index) in keys for r in records]
+    kept = [record for record, dropped in zip(records, again) if not dropped]
     if len(kept) < len(records):
         logger.info("%d episodes that raised are run again", len(records) - len(kept))
         write_atomic(path, "".join(json.dumps(record.to_dict()) + "\n" for record in kept).encode())

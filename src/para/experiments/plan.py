@@ -109,9 +109,11 @@ def work_left(plan: Plan, known: set) -> Work:
     fresh = {job.folder: job for job in jobs}
     known.update(job.folder for job in plan.jobs)
     results = plan.options.out / "results.jsonl"
-    done = len(read_results(results)) if results.exists() else 0
+    names = {recipe.name + suffix for recipe in plan.recipes for suffix in recipe.executions}
+    done = [r for r in (read_results(results) if results.exists() else []) if r.policy in names and r.error is None]
+    n_done = sum(record.train_seed < plan.options.train_seeds for record in done)
     steps = sum(job.training.steps for job in fresh.values())
-    return Work(demonstrations, len(fresh), steps, max(0, plan.n_episodes - done))
+    return Work(demonstrations, len(fresh), steps, max(0, plan.n_episodes - n_done))
 
 
 def seconds_of(left: Work, costs: Costs, workers: int) -> float:

@@ -48,7 +48,8 @@ def corner_positions(workspace: Workspace, n: int) -> np.ndarray:
 
 def everywhere(workspace: Workspace, scale: Scale, validation: bool, positions: Mapping[str, np.ndarray]) -> SceneSet:
     """Demonstrations at some positions, one each, from home; evaluation near those of the first set ("train") and
-    anywhere in the workspace ("test"), where the distance is that from the nearest position of the first set.
+    anywhere in the workspace ("test"). Distances are from the nearest training position; with several sets of those
+    there is no one distance, and none is told.
     """
     first = next(iter(positions.values()))
     prefix = "validation_" if validation else ""
@@ -56,12 +57,13 @@ def everywhere(workspace: Workspace, scale: Scale, validation: bool, positions: 
     heldout = near_positions(workspace, first, scale.n_heldout, "heldout")
     n_test, test = scale.n_test, np.random.default_rng(SEEDS[f"{prefix}test"])
     anywhere = sample_object_xy(workspace.low, workspace.high, n_test, generator=test)
+    trained = first if len(positions) == 1 else None
     return SceneSet(
         train={name: TrainingSet(home_scenes(xy)) for name, xy in positions.items()},
-        heldout=[item.scene for item in as_items(heldout, first, 1000 * SEEDS["heldout"])],
+        heldout=[item.scene for item in as_items(heldout, trained, 1000 * SEEDS["heldout"])],
         evaluation={
-            f"{prefix}train": as_items(near, first, 1000 * SEEDS[f"{prefix}train"]),
-            f"{prefix}test": as_items(anywhere, first, 1000 * SEEDS[f"{prefix}test"]),
+            f"{prefix}train": as_items(near, trained, 1000 * SEEDS[f"{prefix}train"]),
+            f"{prefix}test": as_items(anywhere, trained, 1000 * SEEDS[f"{prefix}test"]),
         },
     )
 
@@ -76,11 +78,10 @@ def near_positions(workspace: Workspace, trained: np.ndarray, n: int, stream: st
     return high - np.abs(high - (low + np.abs(xy - low)))
 
 
-def as_items(xy: np.ndarray, trained: np.ndarray, seed: int) -> list[EvaluationScene]:
-    """Scenes at positions (N, 2), each with its distance from the nearest of the training positions (M, 2)."""
-    xy = xy.round(4)
-    distance = np.linalg.norm(xy[:, None] - trained[None], axis=-1).min(axis=1)
-    return [
-        EvaluationScene(Scene(object_xy=(float(x), float(y)), seed=seed + i), round(float(d), 4))
-        for i, ((x, y), d) in enumerate(zip(xy, distance))
-    ]
+def as_items(xy: np.ndarray, trained: np.ndarray | None, seed: int) -> list[EvaluationScene]:
+    """Scenes at positions (N, 2), each with its distance from the nearest of the training positions (M, 2), if told."""
+    scenes = [Scene((float(x), float(y)), seed=seed + i) for i, (x, y) in enumerate(xy.round(4))]
+    if trained is None:
+        return [EvaluationScene(scene) for scene in scenes]
+    distance = np.linalg.norm(xy.round(4)[:, None] - trained[None], axis=-1).min(axis=1)
+    return [EvaluationScene(scene, round(float(d), 4)) for scene, d in zip(scenes, distance)]

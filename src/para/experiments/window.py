@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from para.experiments.experiment import Experiment, Recipe, SceneSet
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import EXECUTIONS, HEADLINES, executed, with_options
+from para.experiments.recipes import EXECUTIONS, HEADLINES, PARA, executed, with_options
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -35,13 +35,19 @@ def windows(base: Recipe) -> list[Recipe]:
     ]  # fmt: skip
 
 
+PARA_KEYPOSE = replace(
+    PARA, name="para+keypose", config=with_options(PARA.config, {"horizon": 8}), step="keypose",
+    executions=executed("+execute4", ("+execute1", "+execute_all")),
+    why="a step is the next key pose of the task (hover, grasp, ...), not the next stored frame",
+)  # fmt: skip
+
 WINDOW = Experiment(
     name="window",
     title="Window: how many steps are predicted, and how many carried out",
     question="How does success depend on the length of the chunk and on how much of it is carried out before looking?",
     axis="control",
     scenes=scenes,
-    recipes=tuple(recipe for base in HEADLINES for recipe in windows(base)),
+    recipes=(*(recipe for base in HEADLINES for recipe in windows(base)), PARA_KEYPOSE),
     comparisons=tuple((f"para+t{n}", f"act+t{n}", split) for n in HORIZONS for split in ("test", "train")),
     headline=tuple(f"para+t{horizon}" for horizon in HORIZONS),
     figures={
