@@ -183,6 +183,15 @@ def test_an_error_is_a_record_and_is_tried_again_by_the_next_command_that_asks_f
     assert [r.error is None for r in sorted(records_of(run), key=lambda r: r.scene_index)] == [False, True, True]
 
 
+def test_an_execution_is_told_by_what_is_not_at_its_default():
+    def execution(world=FAKE, **options):
+        return trial(0, rollout=RolloutConfig(**options), world=world).execution
+
+    assert execution() == execution(execute_steps=RolloutConfig().execute_steps)
+    others = [execution(execute_steps=2), execution(max_control_steps=9), execution(world=WorldSpec("slow", (32, 48)))]
+    assert len({execution(), *others}) == 4
+
+
 def test_changes_of_the_gripper_are_recorded_with_their_place(run):
     evaluate([trial(0)], run, workers=0)
     (record,) = records_of(run)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -116,8 +116,11 @@ class Trial:
 
     @property
     def execution(self) -> str:
-        """8 hex digits of how chunks are carried out, and where."""
-        how = {"rollout": asdict(self.rollout), "world": asdict(self.world)}
+        """8 hex digits of how chunks are carried out, and where. Options at their defaults do not count, so that
+        records outlive a new option."""
+        options = {f.name: (getattr(self.rollout, f.name), f.default) for f in fields(RolloutConfig)}
+        changed = {name: value for name, (value, default) in options.items() if value != default}
+        how = {"rollout": changed, "world": asdict(self.world)}
         return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -54,7 +54,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """
     for what in ("policies", "execute"):
         for name, how in made[what].items():
-            if old[what].get(name, how) != how:
+            if not agrees(old[what].get(name, how), how):
                 raise ValueError(
                     f"the folder holds records of '{name}' made with {old[what][name]}, and it is now {how}; "
                     "choose another --out"
@@ -71,6 +71,13 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),
     }
+
+
+def agrees(old: Any, new: Any) -> bool:
+    """Whether two values of a config are the same in all that the old one tells: options may have been added since."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(name in new and agrees(value, new[name]) for name, value in old.items())
+    return old == new
 
 
 def seconds_of_training(checkpoints: list[Path]) -> float:

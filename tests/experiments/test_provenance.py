@@ -1,0 +1,43 @@
+"""A second command on a folder: what it may add, and what it may not change."""
+
+import pytest
+
+from para.experiments.provenance import agrees, continued
+
+OLD = {
+    "command": "para experiment a", "started": "then", "seconds": {"record": 1.0}, "recipes": {"para": "ours"},
+    "policies": {"para": {"horizon": 12, "backbone": {"channels": 48}}}, "execute": {"para": {"execute_steps": 4}},
+}  # fmt: skip
+
+
+def made(**changes):
+    return OLD | {"command": "para experiment b", "started": "now", "seconds": {"record": 0.0}} | changes
+
+
+def test_options_that_are_younger_than_the_record_do_not_make_it_another_run():
+    policies = {"para": {"horizon": 12, "backbone": {"channels": 48, "padding": "zeros"}, "third": "height"}}
+    result = continued(made(policies=policies), OLD)
+    assert result["command"] == "para experiment a; para experiment b" and result["started"] == "then"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policies": {"para": {"horizon": 6, "backbone": {"channels": 48}}}},
+        {"policies": {"para": {"horizon": 12, "backbone": {"channels": 8}}}},
+        {"policies": {"para": {"horizon": 12}}},
+        {"execute": {"para": {"execute_steps": 1}}},
+    ],
+)
+def test_what_differs_or_is_gone_makes_it_another_run(changes):
+    with pytest.raises(ValueError, match="choose another --out"):
+        continued(made(**changes), OLD)
+
+
+def test_a_further_policy_is_added_and_none_is_lost():
+    result = continued(made(policies={"act": {"horizon": 12}}, recipes={"act": "theirs"}, execute={"act": {}}), OLD)
+    assert set(result["policies"]) == set(result["recipes"]) == set(result["execute"]) == {"para", "act"}
+
+
+def test_agreement_is_about_what_the_old_one_tells():
+    assert agrees({}, {"a": 1}) and not agrees({"a": 1}, {}) and not agrees({"a": {"b": 1}}, {"a": 2})
