@@ -14,7 +14,18 @@ import numpy as np
 
 from para.experiments.experiment import Experiment, Recipe, SceneSet
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import ACT, AFFINE, COLOUR, PARA, VIEWS, executed, variant
+from para.experiments.recipes import (
+    ACT,
+    ACT_CAMERA,
+    AFFINE,
+    COLOUR,
+    MOTION_TRACKS,
+    MOTION_TRACKS_VIEWS,
+    PARA,
+    VIEWS,
+    executed,
+    variant,
+)
 from para.experiments.scale import Scale
 from para.policies.soft_argmax import SoftArgmaxConfig
 from para.worlds.scenes import Workspace, viewpoint_cap
@@ -56,8 +67,9 @@ def pictures(base: Recipe, *suffixes: str) -> list[Recipe]:
     return [variant(base, suffix, AUGMENTATION[suffix], augment=PICTURES[suffix]) for suffix in suffixes]
 
 
-ACT_CAMERA = variant(ACT, "+camera", "regression told the camera", use_camera=True)
-ACT_CAMERA_FRAME = variant(ACT, "+camera_frame", "regression in the camera's frame", frame="camera")
+ACT_CAMERA_FRAME = variant(
+    ACT, "+camera_frame", "regression in the camera's frame, virtual views", frame="camera", augment=VIEWS
+)
 
 RECIPES = (
     PARA,
@@ -65,18 +77,22 @@ RECIPES = (
     SOFT_ARGMAX,
     *pictures(SOFT_ARGMAX, "+no_warps"),
     replace(ACT, executions={"": ACT.executions[""]}),
+    variant(ACT, "+camera+no_warps", "regression told the camera", use_camera=True),
     ACT_CAMERA,
-    variant(ACT_CAMERA, "+views", "regression told the camera, virtual views", augment=VIEWS),
+    variant(ACT, "+camera_frame+no_warps", "regression in the camera's frame", frame="camera"),
     ACT_CAMERA_FRAME,
-    variant(ACT_CAMERA_FRAME, "+views", "regression in the camera's frame, virtual views", augment=VIEWS),
+    MOTION_TRACKS,
+    MOTION_TRACKS_VIEWS,
 )
 
 
 def factors(name: str) -> dict[str, Any]:
     """The factors of a recipe, for the page's table."""
     head = {"para": "heatmap and heights", "soft_argmax": "expected pixel", "act": "pooled regression"}
+    head["motion_tracks"] = "regressed tracks"
     kind, *options = name.split("+")
-    warps = "virtual views" if kind != "act" or "views" in options else "colour only"
+    warped = kind in ("para", "soft_argmax") or {"camera", "camera_frame", "views"} & set(options)
+    warps = "virtual views" if warped else "colour only"
     for suffix, text in AUGMENTATION.items():
         warps = text if suffix and suffix[1:] in options else warps
     known = "lifts with it" if kind != "act" else "none"
@@ -94,7 +110,7 @@ ACTION_HEADS = Experiment(
     comparisons=tuple(
         ("para", other, split)
         for split in ("test", "view", "both")
-        for other in ("soft_argmax", "act", "act+camera+views", "act+camera_frame+views", "para+no_warps")
+        for other in ("soft_argmax", "act", "act+camera", "act+camera_frame", "motion_tracks+views", "para+no_warps")
     ),
     headline=tuple(recipe.name for recipe in RECIPES),
     headline_splits=("test", "view", "both"),

@@ -54,7 +54,11 @@ CALIBRATION_ERROR = Experiment(
     axis="control",
     scenes=scenes,
     recipes=(replace(PARA, executions=with_errors()), ACT),
-    comparisons=tuple(("para", name, "train") for name in SWEEP) + (("para", "act", "train"),),
+    comparisons=(
+        ("para", "act", "train"),
+        *(("para", name, "train") for name in SWEEP),
+        *((name, "act", "train") for name in SWEEP),
+    ),
     headline_splits=("train",),
     figures={"sweep": SWEEP},
 )

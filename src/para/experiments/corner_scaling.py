@@ -30,7 +30,7 @@ CORNER_SCALING = Experiment(
     scenes=scenes,
     recipes=tuple(recipe for n in (HEADLINE, *(n for n in COUNTS if n != HEADLINE)) for recipe in RECIPES[n]),
     comparisons=tuple((f"para+n{n}", f"act+n{n}", "test") for n in COUNTS),
-    headline=(f"para+n{HEADLINE}", f"act+n{HEADLINE}"),
+    headline=tuple(f"{kind}+n{n}" for n in COUNTS for kind in ("para", "act")),
     paper={
         "para+n4": {"test": PaperNumber(0.01, "original report of 2 April, first grid, LIBERO")},
         "act+n4": {"test": PaperNumber(0.02, "original report of 2 April, first grid, LIBERO")},

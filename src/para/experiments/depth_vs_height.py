@@ -27,6 +27,6 @@ DEPTH_VS_HEIGHT = Experiment(
         for split in ("test", "beyond")
         for comparison in (("para", "para+depth", split), ("para+no_warps", "para+depth+no_warps", split))
     ),
-    headline=("para", "para+depth"),
+    headline=("para", "para+depth", "para+no_warps", "para+depth+no_warps"),
     headline_splits=("test", "beyond"),
 )

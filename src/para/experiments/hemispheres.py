@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
-from para.experiments.recipes import ACT, PARA
+from para.experiments.recipes import ACT, ACT_CAMERA, PARA, headlines_compared
 from para.experiments.scale import Scale
 from para.experiments.view_sets import HELD_OUT_PHI, split_cap
 from para.worlds.scenes import Workspace, viewpoint_cap
@@ -19,14 +19,17 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     return split_cap({"train": cap[[not out for out in held_out]], "test": right}, workspace, scale, validation)
 
 
+RECIPES = (PARA, ACT, ACT_CAMERA)
+
 HEMISPHERES = Experiment(
     name="hemispheres",
     title="Viewpoint hemispheres: the camera on the other side",
     question="Trained with the camera at many places on one side, does the policy work with it on the other side?",
     axis="view",
     scenes=scenes,
-    recipes=(replace(PARA, data="train"), replace(ACT, data="train")),
-    comparisons=(("para", "act", "test"), ("para", "act", "train")),
+    recipes=tuple(replace(recipe, data="train") for recipe in RECIPES),
+    comparisons=headlines_compared("test", "train", recipes=RECIPES),
+    headline=tuple(recipe.name for recipe in RECIPES),
     paper={
         "para": {"test": PaperNumber(0.40, "paper draft, sec. 4.2, LIBERO; the split of phi is not stated there")},
         "act": {"test": PaperNumber(0.10, "paper draft, sec. 4.2, LIBERO; the split of phi is not stated there")},

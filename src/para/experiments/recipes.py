@@ -126,4 +126,14 @@ ACT_TRAIN_RANGE = variant(
     ACT, "+train_range", "ACT with the paper's normalisation, which cannot leave the training range",
     output_range="training",
 )  # fmt: skip
+ACT_CAMERA = variant(
+    ACT, "+camera", "ACT told the camera, on warped pictures: its labels stay, and its input says where the view went",
+    use_camera=True, augment=VIEWS,
+)  # fmt: skip
+MOTION_TRACKS_VIEWS = variant(
+    MOTION_TRACKS,
+    "+views",
+    "its labels are pixels and follow warps, so it may train on virtual views too",
+    augment=VIEWS,
+)
 ACT_NO_STATE = variant(ACT, "+no_state", "ACT told nothing but the image, as in the paper", use_state=False)

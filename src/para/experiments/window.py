@@ -49,7 +49,7 @@ WINDOW = Experiment(
     scenes=scenes,
     recipes=(*(recipe for base in HEADLINES for recipe in windows(base)), PARA_KEYPOSE),
     comparisons=tuple((f"para+t{n}", f"act+t{n}", split) for n in HORIZONS for split in ("test", "train")),
-    headline=tuple(f"para+t{horizon}" for horizon in HORIZONS),
+    headline=tuple(f"{base.name}+t{horizon}" for horizon in HORIZONS for base in HEADLINES),
     figures={
         "sweep": {
             f"{base.name}+t{horizon}": {"base": base.name, "quantity": "horizon", "value": horizon}
