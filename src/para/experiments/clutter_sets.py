@@ -16,8 +16,11 @@ SEEDS = {"test": 44, "validation_test": 46}
 DISTRACTORS = ("cookie_box", "ramekin", "second_bowl", "mug", "cabinet", "stove")
 """What else there is in the paper's full scene, and a mug."""
 
-LOOKS = ("workshop", "evening", "laboratory", "kitchen")
-"""Tables, walls and lights that no demonstration shows."""
+LOOKS = ("garage", "studio", "cafe", "office")
+"""Tables, walls and lights that no demonstration shows, and no choice was made on."""
+
+VALIDATION_LOOKS = ("workshop", "evening", "laboratory", "kitchen")
+"""Others, on which augmentation was chosen."""
 
 N_POSITIONS = 20
 """The paper's test positions; each is met with several placements of the distractors."""
@@ -52,8 +55,9 @@ def elsewhere(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     prefix = "validation_" if validation else ""
     generator = np.random.default_rng(SEEDS[f"{prefix}test"] + 100)
     xy = sample_object_xy(workspace.low, workspace.high, scale.n_test, generator=generator).round(4)
+    looks = VALIDATION_LOOKS if validation else LOOKS
     scenes = [
-        Scene((float(x), float(y)), appearance=LOOKS[i % len(LOOKS)], seed=1000 * SEEDS[f"{prefix}test"] + i)
+        Scene((float(x), float(y)), appearance=looks[i % len(looks)], seed=1000 * SEEDS[f"{prefix}test"] + i)
         for i, (x, y) in enumerate(xy)
     ]
     return clean._replace(
