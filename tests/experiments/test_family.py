@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,14 @@ def test_a_plan_counts_shared_work_once_and_what_is_done_not_at_all(runs, fake, 
                         shared=tmp_path / "shared") for r in runs.values()]  # fmt: skip
     text = describe_plan(fresh, estimate=False)
     assert "2 experiments: 1 trainings" in text
+
+
+def test_a_plan_tells_of_a_missing_package_before_anything_is_run(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    options = RunOptions("viewpoints", tmp_path, recipes=("diffusion",), scale="tiny")
+    with pytest.raises(ImportError, match="diffusion"):
+        describe_plan([options], estimate=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_measured_estimate_is_a_time(runs, fake):
