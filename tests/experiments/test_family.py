@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -121,6 +122,11 @@ def test_an_export_never_forgets_episodes(runs, tmp_path):
     (tmp_path / "repairs" / "results.jsonl").write_text("\n".join([*lines, json.dumps(more)]) + "\n")
     with pytest.raises(ValueError, match="holds 1 episodes that"):
         export_records(run, tmp_path)
+    for twin in ("a", "b"):
+        shutil.copytree(run, tmp_path / "twins" / twin)
+    with pytest.raises(ValueError, match="runs of one experiment"):
+        export_records(tmp_path / "twins", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
     with pytest.raises(FileNotFoundError, match="no run in"):
         export_records(tmp_path / "nothing", tmp_path)
 

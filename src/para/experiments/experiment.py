@@ -83,9 +83,6 @@ class Recipe:
     data: str = "demonstrations"
     """Which of the experiment's sets of demonstrations it trains on."""
 
-    lr_factor: float = 1.0
-    """Its peak learning rate relative to the scale's: each policy trains with what suits it best."""
-
     why: str = ""
     """What this recipe is there to show, for the page."""
 

@@ -58,15 +58,23 @@ def export_records(folder: Path, into: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: if there is no run.
-        ValueError: if what is there holds episodes that the run does not.
+        ValueError: if what is there holds episodes that the run does not, two runs are of one experiment, or one was on
+            validation scenes.
     """
     runs = [folder] if (folder / "config.json").exists() else run_folders(folder)
     if not runs:
         raise FileNotFoundError(f"no run in {folder} (config.json and results.jsonl); run an experiment first")
+    configs = [read_json(run / "config.json") for run in runs]
+    names = [config["experiment"] for config in configs]
+    unfit = [str(r) for r, c in zip(runs, configs) if names.count(c["experiment"]) > 1 or c.get("validation")]
+    if unfit:
+        raise ValueError(
+            f"runs of one experiment, or on validation scenes, are not exported together: {unfit}; name one"
+        )
     copied = []
-    for run in runs:
+    for run, name in zip(runs, names):
         summarise_run(run)
-        target = into / read_json(run / "config.json")["experiment"]
+        target = into / name
         old = target / "results.jsonl"
         if old.exists():
             lost = {record.key for record in read_results(old)} - {r.key for r in read_results(run / "results.jsonl")}

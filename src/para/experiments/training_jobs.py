@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
-from para.experiments.experiment import Recipe
 from para.experiments.scale import Scale
 from para.geometry import Camera
 from para.interfaces import ActionChunk
@@ -112,9 +111,9 @@ def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.M
     return policy
 
 
-def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
-    """How a recipe trains at a scale: the same for every policy, but for a factor of the learning rate."""
-    optim = OptimConfig(lr=scale.lr * recipe.lr_factor, backbone_lr_scale=scale.backbone_lr_scale)
+def train_config(scale: Scale, seed: int) -> TrainConfig:
+    """How a policy trains at a scale: the same for every one."""
+    optim = OptimConfig(lr=scale.lr, backbone_lr_scale=scale.backbone_lr_scale)
     return TrainConfig(
         steps=scale.train_steps,
         batch_size=scale.batch_size,
