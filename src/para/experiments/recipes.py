@@ -1,7 +1,7 @@
-"""The recipes that experiments compare: each policy at its best, and the variants that show what makes it so.
+"""The recipes that experiments compare: PARA, its baselines, and the variants that show what makes a difference.
 
-Every policy trains on the same demonstrations, with the same backbone, for the same steps. The learning rate was chosen on
-validation scenes for PARA and ACT, the augmentation for PARA; the others have not been searched so far (docs/method.md).
+Every policy trains on the same demonstrations, with the same backbone, for the same steps. The learning rate was chosen
+on validation scenes for PARA and ACT, the augmentation for PARA; others have not been searched yet (docs/method.md).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def diffusion(scale: Scale) -> DiffusionConfig:
     return DiffusionConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR)
 
 
-# PARA's and ACT's headlines are their best executions on validation scenes; the next two's, on a first training's scenes.
+# PARA's and ACT's headlines are their best executions on validation scenes; the next two's, on those of one trial.
 PARA = Recipe(
     "para", para, executed("+execute4"),
     why="PARA as we run it: it looks again after every four steps",
