@@ -91,7 +91,7 @@ def test_a_plan_counts_shared_work_once_and_what_is_done_not_at_all(runs, fake, 
 
 
 def test_a_plan_tells_of_a_missing_package_before_anything_is_run(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "diffusers", None)
+    monkeypatch.setitem(sys.modules, "diffusers.schedulers.scheduling_ddim", None)
     options = RunOptions("viewpoints", tmp_path, recipes=("diffusion",), scale="tiny")
     with pytest.raises(ImportError, match="diffusion"):
         describe_plan([options], estimate=False)
