@@ -1,7 +1,9 @@
 """Depth against height (a control that the paper lacks): bins along the camera's axis instead of above the table.
 
 A height does not change when the camera moves, a depth does: that is the paper's argument for heights (sec. 3.3).
-Virtual views in training show both many cameras, so each is also trained without warps.
+Virtual views in training show both many cameras, so each is also trained without warps. Depths span more metres than
+heights do (0.92 m with virtual views and 0.67 m without, against 0.26 m), so they get more classes, each as fine as one
+of height (1.6 cm).
 """
 
 from __future__ import annotations
@@ -18,9 +20,18 @@ DEPTH_VS_HEIGHT = Experiment(
     scenes=default_to_all,
     recipes=(
         PARA,
-        variant(PARA, "+depth", "bins of depth along the optical axis instead of height", third="depth"),
+        variant(
+            PARA, "+depth", "bins of depth along the optical axis instead of height", third="depth", n_height_bins=57
+        ),
         variant(PARA, "+no_warps", "heights; pictures are never moved in training", augment=COLOUR),
-        variant(PARA, "+depth+no_warps", "depths; pictures never moved in training", third="depth", augment=COLOUR),
+        variant(
+            PARA,
+            "+depth+no_warps",
+            "depths; pictures never moved in training",
+            third="depth",
+            n_height_bins=41,
+            augment=COLOUR,
+        ),
     ),
     comparisons=tuple(
         comparison
