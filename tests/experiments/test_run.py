@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
 from para.experiments.plan import describe_plan
-from para.experiments.run import RunOptions, pick_recipes, run_experiment
+from para.experiments.run import RunOptions, pick_recipes, plan_run, run_experiment
 from para.experiments.scale import SCALES
 from para.experiments.summaries import summarise_run
+from para.experiments.training_jobs import train_config
 from para.interfaces import Scene
 from para.reports import build_report
 from tests import sized_world
@@ -80,7 +82,26 @@ def test_config_says_everything_needed_to_repeat_the_run(folder):
     for name in ("experiment", "world", "scale", "policies", "execute", "train_seeds", "command", "versions"):
         assert config[name], name
     assert len(config["data_hash"]["demonstrations"]) == 64
+    assert config["learning_rates"] == {
+        recipe.name: TINY.lr * recipe.lr_scale
+        for recipe in EXPERIMENTS["left_to_right"].recipes
+        if recipe.name in POLICIES
+    }
     assert config["scale"]["train_steps"] == TINY.train_steps and {"torch", "para", "python"} <= set(config["versions"])
+
+
+def test_a_policy_trains_at_its_own_learning_rate(tmp_path):
+    plan = plan_run(RunOptions("left_to_right", tmp_path, scale="tiny"))
+    of_recipe = {job.name: job.training.optim.lr for job in plan.jobs}
+    assert of_recipe == {recipe.name: TINY.lr * recipe.lr_scale for recipe in plan.recipes}
+    slower = replace(plan.recipes[0], lr_scale=0.5)
+    assert plan.store.shared is None
+    shared = replace(plan.store, shared=tmp_path)
+    folders = {
+        shared.checkpoint(recipe, recipe.config(plan.scale), train_config(plan.scale, 0, recipe.lr_scale), "data", 0)
+        for recipe in (plan.recipes[0], slower)
+    }
+    assert len(folders) == 2
 
 
 def test_there_is_one_record_per_policy_execution_and_scene_and_its_fields_are_the_documented_ones(folder):

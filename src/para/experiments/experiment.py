@@ -77,6 +77,9 @@ class Recipe:
     executions: Mapping[str, Execution] = field(default_factory=lambda: {"": Execution()})
     """Suffix of the name in the records, and how chunks are carried out; "" is the headline."""
 
+    lr_scale: float = 1.0
+    """Its learning rate, as a share of the scale's: a policy gets the one that is best for it on validation scenes."""
+
     step: Literal["dense", "keypose"] = "dense"
     """What a step of the chunk is: every stored frame (the paper), or the next key poses of the task."""
 

@@ -52,11 +52,12 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if a policy is now another, or executed otherwise, than in the records that are there.
     """
-    for what in ("policies", "execute"):
+    for what in ("policies", "execute", "learning_rates"):
+        before = old.get(what, {})
         for name, how in made[what].items():
-            if not agrees(old[what].get(name, how), how):
+            if not agrees(before.get(name, how), how):
                 raise ValueError(
-                    f"the folder holds records of '{name}' made with {old[what][name]}, and it is now {how}; "
+                    f"the folder holds records of '{name}' made with {before[name]}, and it is now {how}; "
                     "choose another --out"
                 )
     commands = old["command"].split("; ")
@@ -67,6 +68,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "started": old["started"],
         "seconds": old["seconds"],
         "recipes": old["recipes"] | made["recipes"],
+        "learning_rates": old.get("learning_rates", {}) | made["learning_rates"],
         "policies": old["policies"] | made["policies"],
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),

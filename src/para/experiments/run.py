@@ -99,7 +99,7 @@ class Plan:
         threads = max(1, torch.get_num_threads() // max(1, self.options.workers))
         return [
             TrainJob(
-                recipe.name, recipe.config(self.scale), train_config(self.scale, seed),
+                recipe.name, recipe.config(self.scale), train_config(self.scale, seed, recipe.lr_scale),
                 self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
                 threads,
             )
@@ -110,7 +110,7 @@ class Plan:
     def checkpoint(self, recipe: Recipe, seed: int) -> Path:
         """Where a trained policy lies."""
         data = demonstrations_key(self.spec, self.sets[recipe.data])
-        training = train_config(self.scale, seed)
+        training = train_config(self.scale, seed, recipe.lr_scale)
         return self.store.checkpoint(recipe, recipe.config(self.scale), training, data, seed)
 
     @property

@@ -31,6 +31,7 @@ def claim_folder(
     made = provenance() | {
         "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in recipes},
         "recipes": {recipe.name: recipe.why for recipe in recipes},
+        "learning_rates": {recipe.name: scale.lr * recipe.lr_scale for recipe in recipes},
         "execute": {
             recipe.name + suffix: describe_execution(how)
             for recipe in recipes

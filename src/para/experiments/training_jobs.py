@@ -111,9 +111,9 @@ def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.M
     return policy
 
 
-def train_config(scale: Scale, seed: int) -> TrainConfig:
-    """How a policy trains at a scale: the same for every one."""
-    optim = OptimConfig(lr=scale.lr, backbone_lr_scale=scale.backbone_lr_scale)
+def train_config(scale: Scale, seed: int, lr_scale: float = 1.0) -> TrainConfig:
+    """How a policy trains at a scale: the same for every one, but for a learning rate of its own."""
+    optim = OptimConfig(lr=scale.lr * lr_scale, backbone_lr_scale=scale.backbone_lr_scale)
     return TrainConfig(
         steps=scale.train_steps,
         batch_size=scale.batch_size,
