@@ -25,6 +25,7 @@ from para.experiments.padding_and_position import PADDING_AND_POSITION
 from para.experiments.random_10 import RANDOM_10
 from para.experiments.repairs import REPAIRS
 from para.experiments.viewpoints import VIEWPOINTS
+from para.experiments.wide_views import WIDE_VIEWS
 from para.experiments.window import WINDOW
 from para.registry import pick
 
@@ -41,6 +42,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         INNER_OUTER,
         DISTRACTORS,
         NEW_ENVIRONMENT,
+        WIDE_VIEWS,
         DEPTH_VS_HEIGHT,
         CALIBRATION_ERROR,
         INDEPENDENT_OBJECTS,
