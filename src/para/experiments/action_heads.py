@@ -46,8 +46,9 @@ PICTURES = {"": VIEWS, "+affine": AFFINE, "+no_warps": COLOUR}
 
 
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
-    """Those of left to right; then the in-distribution positions and the new ones, each in other views of the cap."""
-    halves = half_scenes("left", "right", workspace, scale, validation)
+    """Those of left to right, half as many to evaluate in, since twelve policies meet them. Then the positions
+    in distribution and the new ones, each in other views of the cap."""
+    halves = half_scenes("left", "right", workspace, scale.with_fewer_scenes(2), validation)
     prefix = "validation_" if validation else ""
     views = viewpoint_cap()[1:]
     moved = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from para.backbones import BackboneConfig, SmallConvConfig, VitConfig
 from para.registry import pick
@@ -68,6 +68,10 @@ class Scale:
 
     note: str = ""
     """What it needs and takes, for --help and the page."""
+
+    def with_fewer_scenes(self, by: int) -> Scale:
+        """The same with one in `by` of the evaluation scenes of halves: for experiments with many policies."""
+        return replace(self, n_in_distribution=-(-self.n_in_distribution // by), n_test=-(-self.n_test // by))
 
 
 SCALES: dict[str, Scale] = {
