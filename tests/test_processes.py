@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from para.processes import worker_pool
 
@@ -24,6 +28,29 @@ def work(folder: str, seconds: float = 0.0) -> int:
     note(folder)
     time.sleep(seconds)
     return os.getpid()
+
+
+def faults_in_a_thread(passes: int) -> int:
+    """Pages faulted in when a thread, as autograd's, takes and frees 100 MB again and again, as training steps do."""
+    counted = []
+
+    def take() -> None:
+        blocks = [torch.ones((1 + i % 4) << 18) for i in range(40)]
+        while blocks:
+            blocks.pop()
+
+    def run() -> None:
+        for _ in range(passes):  # the heap finds its shape
+            take()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(passes):
+            take()
+        counted.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return counted[0]
 
 
 def wait_for(condition, seconds: float = 20.0) -> None:
@@ -74,3 +101,9 @@ def main(folder: str) -> None:
     with worker_pool(2) as pool:
         for future in [pool.submit(work, folder, SLOW_S) for _ in range(2)]:
             future.result()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="malloc is not glibc's")
+def test_memory_that_a_worker_frees_is_taken_again_without_a_page_fault():
+    with worker_pool(1) as pool:
+        assert pool.submit(faults_in_a_thread, 4).result() < 500  # of 102 400 pages

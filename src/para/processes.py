@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -38,11 +39,29 @@ def worker_pool(workers: int, start: Callable[[], None] | None = None) -> Iterat
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+"""Of `mallopt` (malloc.h)."""
+
+
 def _start_worker(start: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start is not None:
         start()
+
+
+def _keep_freed_memory() -> None:
+    """Let freed memory be used again instead of going back to the system, where malloc is glibc's.
+
+    A training step frees all its activations and the next one allocates as many. What autograd's thread frees would be
+    handed back and faulted in again, page by page: a tenth of the time of a step.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that glibc allows; what is larger is mapped anew each time
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_TOP_PAD, 64 << 20)
 
 
 def _end_with_parent() -> None:
