@@ -95,8 +95,15 @@ def random_texture(B: int, size: tuple[int, int], generator: torch.Generator) ->
     for cells in TEXTURE_CELLS:
         noise = torch.randn(B, 3, cells, cells, generator=generator)
         amplitude = 70 * torch.rand(B, 1, 1, 1, generator=generator)
-        x = x + F.interpolate(noise * amplitude, size=(H, W), mode="bilinear", align_corners=False)
+        x = x + between(cells, H).mT @ (noise * amplitude) @ between(cells, W)
     return x + stripes(B, size, generator)
+
+
+def between(cells: int, n: int) -> Tensor:
+    """What interpolates linearly between cells at n pixels, as a matrix (cells, n): two products with it are bilinear
+    interpolation, at a fraction of the time that the operator takes on a CPU.
+    """
+    return F.interpolate(torch.eye(cells).unsqueeze(0), size=n, mode="linear", align_corners=False)[0]
 
 
 def stripes(B: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -112,8 +119,10 @@ def stripes(B: int, size: tuple[int, int], generator: torch.Generator) -> Tensor
 def cover(x: Tensor, generator: torch.Generator) -> Tensor:
     """Pictures with a plain ellipse or rectangle somewhere, every other one. (B, 3, H, W) -> the same."""
     B, _, H, W = x.shape
-    draws = torch.rand(7, B, 1, 1, generator=generator).to(x.device)
-    colour = 255 * torch.rand(B, 3, 1, 1, generator=generator).to(x.device)
+    draws = torch.rand(7, B, 1, 1, generator=generator)
+    colour = 255 * torch.rand(B, 3, 1, 1, generator=generator)
+    chosen = (draws[6] < 0.5).flatten().nonzero().flatten()
+    draws, colour, chosen = draws[:, chosen].to(x.device), colour[chosen].to(x.device), chosen.to(x.device)
     low, high = PATCH_SIZE
     v = torch.arange(H, device=x.device).view(1, H, 1) / H - draws[0]
     u = torch.arange(W, device=x.device).view(1, 1, W) / H - draws[1] * (W / H)
@@ -122,4 +131,4 @@ def cover(x: Tensor, generator: torch.Generator) -> Tensor:
     along = (v * cos - u * sin) / (low + (high - low) * draws[4])
     is_round = draws[5] < 0.5
     inside = torch.where(is_round, across**2 + along**2, torch.maximum(across.abs(), along.abs())) < 1
-    return torch.where((inside & (draws[6] < 0.5)).unsqueeze(1), colour, x)
+    return x.index_copy(0, chosen, torch.where(inside.unsqueeze(1), colour, x[chosen]))
