@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from para.backbones import SmallConv, SmallConvConfig, default_config, make_backbone
+from para.backbones.small_conv import PaddedConv
 
 CONFIG = SmallConvConfig(channels=8, dilations=(1, 2, 4), pooled_grid=2)
 
@@ -67,3 +68,20 @@ def test_the_default_has_a_few_hundred_thousand_parameters():
 def test_an_unknown_backbone_gets_a_suggestion():
     with pytest.raises(ValueError, match="did you mean 'small_conv'"):
         default_config("smal_conv")
+
+
+@pytest.mark.parametrize("padding", ["replicate", "reflect", "zeros"])
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_borders_are_continued_as_torch_does_it_and_in_the_precision_of_the_input(padding, bfloat16):
+    torch.manual_seed(0)
+    ours = PaddedConv(4, 6, 3, stride=2, padding=2, dilation=2, padding_mode=padding)
+    theirs = torch.nn.Conv2d(4, 6, 3, stride=2, padding=2, dilation=2, padding_mode=padding)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.rand(2, 4, 12, 20)
+    padded = []
+    with pytest.MonkeyPatch.context() as patch, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        x = x.bfloat16() if bfloat16 else x
+        expected, pad = theirs(x), torch.nn.functional.pad
+        patch.setattr("para.backbones.small_conv.F.pad", lambda *a, **kw: padded.append(pad(*a, **kw)) or padded[-1])
+        got = ours(x)
+    assert torch.equal(got, expected) and [p.dtype for p in padded] == [x.dtype]

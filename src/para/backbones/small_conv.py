@@ -60,13 +60,27 @@ class ChannelNorm(nn.Module):
         return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class PaddedConv(nn.Conv2d):
+    """A convolution that continues its borders in the precision of its input. (B, C, H, W) -> (B, C', H', W').
+
+    On CPUs autocast pads in float32: of each layer the whole input is converted there and back, which took as long as
+    all convolutions together.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.pad(x, [self.padding[1]] * 2 + [self.padding[0]] * 2, mode=mode)
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
 class Block(nn.Module):
     """Residual: normalise, 3 x 3 convolution with a dilation, GELU, 1 x 1 convolution."""
 
     def __init__(self, channels: int, dilation: int, padding: str):
         super().__init__()
         self.norm = ChannelNorm(channels)
-        self.conv = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, padding_mode=padding)
+        self.conv = PaddedConv(channels, channels, 3, padding=dilation, dilation=dilation, padding_mode=padding)
         self.mix = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,10 +103,10 @@ class SmallConv(nn.Module):
         # Strided 4 x 4 kernels with one pixel of padding keep cell j's receptive field centred on (j + 0.5) * 4 - 0.5,
         # the pixel that `para.geometry.pixels` calls the cell's centre; 3 x 3 kernels would sit half a pixel off.
         self.embed = nn.Sequential(
-            nn.Conv2d(3, c // 2, 4, stride=2, padding=1, padding_mode=mode),
+            PaddedConv(3, c // 2, 4, stride=2, padding=1, padding_mode=mode),
             ChannelNorm(c // 2),
             nn.GELU(),
-            nn.Conv2d(c // 2, c, 4, stride=2, padding=1, padding_mode=mode),
+            PaddedConv(c // 2, c, 4, stride=2, padding=1, padding_mode=mode),
         )
         self.blocks = nn.Sequential(*(Block(c, dilation, mode) for dilation in config.dilations))
         self.norm = ChannelNorm(c)
