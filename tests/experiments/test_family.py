@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
 from para.experiments.family import family_runs
 from para.experiments.plan import describe_plan
-from para.experiments.run import RunOptions, plan_run, run_experiment
+from para.experiments.run import RunOptions, check_runs, plan_run, run_experiment
 from para.experiments.summaries import RECORDS, export_records, summarise_family_of
 from tests import sized_world
 
@@ -90,12 +91,39 @@ def test_a_plan_counts_shared_work_once_and_what_is_done_not_at_all(runs, fake, 
     assert "2 experiments: 1 trainings" in text
 
 
-def test_a_plan_tells_of_a_missing_package_before_anything_is_run(tmp_path, monkeypatch):
+def test_a_missing_package_is_told_before_anything_is_run(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers.schedulers.scheduling_ddim", None)
     options = RunOptions("viewpoints", tmp_path, recipes=("diffusion",), scale="tiny")
     with pytest.raises(ImportError, match="diffusion"):
-        describe_plan([options], estimate=False)
+        check_runs([options])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_else_is_told_before_the_first_experiment_starts(tmp_path, capsys):
+    last = list(EXPERIMENTS)[-1]
+    (tmp_path / last).mkdir()
+    (tmp_path / last / "thesis.txt").write_text("x")
+    with pytest.raises(SystemExit) as stop:
+        main(["experiment", "all", "--scale", "tiny", "--workers", "0", "--out", str(tmp_path)])
+    said = capsys.readouterr()
+    assert stop.value.code == 2 and said.out == ""
+    assert said.err == f"para: {tmp_path / last} is not empty and holds no run (no config.json); choose another --out\n"
+    assert [path.name for path in tmp_path.iterdir()] == [last]
+
+
+def test_a_check_finds_the_one_run_of_many_whose_folder_is_of_another_and_changes_no_file(runs, fake, tmp_path):
+    folder = Path(shutil.copytree(runs["repairs"].out.parent, tmp_path / "family"))
+    again = [replace(run, out=folder / run.experiment, shared=folder / "shared") for run in runs.values()]
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    check_runs(again)
+    with pytest.raises(ValueError, match=f"{folder / 'repairs'} holds another run .*choose another --out"):
+        check_runs([again[0], replace(again[1], validation=True)])
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    config = json.loads((folder / "repairs/config.json").read_text())
+    config["policies"]["para"]["horizon"] += 1
+    (folder / "repairs/config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"{folder / 'repairs'}: the folder holds records of 'para'"):
+        check_runs(again)
 
 
 def test_a_measured_estimate_is_a_time(runs, fake):

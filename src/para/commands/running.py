@@ -62,7 +62,7 @@ class Experiment:
     def run(self) -> None:
         from para.experiments.family import family_runs
         from para.experiments.plan import describe_plan
-        from para.experiments.run import RunOptions, run_experiment
+        from para.experiments.run import RunOptions, check_runs, run_experiment
         from para.experiments.summaries import summarise_family_of
         from para.reports import build_family_report
 
@@ -72,6 +72,7 @@ class Experiment:
             self.shared,
         )  # fmt: skip
         runs = family_runs(options) if self.name == "all" else [options]
+        check_runs(runs)
         print(describe_plan(runs))
         for run in runs:
             print_results(run.out, run_experiment(run))

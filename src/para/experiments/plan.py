@@ -53,10 +53,8 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
 
     Raises:
         ValueError: for an unknown experiment, scale or policy.
-        ImportError: if a policy needs a package that is not there; it names the extra to install.
     """
     plans = [plan_run(options) for options in runs]
-    check_policies(plans)
     known: set = set()
     work = [work_left(plan, known) for plan in plans]
     costs = measure(plans[0]) if estimate else None
@@ -74,13 +72,6 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
             "What is there already is kept: the same command goes on where it stopped.",
         ]
     )
-
-
-def check_policies(plans: Sequence[Plan]) -> None:
-    """Build each kind of policy once: a package that is missing is better told now than in some hours."""
-    configs = [recipe.config(plan.scale) for plan in plans for recipe in plan.recipes]
-    for config in {type(config): config for config in configs}.values():
-        make_policy(config)
 
 
 def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,13 @@ from para.experiments import pick_experiment
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.predictions import export_predictions
 from para.experiments.provenance import seconds_of_training
-from para.experiments.run_config import claim_folder
+from para.experiments.run_config import run_config
 from para.experiments.scale import Scale, pick_scale
 from para.experiments.store import HELDOUT, Store, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.files import read_json, write_json
+from para.policies import make_policy
 from para.registry import pick
 from para.training.checkpoint import load_policy, weights_hash
 from para.worlds import make_world, world_entry
@@ -137,6 +139,30 @@ def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]
     return [recipe for recipe in experiment.recipes if not names or recipe.name in names]
 
 
+def config_of(plan: Plan) -> dict[str, Any]:
+    """The `config.json` that the run is going to leave. Raises ValueError if its folder holds something else."""
+    options = plan.options
+    return run_config(
+        options.out, plan.experiment, plan.scale, plan.recipes, plan.scenes,
+        world=options.world, validation=options.validation, train_seeds=options.train_seeds,
+    )  # fmt: skip
+
+
+def check_runs(runs: Sequence[RunOptions]) -> None:
+    """Find now, not in some hours, what would keep one of these runs from beginning at its turn. Writes nothing.
+
+    Raises:
+        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds something else.
+        ImportError: if a policy needs a package that is not there; it names the extra to install.
+    """
+    plans = [plan_run(options) for options in runs]
+    for plan in plans:
+        config_of(plan)
+    configs = [recipe.config(plan.scale) for plan in plans for recipe in plan.recipes]
+    for config in {type(config): config for config in configs}.values():
+        make_policy(config)
+
+
 def run_experiment(options: RunOptions) -> dict[str, Any]:
     """Run an experiment to its end and return its summary.
 
@@ -144,10 +170,8 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
         ValueError: for an unknown experiment, world, scale or policy, or a folder that holds another run.
     """
     plan = plan_run(options)
-    config = claim_folder(
-        options.out, plan.experiment, plan.scale, plan.recipes, plan.scenes,
-        world=options.world, validation=options.validation, train_seeds=options.train_seeds,
-    )  # fmt: skip
+    config = config_of(plan)
+    write_json(options.out / "config.json", config)
     record_demonstrations(plan, config)
     jobs = plan.jobs
     finished = sum(job.finished for job in jobs)

@@ -8,16 +8,17 @@ from typing import Any
 from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.provenance import continued, provenance
 from para.experiments.scale import Scale
-from para.files import read_json, write_json
+from para.files import read_json
 from para.training.configs import config_hash, config_to_dict
 from para.worlds import world_entry
 
 
-def claim_folder(
+def run_config(
     out: Path, experiment: Experiment, scale: Scale, recipes: list[Recipe], scenes: SceneSet, *, world: str,
     validation: bool, train_seeds: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write `config.json`, or check that the one there is of the same run: a run may gain policies and seeds.
+    """The `config.json` of a run; where the folder has one it must be of the same run, which may gain policies and
+    seeds. Nothing is written.
 
     Raises:
         ValueError: if the folder holds another run, or files that are no run at all.
@@ -46,7 +47,10 @@ def claim_folder(
                 f"{out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
                 f"made by: {old.get('command')}); choose another --out, or remove the folder"
             )
-        made = continued(made, old)
+        try:
+            made = continued(made, old)
+        except ValueError as error:  # of many folders, which one
+            raise ValueError(f"{out}: {error}") from error
         train_seeds = max(train_seeds, old["train_seeds"])
     elif out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
@@ -62,9 +66,7 @@ def claim_folder(
         "data": {recipe.name: recipe.data for recipe in experiment.recipes},
         "thresholds": world_entry(world).describe_stages(),
     }
-    config |= dict(experiment.figures) | made
-    write_json(path, config)
-    return config
+    return config | dict(experiment.figures) | made
 
 
 def describe_execution(how: Execution) -> dict[str, Any]:
