@@ -13,13 +13,15 @@ import tyro
 class Report:
     """Rebuild the page of a run, or of a whole family of runs, from records alone; no policy is run.
 
-    With --number, recompute one number from its records. With --readme, write the tables of that file anew.
+    With --number, recompute one number, a rate or a difference of two, from its records. With --readme, write the
+    tables of that file anew.
 
     For example:
 
         para report results/tabletop/left_to_right
         para report results/tabletop
         para report results/tabletop --number viewpoints/para/test
+        para report results/tabletop --number viewpoints/para-act/test
         para report results --readme README.md
         para report runs/all --export results/tabletop
     """
@@ -32,7 +34,9 @@ class Report:
     """Where the page goes; default: report.html in the folder."""
 
     number: str | None = None
-    """experiment/policy/split: print that rate with its counts and intervals, straight from results.jsonl."""
+    """Print one number with all that belongs to it, straight from results.jsonl. experiment/policy/split: a rate, its
+    counts and intervals. experiment/policy-policy/split: the first policy minus the second in the same scenes, the
+    paired counts, intervals, McNemar's p, the p that allows for clusters, and Holm's over the whole folder."""
 
     readme: Path | None = None
     """A Markdown file whose result tables are to be written anew."""
@@ -42,9 +46,9 @@ class Report:
 
     def run(self) -> None:
         if self.number is not None:
-            from para.evaluation.numbers import number_text, parse_number, recompute
+            from para.evaluation.numbers import look_up
 
-            print(number_text(recompute(self.folder, *parse_number(self.number))))
+            print(look_up(self.folder, self.number))
         elif self.readme is not None:
             from para.reports.readme import update_readme
 

@@ -104,12 +104,6 @@ def summarise_family(folder: Path | str) -> dict[str, Any]:
         ValueError: if a file of a run cannot be read.
     """
     runs = read_runs(folder)
-    compared = [
-        {"experiment": run.experiment, **comparison}
-        for run in runs
-        for a, b, split in run.compared
-        if (comparison := compare(run.records, a, b, split))
-    ]
     return {
         "worlds": sorted({record.world for run in runs for record in run.records}),
         "scales": sorted({_scale(run.config) for run in runs}),
@@ -120,7 +114,7 @@ def summarise_family(folder: Path | str) -> dict[str, Any]:
             for policy in run.headline
             if run.of(policy, split)
         ],
-        "comparisons": adjusted(compared),
+        "comparisons": family_comparisons(runs),
         "curves": [curve(run, policy) for run in runs if run.axis in VARIABLES for policy in run.headline],
         "failures": {run.experiment: count_failures(run.records) for run in runs},
         "modes": dict(MODES),
@@ -143,6 +137,18 @@ def read_runs(folder: Path | str) -> list[RunRecords]:
             f"no runs under {folder}: no folder in it holds records; name one like results/tabletop"
         )
     return sorted(runs, key=lambda run: (*_rank(run.axis), run.experiment))
+
+
+def family_comparisons(runs: Sequence[RunRecords]) -> list[dict[str, Any]]:
+    """Every comparison of the table (`para.evaluation.results.compare`), with `p_holm` over all of them."""
+    return adjusted(
+        [
+            {"experiment": run.experiment, **comparison}
+            for run in runs
+            for a, b, split in run.compared
+            if (comparison := compare(run.records, a, b, split))
+        ]
+    )
 
 
 def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:

@@ -1,14 +1,51 @@
-"""Any single number of a table, computed anew from the records: `viewpoints/para/test`."""
+"""Any single number of a table, computed anew from the records: `viewpoints/para/test`, `viewpoints/para-act/test`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from para.evaluation.records import read_results
-from para.evaluation.results import summary_row
+from para.evaluation.family import family_comparisons, read_runs
+from para.evaluation.records import EpisodeRecord, read_results
+from para.evaluation.results import compare, summary_row
 from para.registry import pick
+
+NUMBER = re.compile(r"([^/]+)/([\w+.]+)(?:-([\w+.]+))?/([^/]+)")
+"""experiment/policy/split or experiment/policy-policy/split; names of policies hold no "-"."""
+
+
+def look_up(folder: Path | str, text: str) -> str:
+    """The number of that name (`parse_number`) in lines, with all that belongs to it.
+
+    Args:
+        folder: of several runs, each in a folder named after its experiment, as `results/tabletop`.
+        text: as `viewpoints/para/test` for a rate, `viewpoints/para-act/test` for a difference of two.
+
+    Raises:
+        FileNotFoundError: if there are no records of that experiment.
+        ValueError: if it is no name of a number, or the records hold none of that name.
+    """
+    experiment, policies, split = parse_number(text)
+    if len(policies) == 1:
+        return number_text(recompute(folder, experiment, *policies, split))
+    return difference_text(recompute_difference(folder, experiment, *policies, split))
+
+
+def parse_number(text: str) -> tuple[str, tuple[str, ...], str]:
+    """The experiment, the policy or the two to compare, and the split: what the name of a number consists of.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if not (match := NUMBER.fullmatch(text)):
+        raise ValueError(
+            "a rate is named experiment/policy/split, as viewpoints/para/test, and a difference "
+            f"experiment/policy-policy/split, as viewpoints/para-act/test; got '{text}'"
+        )
+    experiment, policy, other, split = match.groups()
+    return experiment, (policy, other) if other else (policy,), split
 
 
 def recompute(folder: Path | str, experiment: str, policy: str, split: str) -> dict[str, Any]:
@@ -26,23 +63,44 @@ def recompute(folder: Path | str, experiment: str, policy: str, split: str) -> d
         ValueError: if they hold no such policy, or none of it on that split; it names the nearest that there is.
     """
     path = Path(folder) / experiment / "results.jsonl"
+    row = summary_row(_episodes(read_results(path), path, policy, split))
+    return {"experiment": experiment, **row, "records": str(path)}
+
+
+def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, split: str) -> dict[str, Any]:
+    """Policy a minus policy b in the same scenes of a split (`para.evaluation.results.compare`), from `results.jsonl`.
+
+    Args:
+        folder, experiment, split: as in `recompute`. Every run of the folder is read: Holm's p is of all comparisons.
+        a, b: two policies of that experiment.
+
+    Returns:
+        The comparison, with `p_holm` as in `family.json` (None where it is not one of the comparisons there, in either
+        order), `family` (how many these are), the `experiment`, and the `records` file that it was computed from.
+
+    Raises:
+        FileNotFoundError, ValueError: as `recompute`; ValueError also if no scene ran with both.
+    """
+    path = Path(folder) / experiment / "results.jsonl"
     records = read_results(path)
+    for policy in (a, b):
+        _episodes(records, path, policy, split)
+    comparison = compare(records, a, b, split)
+    if comparison is None:
+        raise ValueError(f"no scene of {split} in {path} ran with both {a} and {b}; evaluate both with the same seeds")
+    family = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in family_comparisons(read_runs(folder))}
+    # two-sided: turned round, a comparison has the same p
+    found = family.get((experiment, a, b, split)) or family.get((experiment, b, a, split))
+    adjusted = {"p_holm": found["p_holm"] if found else None, "family": len(family)}
+    return {"experiment": experiment, **comparison, **adjusted, "records": str(path)}
+
+
+def _episodes(records: Sequence[EpisodeRecord], path: Path, policy: str, split: str) -> list[EpisodeRecord]:
+    """Those of a policy on a split, at least one; ValueError with what there is where there is none."""
     for name, value in (("policy", policy), ("split", split)):
         pick(dict.fromkeys(getattr(record, name) for record in records), f"{name} in {path} is called", value)
         records = [record for record in records if getattr(record, name) == value]
-    return {"experiment": experiment, **summary_row(records), "records": str(path)}
-
-
-def parse_number(text: str) -> tuple[str, str, str]:
-    """The experiment, policy and split of a text like `viewpoints/para/test`.
-
-    Raises:
-        ValueError: if it does not consist of three names.
-    """
-    parts = text.split("/")
-    if len(parts) != 3 or not all(parts):
-        raise ValueError(f"a number is named experiment/policy/split, as viewpoints/para/test; got '{text}'")
-    return parts[0], parts[1], parts[2]
+    return list(records)
 
 
 def number_text(row: Mapping[str, Any]) -> str:
@@ -58,3 +116,31 @@ def number_text(row: Mapping[str, Any]) -> str:
         lines.append(f"  clusters, 95%     {ends} ({row['clusters']} {kind}s)")
     rest = f"  other outcomes    {row['grasped']} grasped, {row['missed']} missed, {row['errors']} errors"
     return "\n".join([*lines, rest])
+
+
+def difference_text(row: Mapping[str, Any]) -> str:
+    """A recomputed comparison in lines: paired counts, difference, both intervals, and p three times over."""
+    a, b, n = row["a"], row["b"], row["n_pairs"]
+    neither = n - row["both"] - row["a_only"] - row["b_only"]
+    counts = f"{row['both']} both placed, {row['a_only']} only {a}, {row['b_only']} only {b}, {neither} neither"
+    clusters = f"{row['clusters']} {row['cluster_by']}s"
+    family = f"the {row['family']} comparisons of the family"
+    holm = f"not adjusted: it is not in the family, not one of {family}"
+    if row["p_holm"] is not None:
+        holm = f"p = {row['p_holm']:.3g}, that of the clusters adjusted over {family}"
+    return "\n".join(
+        [
+            f"{row['experiment']}/{a}-{b}/{row['split']}, from {row['records']}",
+            f"  pairs             {n}: {counts}",
+            f"  difference        {100 * row['difference']:+.1f} points, {a} minus {b}",
+            f"  Newcombe, 95%     {_ends(row, 'ci')}",
+            f"  clusters, 95%     {_ends(row, 'cluster_ci')} ({clusters})",
+            f"  McNemar, exact    p = {row['p_value']:.3g}",
+            f"  clusters, exact   p = {row['p_cluster']:.3g} ({clusters})",
+            f"  Holm              {holm}",
+        ]
+    )
+
+
+def _ends(row: Mapping[str, Any], interval: str) -> str:
+    return f"{100 * row[f'{interval}_low']:+.1f} to {100 * row[f'{interval}_high']:+.1f} points"
