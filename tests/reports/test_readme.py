@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from para.evaluation.numbers import recompute
-from para.evaluation.results import read_results, summarise
+from para.evaluation.numbers import recompute, recompute_difference
+from para.evaluation.results import append_records, read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.files import write_json
-from para.reports.readme import BLOCK, FAMILY, update_readme
-from para.reports.wording import rate_text
-from tests.reports.synthetic_family import synthetic_experiments, write_family
+from para.reports.readme import BLOCK, FAMILY, strongest_other, update_readme
+from para.reports.wording import MINUS, p_text, points, policy_name, rate_text
+from tests.reports.synthetic_family import Made, synthetic_experiments, write_family
 from tests.reports.synthetic_run import PAPER, make_config, make_records
 
 ROOT = Path(__file__).parent.parent.parent
@@ -118,17 +119,83 @@ def test_a_missing_file_is_named(tmp_path):
         update_readme(tmp_path / "READ.md", tmp_path)
 
 
-def test_the_block_of_the_family_has_a_row_per_experiment_with_counts_intervals_and_the_papers_rates(tmp_path):
-    made = [m for m in synthetic_experiments(6) if m.name in ("left_to_right", "corner_scaling", "window")]
-    folder = write_family(tmp_path / "results" / "tabletop", experiments=made)
+@pytest.fixture
+def family_readme(tmp_path) -> Path:
+    """A README with the block of the family, beside a folder `results/tabletop`, in which there is nothing yet."""
     path = tmp_path / "README.md"
     path.write_text(EMPTY.replace("left_to_right", "family"))
-    assert update_readme(path, tmp_path / "results") == ["family"]
-    lines = [line for line in path.read_text().splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| Corner scaling (N = 32)", "| Left to right"]
-    row = recompute(folder, "left_to_right", "para", "test")
-    assert rate_text(row) in lines[3]
-    assert "| 54% | 1% | " in lines[3] and "Holm p" in lines[3]
+    return path
+
+
+def family_rows(readme: Path) -> list[list[str]]:
+    """The cells of each row of the family's table, as the records beside the README give it."""
+    assert update_readme(readme, readme.parent / "results") == ["family"]
+    lines = [line for line in readme.read_text().splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
+def experiments(*names: str) -> list[Made]:
+    return [made for made in synthetic_experiments(6) if made.name in names]
+
+
+def short(row) -> str:
+    return rate_text(row).replace("95% interval ", "")
+
+
+def test_the_block_of_the_family_has_a_row_per_experiment_with_counts_intervals_and_the_papers_rates(family_readme):
+    made = experiments("left_to_right", "corner_scaling", "window")
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=made)
+    rows = family_rows(family_readme)
+    assert [row[0] for row in rows] == ["Corner scaling (N = 32)", "Left to right"]
+    assert rows[1][1:3] == [short(recompute(folder, "left_to_right", policy, "test")) for policy in ("para", "act")]
+    assert rows[1][-1] == "54%, 1%"
+
+
+def test_beside_act_stands_the_strongest_other_baseline_with_its_difference(family_readme):
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("viewpoints"))
+    others = ("motion_tracks", "diffusion")
+    best = max((recompute(folder, "viewpoints", policy, "test") for policy in others), key=lambda row: row["rate"])
+    found = recompute_difference(folder, "viewpoints", "para", best["policy"], "test")
+    ((*_, baseline, difference, _),) = family_rows(family_readme)
+    assert baseline == f"{policy_name(best['policy'])}: {short(best)}"
+    low, high = points(found["ci_low"]), points(found["ci_high"])
+    assert difference == f"{points(found['difference'])} ({low} to {high}), {p_text(found['p_holm'])}"
+
+
+def test_without_other_baselines_their_cells_are_empty(family_readme):
+    write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("corner_scaling"))
+    ((*_, baseline, difference, _),) = family_rows(family_readme)
+    assert (baseline, difference) == ("–", "–")
+
+
+@pytest.mark.parametrize(("winner", "place"), [("act", 3), ("motion_tracks", 5)])
+def test_a_row_says_plainly_where_a_baseline_wins(family_readme, winner, place):
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("left_to_right"))
+    path = folder / "left_to_right" / "results.jsonl"
+    turned = {"para": winner, winner: "para"}
+    records = [replace(r, policy=turned.get(r.policy, r.policy)) for r in read_results(path)]
+    path.unlink()
+    append_records(path, records)
+    (folder / "left_to_right" / "summary.json").unlink()  # no longer of these records
+    (row,) = family_rows(family_readme)
+    assert row[place].startswith(f"**the baseline wins**: {MINUS}")
+
+
+def row_of(policy: str, rate: float | None, split: str = "test", experiment: str = "corners") -> dict:
+    return {"experiment": experiment, "policy": policy, "split": split, "rate": rate}
+
+
+def test_a_baseline_belongs_to_the_pair_whose_variant_its_name_holds():
+    rows = [
+        row_of("para", 0.5), row_of("act", 0.9), row_of("act+camera", 0.2), row_of("diffusion", 0.1),
+        row_of("para+n4", 0.5), row_of("act+n4", 0.9), row_of("act+camera+n4", 0.8), row_of("diffusion+n4", 0.7),
+        row_of("motion_tracks", 1.0, split="beyond"), row_of("motion_tracks", 1.0, experiment="other"),
+        row_of("motion_tracks+n4", None), row_of("para+n8", 1.0), row_of("act+n8", 0.9),
+    ]  # fmt: skip
+    for variant, expected in (("", "act+camera"), ("+n4", "act+camera+n4"), ("+n8", None)):
+        pair = {"experiment": "corners", "split": "test", "a": f"para{variant}", "b": f"act{variant}"}
+        found = strongest_other(rows, pair)
+        assert (found and found["policy"]) == expected
 
 
 def test_without_records_the_block_of_the_family_says_so(readme, results):

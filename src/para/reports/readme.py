@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from para.evaluation.family import summarise_family
+from para.evaluation.numbers import recompute_difference
 from para.files import read_json, write_atomic
 from para.reports.wording import (
     base_policy,
@@ -33,7 +34,7 @@ from para.reports.wording import (
 BLOCK = re.compile(r"<!-- results:(?P<name>\w+) -->\n(?P<body>.*?)<!-- /results -->", re.DOTALL)
 OPENING, CLOSING = "<!-- results:", "<!-- /results -->"
 FAMILY = "family"
-"""Name of the block that holds all experiments, controls apart: PARA and ACT, ours and the paper's."""
+"""Name of the block that holds all experiments, controls apart: PARA against its baselines, and the paper's."""
 
 
 def update_readme(readme_path: Path | str, results_root: Path | str) -> list[str]:
@@ -85,21 +86,67 @@ def block_text(results_root: Path | str, experiment: str) -> str:
 
 
 def family_text(folder: Path) -> str:
-    """PARA against ACT in every experiment of a world, as the page's table has it: each number from the records."""
+    """PARA against ACT, and against its strongest other baseline, in every experiment of a world.
+
+    A row per comparison of the page that is of PARA and ACT and no control; each number from the records.
+    """
     numbers = summarise_family(folder)
     rows = {(row["experiment"], row["policy"], row["split"]): row for row in numbers["rows"]}
+    pairs = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in numbers["comparisons"]}
     lines = []
-    for c in numbers["comparisons"]:
-        para, act = (rows[c["experiment"], c[side], c["split"]] for side in ("a", "b"))
-        if para["axis"] != "control" and [base_policy(c["a"]), base_policy(c["b"])] == ["para", "act"]:
-            lines.append([_tested(c, para), *map(rate_and_errors, (para, act)), *map(_paper, (para, act)), _points(c)])
-    heads = ["tested", "PARA", "ACT", "paper, PARA", "paper, ACT", "PARA minus ACT, points"]
+    for (experiment, a, b, split), comparison in pairs.items():
+        para, act = rows[experiment, a, split], rows[experiment, b, split]
+        of_both = [base_policy(a), base_policy(b)] == ["para", "act"] and _variants(a) == _variants(b)
+        if para["axis"] == "control" or not of_both:
+            continue
+        cells = [_tested(comparison, para), _rate(para), _rate(act), _points(comparison), "–", "–"]
+        if other := strongest_other(numbers["rows"], comparison):
+            found = pairs.get((experiment, a, other["policy"], split))
+            found = found or recompute_difference(folder, experiment, a, other["policy"], split)
+            cells[-2:] = f"{_other_name(other['policy'], a)}: {_rate(other)}", _points(found)
+        lines.append([*cells, _papers(para, act)])
+    heads = ["tested", "PARA", "ACT", "PARA minus ACT, points", "strongest other baseline", "PARA minus that, points"]
     worlds, scales = (", ".join(f"`{name}`" for name in numbers[what]) for what in ("worlds", "scales"))
     made = (
-        f"World {worlds}, scale {scales}. p is adjusted by Holm's method over all comparisons of the page that "
+        f"World {worlds}, scale {scales}. In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of "
+        "differences in the same scenes. The strongest other baseline is the one that places most often there, of "
+        "those with records. p is adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
     )
-    return f"{table(heads, lines)}\n\n{made}"
+    return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
+
+
+def strongest_other(rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The row of the baseline that places most often where PARA was compared with ACT, ACT itself apart.
+
+    Where an experiment pairs variants, as PARA and ACT that were trained on 32 demonstrations, a baseline belongs to
+    the pair whose variant its own name holds: `act+camera+n32` to `+n32`.
+
+    Args:
+        rows: of the headline policies of all experiments (`para.evaluation.family.summarise_family`).
+        comparison: of the two.
+
+    Returns:
+        The row; None where there is no other baseline.
+    """
+    where = comparison["experiment"], comparison["split"]
+    here = [row for row in rows if (row["experiment"], row["split"]) == where]
+    pairs = [_variants(row["policy"]) for row in here if base_policy(row["policy"]) == "para"]
+
+    def pair_of(policy: str) -> set[str] | None:
+        return max((pair for pair in pairs if pair <= _variants(policy)), key=len, default=None)
+
+    others = [
+        row
+        for row in here
+        if base_policy(row["policy"]) != "para" and row["policy"] != comparison["b"] and row["rate"] is not None
+        if pair_of(row["policy"]) == _variants(comparison["a"])
+    ]
+    return max(others, key=lambda row: row["rate"], default=None)
+
+
+def _variants(policy: str) -> set[str]:
+    return set(policy.split("+")[1:])
 
 
 def _tested(comparison: Mapping[str, Any], row: Mapping[str, Any]) -> str:
@@ -110,13 +157,30 @@ def _tested(comparison: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     return row["title"] + (f" ({', '.join(details)})" if details else "")
 
 
-def _paper(row: Mapping[str, Any]) -> str:
-    return "–" if row["paper"] is None else percent(row["paper"])
+def _other_name(policy: str, ours: str) -> str:
+    """A baseline's name, without the variant that its row is of."""
+    base, *variants = policy.split("+")
+    return policy_name("+".join([base, *(variant for variant in variants if variant not in _variants(ours))]))
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    """As `rate_and_errors`, short: what the brackets hold is said below the table."""
+    return rate_and_errors(row).replace("95% interval ", "")
+
+
+def _papers(*rows: Mapping[str, Any]) -> str:
+    if all(row["paper"] is None for row in rows):
+        return "–"
+    return ", ".join("–" if row["paper"] is None else percent(row["paper"]) for row in rows)
 
 
 def _points(comparison: Mapping[str, Any]) -> str:
+    """A difference with its interval and Holm's p; where all of the interval is below 0, who wins before it."""
     low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
-    return f"{points(comparison['difference'])} (95% interval {low} to {high}, Holm {p_text(comparison['p_holm'])})"
+    said = "**the baseline wins**: " if comparison["ci_high"] < 0 else ""
+    adjusted = comparison["p_holm"]
+    p = p_text(adjusted) if adjusted is not None else f"{p_text(comparison['p_cluster'])}, not adjusted"
+    return f"{said}{points(comparison['difference'])} ({low} to {high}), {p}"
 
 
 def records_text(folder: Path) -> str:
