@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +15,7 @@ from para.backbones import BACKBONES, SmallConvConfig, VitConfig, default_config
 from para.policies import POLICIES, make_policy
 from para.policies.augment import AugmentConfig
 from para.policies.para import paper_form
+from tests.tiny_weights import tiny_weights
 
 IMAGE_SIZE = (48, 64)
 HORIZON = 4
@@ -22,8 +26,16 @@ TINY_BACKBONES: dict[str, Any] = {
 }
 """Options that make a backbone small and let it take images of `IMAGE_SIZE`; one that is not here gets its defaults."""
 
+TINY_WEIGHTS: dict[str, Callable[[], Path]] = {
+    "dinov2": partial(tiny_weights, "dinov2_with_registers", patch=8),
+    "dinov3": partial(tiny_weights, "dinov3_vit", patch=8),
+}
+"""How the weights of a pretrained backbone's tiny instance come to be, the first time that they are asked for."""
+
 
 def backbone_config(name: str) -> Any:
+    if name in TINY_WEIGHTS:
+        return replace(default_config(name), weights=str(TINY_WEIGHTS[name]()))
     return TINY_BACKBONES.get(name) or default_config(name)
 
 
@@ -86,4 +98,4 @@ def train_on(policy: nn.Module, obs, actions, steps: int, lr: float = 1e-2) -> l
         return [*totals, policy.loss(obs, actions)["total"].item()]
 
 
-assert set(TINY_BACKBONES) <= set(BACKBONES), "a tiny instance of a backbone that is not registered"
+assert set(TINY_BACKBONES) | set(TINY_WEIGHTS) <= set(BACKBONES), "a tiny instance of a backbone that is not registered"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 EXTRAS = {
     "dino": ("transformers", "DINOv2 and DINOv3 backbones"),
+    "lora": ("peft", "low-rank updates of the DINO backbones"),
     "diffusion": ("diffusers", "the policy diffusion"),
     "svd": ("diffusers", "the video-diffusion backbone"),
     "libero": ("hf-libero", "the LIBERO world"),

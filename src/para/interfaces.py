@@ -225,6 +225,9 @@ class FeatureMap(NamedTuple):
 class Backbone(Protocol):
     """Image to feature grid (and one pooled vector). An `nn.Module`; see `para.backbones`."""
 
+    config: Any
+    """Its options, completed by what it read from pretrained weights: with the policy's checkpoint they rebuild it."""
+
     channels: int
     """C, of the grid and of the patch embedding."""
 

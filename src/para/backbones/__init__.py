@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Union
 
+from para.backbones.dino import Dino, Dinov2Config, Dinov3Config
 from para.backbones.small_conv import SmallConv, SmallConvConfig
 from para.backbones.vit import Vit, VitConfig
 from para.interfaces import Backbone
@@ -25,11 +26,13 @@ class BackboneEntry(NamedTuple):
 BACKBONES: dict[str, BackboneEntry] = {
     "small_conv": BackboneEntry(SmallConvConfig, SmallConv),
     "vit": BackboneEntry(VitConfig, Vit),
+    "dinov2": BackboneEntry(Dinov2Config, Dino),
+    "dinov3": BackboneEntry(Dinov3Config, Dino),
 }
 
 BackboneConfig = Union[tuple(entry.config_type for entry in BACKBONES.values())]  # noqa: UP007 a union of as many
 """Options of any registered backbone; which one they are says which backbone is meant, on the command line and in
-checkpoints, so no two backbones may have options of the same names."""
+checkpoints, so no two backbones may have options of all the same names, unless a `Literal` one of them tells which."""
 
 
 def make_backbone(config: Any, image_size: tuple[int, int]) -> Backbone:
@@ -49,6 +52,9 @@ __all__ = [
     "BACKBONES",
     "BackboneConfig",
     "BackboneEntry",
+    "Dino",
+    "Dinov2Config",
+    "Dinov3Config",
     "SmallConv",
     "SmallConvConfig",
     "Vit",

@@ -106,10 +106,24 @@ class Vit(nn.Module):
         if self.config.position != "random_offset":
             return 0.0 if self.position is None else self.position
         h, w = (side // self.stride for side in self.image_size)
-        n_rows, n_columns = TABLE_SIDES * h, TABLE_SIDES * w
-        top, left = torch.tensor([[(n_rows - h) // 2]]), torch.tensor([[(n_columns - w) // 2]])
-        if self.training:
-            top, left = torch.randint(n_rows, (batch, 1)), torch.randint(n_columns, (batch, 1))
-        rows, columns = (top + torch.arange(h)) % n_rows, (left + torch.arange(w)) % n_columns  # (B or 1, h), (.., w)
-        entries = rows.unsqueeze(-1) * n_columns + columns.unsqueeze(-2)  # (B or 1, h, w)
-        return self.position[0, entries.flatten(1).to(self.position.device)]
+        entries = table_entries((TABLE_SIDES * h, TABLE_SIDES * w), (h, w), batch if self.training else None)
+        return self.position[0, entries.to(self.position.device)]
+
+
+def table_entries(table_size: tuple[int, int], grid_size: tuple[int, int], batch: int | None) -> Tensor:
+    """Which entries of a table of positions the cells of a grid that lies on it are told.
+
+    Args:
+        table_size: rows and columns of the table, which is closed to a torus.
+        grid_size: (h, w).
+        batch: draw an offset for each of so many images from torch's global generator; None: the table's middle.
+
+    Returns:
+        (batch or 1, h * w) long, into the flattened table.
+    """
+    (n_rows, n_columns), (h, w) = table_size, grid_size
+    top, left = torch.tensor([[(n_rows - h) // 2]]), torch.tensor([[(n_columns - w) // 2]])
+    if batch is not None:
+        top, left = torch.randint(n_rows, (batch, 1)), torch.randint(n_columns, (batch, 1))
+    rows, columns = (top + torch.arange(h)) % n_rows, (left + torch.arange(w)) % n_columns  # (B or 1, h), (.., w)
+    return (rows.unsqueeze(-1) * n_columns + columns.unsqueeze(-2)).flatten(1)

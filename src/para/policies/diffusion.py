@@ -9,7 +9,7 @@ whole chunk and not a temporal U-Net, and there is one image and no history. Nee
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -164,8 +164,8 @@ class Diffusion(nn.Module):
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
-        self.config = config
         self.backbone = make_backbone(config.backbone, config.image_size)
+        self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
         n_seen = self.backbone.pooled_channels + (4 if config.use_state else 0)
         self.denoiser = Denoiser(config.horizon * 4, n_seen, config.hidden, config.n_blocks)
         self.noising, self.denoising = make_schedulers(config)

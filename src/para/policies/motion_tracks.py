@@ -9,7 +9,7 @@ is missing, how far along its ray the gripper is, comes from the tracks in one o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -164,8 +164,8 @@ class MotionTracks(nn.Module):
 
     def __init__(self, config: MotionTracksConfig):
         super().__init__()
-        self.config = config
         self.backbone = make_backbone(config.backbone, config.image_size)
+        self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
         n_state = 2 * N_POINTS + 1 if config.use_state else 0
         self.mlp = nn.Sequential(
             nn.Linear(self.backbone.pooled_channels + n_state, config.hidden), nn.GELU(),

@@ -7,7 +7,7 @@ to the world by intersecting the camera's ray with the height plane.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -143,8 +143,8 @@ class Para(nn.Module):
 
     def __init__(self, config: ParaConfig):
         super().__init__()
-        self.config = config
         self.backbone = make_backbone(config.backbone, config.image_size)
+        self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
         channels = self.backbone.channels
         self.start = StartKeypoint(channels, use_gripper=config.use_gripper, snap=config.snap_start)
         self.heads = PixelHeads(

@@ -11,7 +11,7 @@ warp of the picture. Either accepts augmentation that moves pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -114,10 +114,10 @@ class Regression(nn.Module):
 
     def __init__(self, config: ActConfig):
         super().__init__()
-        self.config = config
         self.global_mean = isinstance(config, GlobalRegressionConfig)
         self.name = "global_regression" if self.global_mean else "act"
         self.backbone = make_backbone(config.backbone, config.image_size)
+        self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
         image_channels = self.backbone.channels if self.global_mean else self.backbone.pooled_channels
         n_inputs = image_channels + 4 * config.use_state + N_CAMERA_NUMBERS * config.use_camera
         self.mlp = nn.Sequential(

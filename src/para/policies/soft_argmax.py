@@ -8,7 +8,7 @@ actions with pixels, and how much to posing them as classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -84,8 +84,8 @@ class SoftArgmax(nn.Module):
 
     def __init__(self, config: SoftArgmaxConfig):
         super().__init__()
-        self.config = config
         self.backbone = make_backbone(config.backbone, config.image_size)
+        self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
         channels = self.backbone.channels
         self.start = StartKeypoint(channels, use_gripper=config.use_gripper, snap=False)
         # one "height class": the one number from which the height is made

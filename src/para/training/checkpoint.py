@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from para.backbones.pretrained import weights_follow
 from para.registry import did_you_mean
 from para.training.configs import config_from_dict, config_hash, config_to_dict
 from para.training.files import read_json, read_tensors, write_json, write_tensors
@@ -118,7 +119,8 @@ def load_policy(
         raise ValueError(f"{folder / CONFIG_FILE}: {error}") from error
     weights = read_tensors(folder / WEIGHTS_FILE)
     _check_pair(folder)
-    policy = entry.build(config)
+    with weights_follow():
+        policy = entry.build(config)
     load_weights(policy, weights, str(folder / WEIGHTS_FILE))
     return policy.to(device).eval()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import types
@@ -116,6 +117,18 @@ def _union_from(args: tuple, value: Any, where: str) -> Any:
         try:
             return _from_json(hint, value, where)
         except ValueError as error:
-            errors.append((hint is type(None), str(error)))
-    # the complaint of the first alternative that is not None tells most
-    raise ValueError(min(errors, key=lambda e: e[0])[1])
+            errors.append((hint is type(None), -_n_accepted(hint, value), str(error)))
+    # the complaint of the alternative that is not None and could do with most of the options tells most
+    raise ValueError(min(errors, key=lambda error: error[:2])[2])
+
+
+def _n_accepted(hint: Any, value: Any) -> int:
+    """How many of the options by name `value` a dataclass would take."""
+    if not is_dataclass(hint) or not isinstance(value, dict):
+        return 0
+    hints, n = typing.get_type_hints(hint), 0
+    for name in value.keys() & hints.keys():
+        with contextlib.suppress(ValueError):
+            _from_json(hints[name], value[name], name)
+            n += 1
+    return n
