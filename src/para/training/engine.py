@@ -25,6 +25,7 @@ from para.training.ema import WeightAverage, averaged
 from para.training.files import read_tensors
 from para.training.heldout import ChunkData, heldout_metrics, ignores_images
 from para.training.interrupts import Interrupts
+from para.training.kept_features import kept_features
 from para.training.optim import make_optimizer, named_groups, set_lr
 from para.training.options import TrainConfig, TrainResult
 from para.training.order import SampleOrder, generator_of, seed_of
@@ -72,8 +73,8 @@ def train(
         return _reuse(policy, run_folder, summary)
     run_folder.path.mkdir(parents=True, exist_ok=True)
     run = _Run(policy, data, config, run_folder, heldout, on_progress, show_progress)
-    device = run.accelerator.device
-    with Interrupts() as interrupts, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    gpus = [run.accelerator.device] if run.accelerator.device.type == "cuda" else []
+    with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept_features(policy, config.feature_cache):
         run.steps(interrupts)
         result = run.finish()
     if interrupts.received is not None:  # asked to stop when all was done but the writing
@@ -129,9 +130,8 @@ class _Run:
         self.order = SampleOrder(len(data), config.batch_size, config.seed)
         self.sums, self.n_summed, self.sums_began = {}, 0, time.monotonic()
         self.note: dict[str, float] = {}
-        self.bar = None
-        if show_progress and self.accelerator.is_main_process:
-            self.bar = progress_bar(config.steps, f"train {policy.name}", initial=self.done)
+        shown = show_progress and self.accelerator.is_main_process
+        self.bar = progress_bar(config.steps, f"train {policy.name}", initial=self.done) if shown else None
 
     def _go_on(self) -> None:
         values = restore_state(self.folder.path, self.state)

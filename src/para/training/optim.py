@@ -63,31 +63,43 @@ def lr_factor(step: int, n_steps: int, config: OptimConfig) -> float:
 
 
 def named_groups(policy: nn.Module, config: OptimConfig) -> list[dict]:
-    """The trainable parameters in four groups: backbone or heads, decayed or not; empty groups are left out.
+    """The trainable parameters in groups of one learning rate, decayed or not.
 
-    What a policy holds under the attribute `backbone` is its backbone. Not decayed: one-dimensional parameters (biases,
-    norms, scales), and embeddings (an `nn.Embedding`, or a name with "embed" or "token" in it).
+    What a policy holds under the attribute `backbone` is its backbone. It learns at `backbone_lr_scale` times the rate
+    of the heads; or, where it has a method `lr_scales(backbone_lr_scale)`, each of its parameters at the share that
+    this gives by name: pretrained ones at rates that differ with the layer, new ones as the heads do.
+
+    Not decayed: one-dimensional parameters (biases, norms, scales), and embeddings (an `nn.Embedding`, or a name with
+    "embed" or "token" in it).
 
     Returns:
         Groups with `names` and `params` in equal order, the peak `lr` and `weight_decay`.
     """
     embeddings = {id(module.weight) for module in policy.modules() if isinstance(module, nn.Embedding)}
-    groups: dict[tuple[bool, bool], dict] = {}
+    scales = _backbone_scales(policy, config)
+    groups: dict[tuple[bool, float, bool], dict] = {}
     for name, parameter in policy.named_parameters():
         if not parameter.requires_grad:
             continue
         in_backbone = name.startswith("backbone.")
         embedding = id(parameter) in embeddings or "embed" in name or "token" in name
         decayed = parameter.ndim > 1 and not embedding
-        lr = config.lr * (config.backbone_lr_scale if in_backbone else 1.0)
+        scale = scales.get(name, config.backbone_lr_scale) if in_backbone else 1.0
+        lr = config.lr * scale
         decay = config.weight_decay if decayed else 0.0
         empty = {"names": [], "params": [], "lr": lr, "peak_lr": lr, "weight_decay": decay}
-        group = groups.setdefault((in_backbone, decayed), empty)
+        group = groups.setdefault((in_backbone, scale, decayed), empty)
         group["names"].append(name)
         group["params"].append(parameter)
     if not groups:
         raise ValueError("the policy has no trainable parameter; nothing to train")
     return list(groups.values())
+
+
+def _backbone_scales(policy: nn.Module, config: OptimConfig) -> dict[str, float]:
+    offer = getattr(getattr(policy, "backbone", None), "lr_scales", None)
+    scales = {} if offer is None else offer(config.backbone_lr_scale)
+    return {f"backbone.{name}": scale for name, scale in scales.items()}
 
 
 def make_optimizer(policy: nn.Module, config: OptimConfig) -> torch.optim.AdamW:

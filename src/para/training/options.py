@@ -28,6 +28,10 @@ class TrainConfig:
     augment: bool = True
     """Hand the policy a generator for its augmentation."""
 
+    feature_cache: str = ""
+    """A folder in which the features that a frozen backbone makes of images are kept (in float16), so that each is
+    computed once; empty: none. It needs `augment` off, since an augmented image never comes twice."""
+
     mixed_precision: Literal["auto", "no", "bf16"] = "auto"
     """auto: bfloat16 on devices that are fast at it (recent GPUs, CPUs with AMX), float32 elsewhere."""
 
@@ -53,6 +57,10 @@ class TrainConfig:
         for name in ("steps", "batch_size", "log_every", "eval_every", "heldout_samples", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.feature_cache and self.augment:
+            raise ValueError(
+                "feature_cache keeps the features of images as they are; set augment to False, or empty it"
+            )
         if any(not 0 <= step <= self.steps for step in self.snapshot_steps):
             raise ValueError(f"snapshot_steps must lie within 0 to {self.steps}; got {self.snapshot_steps}")
 

@@ -18,7 +18,7 @@ from para.training.state import generations, read_state
 
 LOG_FILE, SUMMARY_FILE = "log.jsonl", "training.json"
 
-NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "device")
+NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "device", "feature_cache")
 """Options of training that do not change the weights that it ends with."""
 
 
