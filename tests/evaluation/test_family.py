@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from para.evaluation.curves import fit_logistic
-from para.evaluation.family import AXIS_ORDER, summarise_family
+from para.evaluation.family import AXIS_ORDER, TILT, demonstrated_views, fit_records, fitted_splits, summarise_family
 from para.evaluation.multiplicity import holm
 from para.evaluation.records import append_records, read_results
 from para.evaluation.results import compare, summarise
@@ -129,6 +129,70 @@ def test_success_is_fitted_against_distance_or_angle_and_where_it_cannot_be_it_s
     x = [r.scene["view_theta_deg"] for r in records]
     fit = fit_logistic(x, [r.outcome == "placed" for r in records], [r.scene_index for r in records])
     assert curves["viewpoints", "act"]["fit"]["slope_low"] == pytest.approx(fit.slope_low)
+
+
+DEFAULT, LEFT = [(0.0, 0.0), (0.0, 90.0)], [(0.0, 0.0), (10.0, 0.0), (20.0, 0.0)]
+"""Views of demonstrations: the default one alone (untilted, all directions are one), and some on one side."""
+
+SIDES = {"train": LEFT, "right": [(10.0, 180.0), (20.0, 180.0)], "overhead": [(30.0, 0.0)]}
+"""Views of each split."""
+
+
+def seen_from(policy: str = "para", sides=SIDES, **changes) -> list:
+    """Three episodes in each view; the policy fails from 15 degrees on, but never in the views of "train"."""
+    return [
+        record(
+            policy, split, seed, i, "placed" if split == "train" or theta < 15 + seed else "missed", **changes,
+            scene=Scene((0.01 * seed, 0.1), view_theta_deg=theta, view_phi_deg=phi).to_dict(),
+        )
+        for split, views in sides.items()
+        for i, (theta, phi) in enumerate(views)
+        for seed in range(3)
+    ]  # fmt: skip
+
+
+def test_splits_are_fitted_as_one_where_the_variable_tells_how_far_they_are_from_the_demonstrations():
+    for demonstrated in (DEFAULT, []):  # [] where a run does not say
+        assert fitted_splits(seen_from(), TILT, ["right"], demonstrated) == ["overhead", "right", "train"]
+    assert fitted_splits(seen_from(), "boundary_distance_m", ["right"], LEFT) == ["overhead", "right", "train"]
+
+
+def test_after_demonstrations_from_many_views_only_headline_splits_without_these_views_are_fitted():
+    assert fitted_splits(seen_from(), TILT, ["right", "train"], LEFT) == ["right"]
+    assert fitted_splits(seen_from(), TILT, ["overhead", "right"], LEFT) == ["overhead", "right"]
+    both_ways = {"inner": LEFT[:2], "outer": LEFT[2:]}
+    for trained, tried in (("inner", "outer"), ("outer", "inner")):
+        splits = fitted_splits(seen_from(sides=both_ways), TILT, ["inner", "outer"], both_ways[trained])
+        assert splits == [tried]
+
+
+def test_the_demonstrated_views_of_a_policy_are_those_of_its_own_set_whatever_its_execution():
+    config = {
+        "training": {"left": {"views": [[10.0, 0.0]]}, "far": {"views": [[40.0, 0.0]]}, "old": {"xy": []}},
+        "data": {"para": "left", "para+far": "far", "act": "old"},
+    }
+    views = {policy: demonstrated_views(config, policy) for policy in ("para", "para+execute1", "para+far", "act")}
+    assert views == {"para": [(10, 0)], "para+execute1": [(10, 0)], "para+far": [(40, 0)], "act": []}
+    assert demonstrated_views(config | {"data": {}}, "para") == [(10, 0), (40, 0)]
+    assert demonstrated_views({}, "para") == []
+
+
+def test_a_curve_says_its_splits_and_is_of_their_records_alone(tmp_path):
+    records = seen_from(experiment="hemispheres")
+    append_records(tmp_path / "hemispheres" / "results.jsonl", records)
+    config = {
+        "experiment": "hemispheres", "axis": "view", "headline": ["para"], "headline_splits": ["right"],
+        "training": {"train": {"views": LEFT}}, "data": {"para": "train"},
+    }  # fmt: skip
+    write_json(tmp_path / "hemispheres" / "config.json", config)
+    (of_one_side,) = summarise_family(tmp_path)["curves"]
+    assert of_one_side["splits"] == ["right"]
+    fit = fit_records([r for r in records if r.split == "right"], TILT)
+    assert (of_one_side["fit"]["n_trials"], of_one_side["fit"]["slope"]) == (6, fit.slope)
+    del config["training"]  # as in a run of before views were told
+    write_json(tmp_path / "hemispheres" / "config.json", config)
+    (of_all,) = summarise_family(tmp_path)["curves"]
+    assert of_all["splits"] == ["overhead", "right", "train"] and of_all["fit"]["slope"] > fit.slope
 
 
 def test_failures_are_counted_for_every_policy_but_not_on_validation_scenes(family):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from para.evaluation.records import EpisodeRecord
 from para.evaluation.statistics import wilson_interval
 from para.interfaces import Scene
 from para.reports import build_family_report
+from para.reports.family.curves import splits_text
 from para.reports.family.executions import executions_of
 from para.reports.family.files import read_family
 from para.reports.family.gallery import examples, find_failures
@@ -23,10 +25,10 @@ from para.reports.family.polar import ring_edges, view_counts
 from para.reports.family.rollouts import rollouts
 from para.reports.family.sweeps import swept_policies
 from para.reports.family.traces import trace
-from para.reports.family.views import mean_of_curve, mean_of_tilts
+from para.reports.family.views import mean_of_curve, mean_of_tilts, tilt_points
 from para.reports.pictures import Pictures
 from para.reports.wording import interval_text, p_text, points, rate_text
-from tests.reports.synthetic_family import PAPER_CURVES, synthetic_experiments, views, write_family
+from tests.reports.synthetic_family import PAPER_CURVES, THETAS, synthetic_experiments, views, write_family
 from tests.reports.test_page import elements, text_of
 
 
@@ -223,6 +225,50 @@ def test_means_over_tilts_weigh_each_tilt_alike_and_leave_out_what_is_beyond_the
     # the paper's own means, with the training view and without it: 61 and 57, 24 and 18
     means = [[mean_of_curve(PAPER_CURVES[p], with_default) for with_default in (True, False)] for p in ("para", "act")]
     assert means == [["61%", "57%"], ["24%", "18%"]]
+
+
+@pytest.fixture
+def both_sides(tmp_path) -> Path:
+    """A family of one run: demonstrations from many views on one side, tests there and on the other."""
+    (made,) = [m for m in synthetic_experiments(4) if m.name == "viewpoints"]
+    sides = {
+        split: [item for item in views([0.0, *THETAS], 2) if (item[0].view_phi_deg < 180) == (split == "train")]
+        for split in ("train", "test")
+    }
+    trained = sorted({(scene.view_theta_deg, scene.view_phi_deg) for scene, _ in sides["train"]})
+    sides["test"] = [item for item in sides["test"] if item[0].view_theta_deg > 0]
+    extra = {"training": {"train": {"n": len(trained), "views": trained}}}
+    made = replace(made, name="hemispheres", title="Both sides", scenes=sides, headline_splits=("test",), extra=extra)
+    return write_family(tmp_path / "tabletop", experiments=[made])
+
+
+def test_curves_and_points_of_a_tilt_leave_out_the_views_that_were_demonstrated(both_sides):
+    family = read_family(both_sides)
+    run = family.run("hemispheres")
+    points = tilt_points(run, "act")
+    on_the_other_side = [r for r in run.records if (r.policy, r.split) == ("act", "test")]
+    assert sum(point.trials for point in points) == len(on_the_other_side) == family.fit("hemispheres", "act").n_trials
+    assert all(point.x > 0 for point in points)
+    said = text_of(build_family_report(both_sides).read_text())
+    assert "Points and curves are of these splits: out of distribution. Others are left out" in said
+    assert "default view included" not in said  # it is not among them
+
+
+def test_where_all_was_demonstrated_in_the_default_view_every_split_is_on_the_curve(family, page):
+    run = family.run("viewpoints")
+    trials = sum(r.policy == "act" for r in run.records)
+    assert trials == sum(point.trials for point in tilt_points(run, "act"))
+    assert trials == family.fit("viewpoints", "act").n_trials
+    said = text_of(page)
+    assert "are of these splits: out of distribution, in distribution, beyond the paper's cap." in said
+    assert "Others are left out" not in said
+
+
+def test_policies_that_were_trained_apart_each_have_their_own_splits_named():
+    used = {"para+from_inner": ["outer"], "act+from_inner": ["outer"], "para+from_outer": ["inner"]}
+    there = dict.fromkeys(used, ["inner", "outer"])
+    said = text_of(f"<body>{splits_text(used, there)}</body>")
+    assert "outer (PARA, from inner and ACT, from inner); inner (PARA, from outer)" in said
 
 
 def test_sweeps_are_read_from_the_configuration_or_from_numbers_of_demonstrations(family):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from para.files import read_json
 AXIS_ORDER = ("position", "view", "clutter", "control")
 """In which experiments stand; those that name no axis come last."""
 
-VARIABLES = {"position": ("boundary_distance_m", "metres"), "view": ("view_theta_deg", "degrees")}
+TILT = "view_theta_deg"
+"""How far the camera is off its default line of sight."""
+
+VARIABLES = {"position": ("boundary_distance_m", "metres"), "view": (TILT, "degrees")}
 """Axis -> what success is fitted against, and its unit."""
 
 METHODS = {
@@ -29,7 +32,8 @@ METHODS = {
     "p_cluster": "exact test that flips the sign of whole clusters, two-sided; McNemar's where clusters hold one pair",
     "p_holm": "p_cluster adjusted by Holm (1979) over all comparisons listed here",
     "curves": "logistic regression by maximum likelihood (by Firth's penalised likelihood where one x divides success "
-    "from failure); profile likelihood intervals with the design effect of the clusters; 95 %",
+    "from failure); profile likelihood intervals with the design effect of the clusters; 95 %; on all splits where the "
+    "variable is 0 at every demonstration, else on those out of distribution",
     "power": "episodes per policy (two independent proportions, pooled variance) and scenes shared by both policies "
     "(McNemar, Connor 1987) to tell p1 from p2: two-sided 5 %, power 80 %",
 }
@@ -96,8 +100,9 @@ def summarise_family(folder: Path | str) -> dict[str, Any]:
     Returns:
         `worlds`, `scales`: what the runs say of themselves; `rows`: each headline policy on each headline split, with
         the rate of every training seed and the paper's number; `comparisons`, with `p_holm` over all of them;
-        `curves`: success against distance or angle, `fit` null with a `reason` where there is none; `failures`:
-        {experiment: {policy: {split: {mode: n}}}}; `modes`: what the modes mean; `power`; `methods`.
+        `curves`: success against distance or angle on some `splits` (`fitted_splits`), `fit` null with a `reason`
+        where there is none; `failures`: {experiment: {policy: {split: {mode: n}}}}; `modes`: what the modes mean;
+        `power`; `methods`.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no run in it.
@@ -172,15 +177,65 @@ def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:
 
 
 def curve(run: RunRecords, policy: str) -> dict[str, Any]:
-    """A policy's success against the distance or angle of the experiment's axis, over all its splits."""
+    """A policy's success against the distance or angle of the experiment's axis, over its `fitted_splits`."""
     variable, unit = VARIABLES[run.axis]
+    views = demonstrated_views(run.config, policy)
+    splits = fitted_splits(run.of(policy), variable, run.headline_splits, views)
     head = {"experiment": run.experiment, "axis": run.axis, "policy": policy, "variable": variable, "unit": unit}
+    head |= {"splits": splits}
     try:
-        fit = fit_records(run.of(policy), variable)
+        fit = fit_records([record for record in run.of(policy) if record.split in splits], variable)
     except ValueError as error:
         return head | {"fit": None, "reason": str(error)}
     values = asdict(fit) | {"covariance": [list(line) for line in fit.covariance], "half_observed": fit.half_observed}
     return head | {"fit": values, "reason": None}
+
+
+def fitted_splits(
+    records: Iterable[EpisodeRecord], variable: str, headline_splits: Sequence[str],
+    demonstrated: Sequence[tuple[float, float]],
+) -> list[str]:  # fmt: skip
+    """The splits, by name, over which success may be fitted against one variable.
+
+    All of them, where the variable says how far a scene lies from the demonstrations, so that they are stretches of one
+    line. The distance from the training positions always does. The tilt of the camera does where every demonstration
+    was seen from the default view, tilt 0, or the run does not say from where. Where they were seen from many views,
+    one tilt is met both there and elsewhere, and a fit to both would be of neither: then it is of the headline splits
+    alone that have none of the demonstrated views, those out of distribution.
+
+    Args:
+        records: of one policy.
+        variable: as in `fit_records`.
+        headline_splits: of the experiment.
+        demonstrated: (theta, phi) in degrees of each view of the demonstrations (`demonstrated_views`).
+    """
+    views: dict[str, set[tuple[float, float]]] = {}
+    for record in records:
+        view = record.scene.get(TILT, 0.0), record.scene.get("view_phi_deg", 0.0)
+        views.setdefault(record.split, set()).add(_distinct(*view))
+    if variable != TILT or not any(theta for theta, _ in demonstrated):
+        return sorted(views)
+    seen = {_distinct(*view) for view in demonstrated}
+    return sorted(split for split in views if split in headline_splits and views[split].isdisjoint(seen))
+
+
+def _distinct(theta: float, phi: float) -> tuple[float, float]:
+    return float(theta), float(phi) if theta else 0.0  # untilted, all directions are one view
+
+
+def demonstrated_views(config: Mapping[str, Any], policy: str) -> list[tuple[float, float]]:
+    """The views (theta, phi), degrees, of the demonstrations that a policy was trained on.
+
+    Args:
+        config: of its run. Where that does not say which set of demonstrations was its own, the views of all sets are
+            given; where it says nothing of views, none.
+        policy: as in the records; a way of execution that ends its name leaves its demonstrations the same.
+    """
+    sets, data = config.get("training") or {}, config.get("data") or {}
+    parts = policy.split("+")
+    names = ["+".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    own = [data[name] for name in names if name in data][:1] or list(sets)
+    return [(theta, phi) for name in own for theta, phi in (sets.get(name) or {}).get("views") or ()]
 
 
 def fit_records(records: Sequence[EpisodeRecord], variable: str) -> LogisticFit:

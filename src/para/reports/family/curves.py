@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from para.evaluation.curves import LogisticFit, fitted_curve
+from para.evaluation.family import fit_records
 from para.evaluation.records import EpisodeRecord
 from para.evaluation.statistics import wilson_interval
 from para.reports.family.marks import filter_attributes, mark
 from para.reports.tables import coloured
-from para.reports.wording import p_text, percent, policy_name
+from para.reports.wording import p_text, percent, policy_name, split_name, splits_in_reading_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +68,14 @@ def draw_points(
     axis.plot([], [], ms=6, lw=1.4, label=label or policy_name(policy), **style)
 
 
+def fit_of(records: Sequence[EpisodeRecord], variable: str) -> LogisticFit | None:
+    """Success against a variable (`para.evaluation.family.fit_records`); None where there is no curve to fit."""
+    try:
+        return fit_records(records, variable)
+    except ValueError:
+        return None
+
+
 def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, colour: str, *, unit: float = 1.0) -> None:
     """A fitted curve over the range of its data, thin, and its pointwise 95% band; nothing for no fit.
 
@@ -85,7 +94,7 @@ def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, colour: str, *, 
 def half_text(fit: LogisticFit | None, unit: str, scale: float = 1.0) -> str:
     """Where a fitted curve falls to one half, with its interval, in words."""
     if fit is None:
-        return "no curve to fit: hardly any episode ended otherwise than the rest"
+        return "no curve to fit: all episodes ended alike, or there are too few of them"
     slope = f"slope {'not told from 0' if fit.half_at is None else 'told from 0'}, {p_text(fit.p_value)}"
     if fit.half_at is None:
         return slope
@@ -101,6 +110,28 @@ def halves_list(fits: Mapping[str, LogisticFit | None], unit: str, scale: float 
         for policy, fit in fits.items()
     )
     return f"<details><summary>The fitted curves</summary><ul class='plain'>{items}</ul></details>"
+
+
+def splits_text(used: Mapping[str, Collection[str]], there: Mapping[str, Collection[str]]) -> str:
+    """Which splits points and curves are of, as a sentence (HTML); and why others are left out, where some are.
+
+    Args:
+        used: splits of each policy (`para.evaluation.family.fitted_splits`).
+        there: every split that it was scored on.
+    """
+    policies: dict[tuple[str, ...], list[str]] = {}
+    for policy, of_policy in used.items():
+        policies.setdefault(tuple(splits_in_reading_order(of_policy)), []).append(coloured(policy))
+    said = []
+    for of_group, names in policies.items():
+        listed = escape(", ".join(split_name(split).lower() for split in of_group) or "none")
+        said.append(listed + (f" ({' and '.join(names)})" if len(policies) > 1 else ""))
+    left_out = any(set(there[policy]) - set(used[policy]) for policy in used)
+    why = (
+        " Others are left out: where the demonstrations were seen from many views, a tilt does not say how far a view "
+        "lies from them."
+    )
+    return f" Points and curves are of these splits: {'; '.join(said)}.{why if left_out else ''}"
 
 
 def draw_paper(axis: Axes, points: Sequence[tuple[float, float]], policy: str, style: Mapping[str, Any]) -> None:

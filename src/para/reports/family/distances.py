@@ -8,7 +8,7 @@ import numpy as np
 
 from para.evaluation.curves import LogisticFit
 from para.evaluation.records import EpisodeRecord
-from para.reports.family.curves import Point, draw_band, draw_points, finish, halves_list
+from para.reports.family.curves import Point, draw_band, draw_points, finish, fit_of, halves_list, splits_text
 from para.reports.family.files import Family, name_of, scored, title_of
 from para.reports.family.marks import filter_attributes, plot
 from para.reports.figures import PAGE_WIDTH, distance_bins, in_bins, new_figure
@@ -21,18 +21,27 @@ CM_PER_M = 100.0
 
 def distances_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     """The plot of one experiment; empty where its objects do not lie at different distances."""
-    fits = {policy: family.fit(name_of(run), policy) for policy in run.headline}
+    fits = {policy: distance_fit(family, run, policy) for policy in run.headline}
     figure = distance_figure(run, fits)
     if figure is None:
         return ""
+    splits = {policy: {r.split for r in known(run, policy)} for policy in fits}
     drawn = plot(
         pictures, f"distance_{name_of(run)}", figure,
         "Placed, against how far the object lies from the region of the demonstrated positions (0 cm: within it). "
         "Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: "
-        "logistic fits to single episodes with 95% bands, episodes of one place counted as a cluster.",
+        "logistic fits to single episodes with 95% bands, episodes of one place counted as a cluster."
+        f"{splits_text(splits, splits)}",
         "Success against distance from the training region", axis=run.axis, title=title_of(run),
     )  # fmt: skip
     return f"<div{filter_attributes(axis=run.axis)}>{drawn}{halves_list(fits, ' cm', CM_PER_M)}</div>"
+
+
+def distance_fit(family: Family, run: RunFiles, policy: str) -> LogisticFit | None:
+    """Success against the distance; None where there is no curve to fit."""
+    if run.axis == "position":
+        return family.fit(name_of(run), policy)
+    return fit_of(known(run, policy), "boundary_distance_m")
 
 
 def known(run: RunFiles, policy: str) -> list[EpisodeRecord]:

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any
 
 from para.evaluation.curves import LogisticFit
-from para.evaluation.family import fit_records
+from para.evaluation.family import TILT, demonstrated_views, fitted_splits
+from para.evaluation.records import EpisodeRecord
 from para.reports.family.curves import (
     Point,
     count_text,
@@ -15,8 +16,10 @@ from para.reports.family.curves import (
     draw_paper,
     draw_points,
     finish,
+    fit_of,
     halves_list,
     points_at,
+    splits_text,
 )
 from para.reports.family.files import Family, name_of, scored, title_of
 from para.reports.family.marks import filter_attributes, plot
@@ -60,10 +63,18 @@ def tilt_fit(family: Family, run: RunFiles, policy: str) -> LogisticFit | None:
     """Success against the tilt; None where there is no curve to fit."""
     if run.axis == "view":
         return family.fit(name_of(run), policy)
-    try:
-        return fit_records(scored(run, policy), "view_theta_deg")
-    except ValueError:
-        return None  # all episodes ended alike
+    return fit_of(fitted(run, policy), TILT)
+
+
+def splits_of(run: RunFiles, policy: str) -> list[str]:
+    """The splits that a policy's points and curve are of: a tilt must not mean two things in one plot."""
+    views = demonstrated_views(run.config, policy)
+    return fitted_splits(scored(run, policy), TILT, run.headline_splits, views)
+
+
+def fitted(run: RunFiles, policy: str) -> list[EpisodeRecord]:
+    """A policy's episodes of those splits."""
+    return scored(run, policy, splits_of(run, policy))
 
 
 def tilt_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str | None:
@@ -100,8 +111,8 @@ def tilt_of(record) -> float:
 
 
 def tilt_points(run: RunFiles, policy: str) -> list[Point]:
-    """A policy's episodes counted at each tilt."""
-    return points_at(scored(run, policy), tilt_of)
+    """A policy's episodes counted at each tilt, of the splits that its curve is fitted on."""
+    return points_at(fitted(run, policy), tilt_of)
 
 
 def paper_curve(run: RunFiles, policy: str) -> Sequence[tuple[float, float]]:
@@ -111,12 +122,14 @@ def paper_curve(run: RunFiles, policy: str) -> Sequence[tuple[float, float]]:
 
 
 def tilt_caption(run: RunFiles) -> str:
-    """What is in the figure, and where the paper's curves come from."""
+    """What is in the figure, of which splits, and where the paper's curves come from."""
     source = run.config.get("paper_curves_source")
+    used = {policy: splits_of(run, policy) for policy in run.headline}
+    there = {policy: {r.split for r in scored(run, policy)} for policy in run.headline}
     papers = f" Hollow diamonds: the paper’s rates ({escape(str(source))})." if source else ""
     return (
         "Points: our rate at each tilt, bars: 95% Wilson intervals. Lines: logistic fits with their 95% bands, "
-        f"episodes of one view counted as a cluster.{papers}"
+        f"episodes of one view counted as a cluster.{splits_text(used, there)}{papers}"
     )
 
 
@@ -131,7 +144,10 @@ def tilt_table(run: RunFiles) -> str:
         cells = [count_text(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
         cells += [nearest(paper_curve(run, policy), tilt) for policy in with_paper]
         lines.append(_line(f"{tilt:.3g}°", cells))
-    for said, with_default in (("mean of the tilts, default view included", True), ("without the default view", False)):
+    means = {"mean of the tilts, default view included": True, "mean of the tilts, without the default view": False}
+    for said, with_default in means.items():
+        if with_default and 0.0 not in tilts:
+            continue
         cells = [mean_of_tilts(run, policy, with_default) for policy in policies]
         cells += [mean_of_curve(paper_curve(run, policy), with_default) for policy in with_paper]
         lines.append(_line(said, cells))
@@ -153,7 +169,7 @@ def nearest(curve: Sequence[tuple[float, float]], tilt: float) -> str:
 
 def mean_of_tilts(run: RunFiles, policy: str, with_default: bool) -> str:
     """The unweighted mean of the rates per tilt, up to the paper's cap, each the mean of its views: as in the paper."""
-    views = view_counts(scored(run, policy, [s for s in {r.split for r in run.records} if s != BEYOND]))
+    views = view_counts([r for r in fitted(run, policy) if r.split != BEYOND])
     counts: dict[float, list[Count]] = {}
     for (tilt, _), count in views.items():
         if tilt or with_default:
