@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from para.interfaces import ActionChunk, Observation
 from para.progress import progress_bar
-from para.training.accelerators import make_accelerator
+from para.training.accelerators import make_accelerator, without_denormals
 from para.training.checkpoint import WEIGHTS_FILE, load_weights, save_policy, weights_hash
 from para.training.ema import WeightAverage, averaged
 from para.training.files import read_tensors
@@ -74,7 +74,8 @@ def train(
     run_folder.path.mkdir(parents=True, exist_ok=True)
     run = _Run(policy, data, config, run_folder, heldout, on_progress, show_progress)
     gpus = [run.accelerator.device] if run.accelerator.device.type == "cuda" else []
-    with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept_features(policy, config.feature_cache):
+    kept = kept_features(policy, config.feature_cache)
+    with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept, without_denormals():
         run.steps(interrupts)
         result = run.finish()
     if interrupts.received is not None:  # asked to stop when all was done but the writing
