@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import torch
+from typing import Any
 
 from para.evaluation.results import read_results
+from para.experiments.costs import Costs, Kind, kind_of, measure
 from para.experiments.run import Plan, RunOptions, plan_run
-from para.geometry import Camera
-from para.interfaces import ActionChunk, Expert, Observation, World
-from para.policies import make_policy
-from para.training.accelerators import is_fast_at_bfloat16
-from para.worlds import make_world
+from para.rollout import steps_before_looking
 
-EPISODE_LOOKS = 45
-"""Frames of an episode, about: one that succeeds takes 35, one that fails up to 200, but most stall before."""
+EPISODE_FRAMES = 45
+"""Of an episode, about: one that succeeds takes 35, one that fails up to 200, but most stall before."""
 
 DEMONSTRATION_FRAMES = 36
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Seconds on one process, as measured in a moment before the run."""
-
-    train_step: float
-    frame: float
-    """One step of the world with its picture."""
-
-    look: float
-    """One prediction."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +23,21 @@ class Work:
     """What is left to do."""
 
     demonstrations: int
+
     trainings: int
-    steps: int
+
+    steps: Mapping[Kind, int]
+    """Training steps of each kind of policy."""
+
     episodes: int
+
+    looks: Mapping[Kind, float]
+    """Predictions of each kind of policy in these episodes: one that looks after every step makes the most."""
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is."""
+        return bool(self.demonstrations or self.trainings or self.episodes)
 
 
 def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
@@ -49,7 +45,7 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
 
     Args:
         runs: in the order in which they go; what several of them share is counted once.
-        estimate: measure this machine for a second or two, and say how long it will take.
+        estimate: measure this machine for a few seconds, where anything is left to do, and say how long that takes.
 
     Raises:
         ValueError: for an unknown experiment, scale or policy.
@@ -57,7 +53,7 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     plans = [plan_run(options) for options in runs]
     known: set = set()
     work = [work_left(plan, known) for plan in plans]
-    costs = measure(plans[0]) if estimate else None
+    costs = costs_of(plans, work) if estimate else None
     lines = [line for plan, left in zip(plans, work) for line in describe_one(plan, left, costs)]
     if len(plans) > 1:
         lines += [total_line(plans, work, costs)]
@@ -105,79 +101,56 @@ def work_left(plan: Plan, known: set) -> Work:
         if folder not in known and not (folder / "meta" / "info.json").exists():
             demonstrations += len(data.scenes)
         known.add(folder)
-    jobs = [job for job in plan.jobs if job.folder not in known and not job.finished]
-    fresh = {job.folder: job for job in jobs}
+    jobs = {job.folder: job for job in plan.jobs if job.folder not in known and not job.finished}
     known.update(job.folder for job in plan.jobs)
-    results = plan.options.out / "results.jsonl"
-    names = {recipe.name + suffix for recipe in plan.recipes for suffix in recipe.executions}
-    done = [r for r in (read_results(results) if results.exists() else []) if r.policy in names and r.error is None]
-    n_done = sum(record.train_seed < plan.options.train_seeds for record in done)
-    steps = sum(job.training.steps for job in fresh.values())
-    return Work(demonstrations, len(fresh), steps, max(0, plan.n_episodes - n_done))
+    steps: Counter[Kind] = Counter()
+    for job in jobs.values():
+        steps[kind_of(job.config)] += job.training.steps
+    episodes, looks = 0, Counter()
+    done = episodes_done(plan)
+    for recipe in plan.recipes:
+        config = recipe.config(plan.scale)
+        for suffix, how in recipe.executions.items():
+            left = max(0, plan.n_scenes * plan.options.train_seeds - done[recipe.name + suffix])
+            episodes += left
+            looks[kind_of(config)] += left * EPISODE_FRAMES / steps_before_looking(how.rollout, config.horizon)
+    return Work(demonstrations, len(jobs), steps, episodes, +looks)
+
+
+def episodes_done(plan: Plan) -> Counter[str]:
+    """How many episodes of each policy the run's folder holds that need not be run again."""
+    path = plan.options.out / "results.jsonl"
+    records = read_results(path) if path.exists() else []
+    return Counter(r.policy for r in records if r.error is None and r.train_seed < plan.options.train_seeds)
+
+
+def costs_of(plans: Sequence[Plan], work: Sequence[Work]) -> Costs | None:
+    """What the work costs here that these runs, all of one world and scale, have left; None where there is none."""
+    if not any(left.anything for left in work):
+        return None
+    total: Counter[Kind] = Counter()
+    for left in work:
+        total.update(left.steps)
+        total.update(left.looks)
+    first = plans[0]
+    return measure(first.spec, first.scenes.heldout[0], representatives(plans, total), first.scale.batch_size)
+
+
+def representatives(plans: Sequence[Plan], needed: Counter[Kind]) -> dict[Kind, Any]:
+    """The options of one policy of each kind that is needed, that of which there is most first."""
+    found: dict[Kind, Any] = {}
+    for plan in plans:
+        for config in (recipe.config(plan.scale) for recipe in plan.recipes):
+            found.setdefault(kind_of(config), config)
+    return {kind: found[kind] for kind, _ in needed.most_common()}
 
 
 def seconds_of(left: Work, costs: Costs, workers: int) -> float:
     """Wall-clock time, all processes busy."""
     record = left.demonstrations * DEMONSTRATION_FRAMES * costs.frame
-    evaluate = left.episodes * EPISODE_LOOKS * (costs.frame + costs.look / 2)
-    return (record + left.steps * costs.train_step + evaluate) / max(1, workers)
-
-
-def measure(plan: Plan) -> Costs:
-    """Time a few steps of training, of the world, and of prediction, for the first policy, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        world = make_world(plan.spec.name, plan.spec.image_size)
-        try:
-            obs = world.reset(plan.scenes.heldout[0])
-            expert = world.expert()
-            frame = seconds_each(lambda: step_once(world, expert), 6)
-        finally:
-            world.close()
-        train_step, look = measure_policy(plan, obs)
-        return Costs(train_step, frame, look)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def step_once(world: World, expert: Expert) -> None:
-    """One step of the demonstrator."""
-    action = expert.act()
-    if action is not None:
-        world.execute(action.position, action.gripper)
-
-
-def measure_policy(plan: Plan, obs: Observation) -> tuple[float, float]:
-    """Seconds of a training step and of a prediction of the run's first policy, as it trains here."""
-    config, B = plan.recipes[0].config(plan.scale), plan.scale.batch_size
-    position = obs.ee_position.unsqueeze(1).repeat(B, config.horizon, 1) * 0.9
-    gripper = torch.ones(B, config.horizon)
-    actions = ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool))
-    batch = Observation(
-        obs.image.repeat(B, 1, 1, 1), Camera.stack([obs.camera[0]] * B), obs.ee_position.repeat(B, 1),
-        obs.gripper.repeat(B),
-    )  # fmt: skip
-    policy = make_policy(config)
-    policy.fit_ranges(actions.map(lambda tensor: tensor[:, :1]), batch.camera)
-    generator = torch.Generator().manual_seed(0)
-    bf16 = is_fast_at_bfloat16(on_cuda=False)
-
-    def train_step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            policy.loss(batch, actions, generator=generator)["total"].backward()
-
-    train = seconds_each(train_step, 3)
-    return train, seconds_each(lambda: policy.eval().act(obs), 3)
-
-
-def seconds_each(work: Callable[[], object], n: int) -> float:
-    """Seconds that a piece of work takes, after one time to warm up."""
-    work()
-    started = time.perf_counter()
-    for _ in range(n):
-        work()
-    return (time.perf_counter() - started) / n
+    train = sum(n * costs.step(kind) for kind, n in left.steps.items())
+    look = sum(n * costs.look(kind) for kind, n in left.looks.items())
+    return (record + train + left.episodes * EPISODE_FRAMES * costs.frame + look) / max(1, workers)
 
 
 def time_text(seconds: float) -> str:

@@ -116,10 +116,9 @@ class Plan:
         return self.store.checkpoint(recipe, recipe.config(self.scale), training, data, seed)
 
     @property
-    def n_episodes(self) -> int:
-        """How many closed-loop episodes there are in all."""
-        n_scenes = sum(len(items) for items in self.scenes.evaluation.values())
-        return n_scenes * sum(len(recipe.executions) for recipe in self.recipes) * self.options.train_seeds
+    def n_scenes(self) -> int:
+        """In how many scenes each policy is evaluated."""
+        return sum(len(items) for items in self.scenes.evaluation.values())
 
 
 def plan_run(options: RunOptions) -> Plan:
