@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -82,8 +83,10 @@ def test_another_training_has_another_folder(tmp_path):
     assert len({same, *others}) == 1 + len(others)
 
 
-def test_a_plan_counts_shared_work_once_and_what_is_done_not_at_all(runs, fake, tmp_path):
-    again = describe_plan(list(runs.values()), estimate=False)
+def test_a_plan_counts_shared_work_once_and_what_is_done_not_at_all(runs, fake, tmp_path, monkeypatch):
+    monkeypatch.delattr("para.experiments.costs.measure_world")  # where nothing is left, nothing is measured
+    again = describe_plan(list(runs.values()), estimate=True)
+    assert "; about " not in again
     assert again.count("left to do: 0 demonstrations, 0 trainings, 0 episodes") == len(runs)
     fresh = [RunOptions(r.experiment, tmp_path / r.experiment, world="fake", scale="tiny", recipes=("para",),
                         shared=tmp_path / "shared") for r in runs.values()]  # fmt: skip
@@ -126,8 +129,67 @@ def test_a_check_finds_the_one_run_of_many_whose_folder_is_of_another_and_change
         check_runs(again)
 
 
-def test_a_measured_estimate_is_a_time(runs, fake):
-    assert "; about " in describe_plan(list(runs.values()), estimate=True)
+@pytest.fixture
+def finished(runs, fake, monkeypatch, tmp_path) -> Path:
+    """A folder in which both experiments are done, and `all` means these two; their pages are not built again."""
+    monkeypatch.setattr("para.experiments.family.EXPERIMENTS", {name: EXPERIMENTS[name] for name in NAMES})
+    monkeypatch.setattr("para.commands.running.print_results", lambda folder, summary: print(f"done: {folder.name}"))
+    return Path(shutil.copytree(runs["repairs"].out.parent, tmp_path / "family"))
+
+
+def fail_with(monkeypatch, name: str, error: BaseException) -> None:
+    """Let one experiment raise at its turn."""
+
+    def run(options: RunOptions):
+        if options.experiment == name:
+            raise error
+        return run_experiment(options)
+
+    monkeypatch.setattr("para.experiments.run.run_experiment", run)
+
+
+def run_all(folder: Path, *more: str) -> int | None:
+    """The exit code of `para experiment all`; None where it does not exit by itself."""
+    command = ["experiment", "all", "--world", "fake", "--scale", "tiny", "--workers", "0", "--out", str(folder)]
+    try:
+        return main([*command, "--policies", "para", "act", *more])
+    except SystemExit as stop:
+        return stop.code
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_experiment_that_fails_is_named_and_the_others_go_on(finished, monkeypatch, capsys, caplog, debug):
+    fail_with(monkeypatch, NAMES[0], RuntimeError("the loss is\n not finite"))
+    assert run_all(finished, *["--debug"] * debug) == 1
+    said = capsys.readouterr()
+    assert f"done: {NAMES[1]}" in said.out and f"page of all of them: {finished / 'report.html'}" in said.out
+    assert (finished / "report.html").is_file()
+    assert said.err.splitlines()[-1] == f"para: failed: {NAMES[0]}; the same command goes on from there"
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert line.getMessage().startswith(f"{NAMES[0]} failed (RuntimeError: the loss is not finite); ")
+    assert "the same command goes on" in line.getMessage() and bool(line.exc_info) == debug
+
+
+def test_there_is_no_page_of_nothing(finished, monkeypatch, capsys):
+    fail_with(monkeypatch, NAMES[0], ValueError("no"))
+    monkeypatch.setattr("para.experiments.family.EXPERIMENTS", {NAMES[0]: EXPERIMENTS[NAMES[0]]})
+    assert run_all(finished) == 1
+    assert "page of all" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "stopped; the same command goes on from here"),
+        (SystemExit(143), 143, ""),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full"),
+    ],
+)
+def test_what_concerns_all_of_them_stops_at_once(finished, monkeypatch, capsys, error, code, said):
+    fail_with(monkeypatch, NAMES[0], error)
+    assert run_all(finished) == code
+    found = capsys.readouterr()
+    assert said in found.err and "done: " not in found.out and "page of all" not in found.out
 
 
 def test_exported_records_give_the_same_summaries_and_nothing_else_is_copied(runs, tmp_path):

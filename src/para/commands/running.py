@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from para.commands.defaults import DEFAULT_WORKERS
 from para.evaluation.summary_text import summary_text
+from para.files import DISK_FULL
 from para.rollout import RolloutConfig
+
+if TYPE_CHECKING:
+    from para.experiments.run import RunOptions
+
+logger = logging.getLogger(__name__)
 
 
 def print_results(folder: Path, summary: dict[str, Any]) -> None:
@@ -21,11 +30,56 @@ def print_results(folder: Path, summary: dict[str, Any]) -> None:
     print(f"{summary_text(summary)}\n\npage: {page}\nrecords: {folder / 'results.jsonl'}")
 
 
+def succeeds(name: str, work: Callable[[], None]) -> bool:
+    """Whether a piece of work comes to its end. What it raises is logged in one line (`--debug`: and in full).
+
+    Raises:
+        OSError: where the disk is full: whatever comes next could not be written either.
+    """
+    try:
+        work()
+    except Exception as error:  # whatever it is, hours of other work do not hang on it
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        advice = "once that is mended, the same command goes on from there"
+        logger.error("%s failed (%s); %s", name, reason, advice, exc_info=logger.isEnabledFor(logging.DEBUG))
+        return False
+    return True
+
+
+def run_family(runs: list[RunOptions], folder: Path) -> None:
+    """Run several experiments, one after the other, and build the page of all; one that fails does not stop the others.
+
+    Raises:
+        SystemExit: with code 1 and the names on stderr, in the end, if any of them failed.
+    """
+    from para.experiments.run import run_experiment
+    from para.experiments.summaries import summarise_family_of
+    from para.reports import build_family_report
+
+    def build_page() -> None:
+        summarise_family_of(folder)
+        print(f"page of all of them: {build_family_report(folder)}")
+
+    failed = [
+        run.experiment
+        for run in runs
+        if not succeeds(run.experiment, lambda run=run: print_results(run.out, run_experiment(run)))
+    ]
+    if len(failed) < len(runs) and not succeeds("the page of all of them", build_page):
+        failed.append("the page of all of them")
+    if failed:
+        print(f"para: failed: {', '.join(failed)}; the same command goes on from there", file=sys.stderr)
+        sys.exit(1)
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Run one table or figure of the paper, or all of them: record, train, evaluate, and build the page.
 
-    Restartable: the same command goes on from what is in --out. Examples (two CPU cores; ten minutes, and hours):
+    Restartable: the same command goes on from what is in --out. With `all`, one that fails does not stop the others,
+    and the exit code is 1. Examples (two CPU cores; ten minutes, and hours):
 
         para experiment left_to_right --scale small --policies para act
         para experiment all --scale small --train-seeds 3
@@ -63,8 +117,6 @@ class Experiment:
         from para.experiments.family import family_runs
         from para.experiments.plan import describe_plan
         from para.experiments.run import RunOptions, check_runs, run_experiment
-        from para.experiments.summaries import summarise_family_of
-        from para.reports import build_family_report
 
         out = self.out or Path("runs") / self.name
         options = RunOptions(
@@ -74,11 +126,10 @@ class Experiment:
         runs = family_runs(options) if self.name == "all" else [options]
         check_runs(runs)
         print(describe_plan(runs))
-        for run in runs:
-            print_results(run.out, run_experiment(run))
         if self.name == "all":
-            summarise_family_of(out)
-            print(f"page of all of them: {build_family_report(out)}")
+            run_family(runs, out)
+        else:
+            print_results(out, run_experiment(options))
 
 
 @dataclass(frozen=True)
