@@ -216,10 +216,12 @@ def _has_errors(run: RunFiles) -> bool:
     return any(row["errors"] for row in run.summary["rows"])
 
 
-def rate_cell(row: Row) -> str:
+def rate_cell(row: Row, *, short: bool = False) -> str:
+    """A rate with its counts and interval; short, where a caption says what interval that is."""
     if row["rate"] is None:
         return f'<span class="none">{rate_text(row)}</span>'
     rest = f"({row['placed']}/{row['trials']}, {interval_text(row['ci_low'], row['ci_high'])})"
+    rest = rest.replace("95% interval ", "") if short else rest
     return f'<span class="rate"><b>{escape(percent(row["rate"]))}</b> <span class="n">{escape(rest)}</span></span>'
 
 

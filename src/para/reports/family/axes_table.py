@@ -33,10 +33,11 @@ def axes_table(family: Family, pictures: Pictures) -> str:
     ours = "".join(_by_outcome(outcome, f"ours: {_said(outcome)}") for outcome in OUTCOMES)
     return (
         f"{table(['policy', ours, '', 'paper: placed', 'ours minus this one: placed', ''], lines, kind='axes')}"
-        '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Differences are of '
-        "what was placed, in points: the first policy of an experiment (or the one named) minus this one in the same "
-        "scenes, with Newcombe’s 95% interval; p allows for scenes that several episodes share, and is adjusted by "
-        "Holm’s method over all comparisons of this table. Rates are of the episodes that ran to their end.</p>"
+        '<p class="caption">Dot: our rate; bar, and in brackets: its 95% Wilson interval; diamond: the paper’s rate. '
+        "Differences are of what was placed, in points: the first policy of an experiment (or the one named) minus "
+        "this one in the same scenes, with Newcombe’s 95% interval; p allows for scenes that several episodes share, "
+        "and is adjusted by Holm’s method over all comparisons of this table. Rates are of the episodes that ran to "
+        "their end.</p>"
         f"{all_numbers(family)}{paper_sources(family)}"
     )
 
@@ -52,7 +53,7 @@ def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
         of_outcome = {outcome: row if outcome == "placed" else _row_of(row, outcome) for outcome in OUTCOMES}
         cells = [
             f'<th scope="row">{coloured(row["policy"])}</th>',
-            f"<td>{''.join(_by_outcome(outcome, rate_cell(r)) for outcome, r in of_outcome.items())}</td>",
+            f"<td>{''.join(_by_outcome(outcome, rate_cell(r, short=True)) for outcome, r in of_outcome.items())}</td>",
             f"<td>{''.join(_by_outcome(outcome, interval_bar(r)) for outcome, r in of_outcome.items())}</td>",
             f'<td class="paper">{"–" if row["paper"] is None else escape(percent(row["paper"]))}</td>',
             f"<td>{_difference(comparison, run)}</td>",
