@@ -27,6 +27,7 @@ def examine() -> Iterator[str]:
     yield renderer()
     yield accelerator()
     yield from extras()
+    yield from pretrained_weights()
     yield "ok  backbones small_conv and vit need no weights"
 
 
@@ -85,3 +86,15 @@ def extras() -> Iterator[str]:
             yield f"ok  extra {extra} ({package} {version(package)}): {purpose}"
         except PackageNotFoundError:
             yield f"-   extra {extra} is not installed ({purpose}): pip install 'para[{extra}]'"
+
+
+def pretrained_weights() -> Iterator[str]:
+    """Which pretrained backbones could be loaded without a network."""
+    from para.backbones.pretrained import HUB_IDS, how_to_get, hub_id, weights_on_this_machine
+
+    for family in HUB_IDS:
+        names = weights_on_this_machine(family)
+        if names:
+            yield f"ok  weights of {family} on this machine: {', '.join(names)}"
+        else:
+            yield f"-   no weights of {family} on this machine: {how_to_get(family, hub_id(family))}"

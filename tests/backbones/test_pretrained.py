@@ -14,7 +14,15 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from para.backbones import Dino, Dinov2Config, Dinov3Config
-from para.backbones.pretrained import HUB_IDS, find_folder, hash_weights, load_model, read_architecture, weights_follow
+from para.backbones.pretrained import (
+    HUB_IDS,
+    find_folder,
+    hash_weights,
+    load_model,
+    read_architecture,
+    weights_follow,
+    weights_on_this_machine,
+)
 from tests.tiny_weights import tiny_weights
 
 
@@ -67,6 +75,18 @@ def test_without_weights_one_line_says_how_to_get_them(family, licence, hub):
     assert "\n" not in said and f"hf download {HUB_IDS[family]['vits']}" in said
     assert "small_conv needs no weights" in said
     assert (f"https://huggingface.co/{HUB_IDS[family]['vits']}" in said and "DINOv3 License" in said) == licence
+
+
+def test_an_entry_of_the_hub_without_safetensors_is_refused(hub, tmp_path):
+    hub(lambda repo_id, local_files_only: tmp_path)
+    with pytest.raises(FileNotFoundError, match="someone/pickled holds no config.json with safetensors"):
+        find_folder("dinov2", "someone/pickled")
+
+
+def test_the_weights_on_this_machine_are_those_that_were_fetched(hub, folder):
+    asked = hub(lambda repo_id, local: folder if repo_id.endswith("base") else nothing(repo_id, local))
+    assert weights_on_this_machine("dinov2") == ["vitb", "vitb_registers"]
+    assert all(local_files_only for _, local_files_only in asked), "looking asks no network"
 
 
 def test_a_name_that_nobody_knows_gets_a_suggestion():

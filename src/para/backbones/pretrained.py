@@ -88,7 +88,7 @@ def find_folder(family: str, weights: str) -> Path:
     """
     folder = Path(weights).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        if not is_complete(folder):
             held = ", ".join(sorted(path.name for path in folder.iterdir())[:4]) or "nothing"
             raise FileNotFoundError(
                 f"{folder} holds {held}; needed config.json and model.safetensors, as `hf download {hub_id(family)} "
@@ -108,19 +108,43 @@ def _from_hub(family: str, name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise _missing_transformers(family) from error
-    with contextlib.suppress(OSError, ValueError):
-        folder = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=True))
-        if (folder / "config.json").exists() and list(folder.glob("*.safetensors")):
-            return folder
+        raise _missing_transformers() from error
+    folder = _fetched_before(name)
+    if folder is not None:
+        return folder
     try:
-        return Path(snapshot_download(name, allow_patterns=FILES))
+        folder = Path(snapshot_download(name, allow_patterns=FILES))
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise FileNotFoundError(
             f"the weights {name} are not on this machine and could not be fetched ({reason}); "
             f"{how_to_get(family, name)}"
         ) from error
+    if not is_complete(folder):
+        raise FileNotFoundError(f"{name} holds no config.json with safetensors; {how_to_get(family, hub_id(family))}")
+    return folder
+
+
+def _fetched_before(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    with contextlib.suppress(OSError, ValueError):
+        folder = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=True))
+        if is_complete(folder):
+            return folder
+    return None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder has what is read of pretrained weights."""
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
+def weights_on_this_machine(family: str) -> list[str]:
+    """The names of a backbone's weights that were fetched before. Empty where huggingface_hub is not installed."""
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return []
+    return [name for name, repository in HUB_IDS[family].items() if _fetched_before(repository) is not None]
 
 
 def hub_id(family: str) -> str:
@@ -137,8 +161,8 @@ def how_to_get(family: str, name: str) -> str:
             "then `hf auth login`)"
         )
     return (
-        f"get them where there is a network with `hf download {name}`{licence}, or name a folder that has them; "
-        "the backbone small_conv needs no weights"
+        f"get them where there is a network with `hf download {name} config.json model.safetensors`{licence}, or name "
+        "a folder that has them; the backbone small_conv needs no weights"
     )
 
 
@@ -175,7 +199,7 @@ def load_model(folder: Path, architecture: dict[str, Any]) -> nn.Module:
         ValueError: if a file is damaged, or tensors are missing or of other shapes.
         ImportError: where transformers is not installed.
     """
-    transformers = import_transformers(architecture["model_type"])
+    transformers = import_transformers()
     from safetensors import SafetensorError
 
     try:
@@ -197,7 +221,7 @@ def load_model(folder: Path, architecture: dict[str, Any]) -> nn.Module:
 
 def empty_model(architecture: dict[str, Any]) -> nn.Module:
     """The network with random weights, to copy others into. Raises ImportError where transformers is not installed."""
-    transformers = import_transformers(architecture["model_type"])
+    transformers = import_transformers()
     return transformers.AutoModel.from_config(_config(architecture))
 
 
@@ -207,7 +231,7 @@ def _config(architecture: dict[str, Any]) -> Any:
     return CONFIG_MAPPING[architecture["model_type"]].from_dict(dict(architecture))
 
 
-def import_transformers(what: str) -> Any:
+def import_transformers() -> Any:
     """The package, though a torchvision be installed that does not fit torch.
 
     `transformers` imports torchvision with every model where it finds one, though only image processors use it, and a
@@ -224,12 +248,12 @@ def import_transformers(what: str) -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise _missing_transformers(what) from error
+        raise _missing_transformers() from error
     return transformers
 
 
-def _missing_transformers(what: str) -> ImportError:
-    return ImportError(f"the backbone {what} needs transformers: pip install 'para[dino]'")
+def _missing_transformers() -> ImportError:
+    return ImportError("the backbones dinov2 and dinov3 need transformers: pip install 'para[dino]'")
 
 
 @contextlib.contextmanager
