@@ -124,10 +124,9 @@ def difference_text(row: Mapping[str, Any]) -> str:
     neither = n - row["both"] - row["a_only"] - row["b_only"]
     counts = f"{row['both']} both placed, {row['a_only']} only {a}, {row['b_only']} only {b}, {neither} neither"
     clusters = f"{row['clusters']} {row['cluster_by']}s"
-    family = f"the {row['family']} comparisons of the family"
-    holm = f"not adjusted: it is not in the family, not one of {family}"
+    holm = f"none: it is not one of the {row['family']} comparisons of the family; the p above are not adjusted"
     if row["p_holm"] is not None:
-        holm = f"p = {row['p_holm']:.3g}, that of the clusters adjusted over {family}"
+        holm = f"p = {row['p_holm']:.3g}, that of clusters adjusted over the {row['family']} comparisons of the family"
     return "\n".join(
         [
             f"{row['experiment']}/{a}-{b}/{row['split']}, from {row['records']}",
