@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from para.evaluation.clusters import (
     BOOTSTRAP,
@@ -127,6 +129,14 @@ def test_the_sign_flip_test_errs_no_more_often_than_it_says():
         false_calls += sign_flip_test(a, b, clusters) < 0.05
         naive += mcnemar_exact(int((a & ~b).sum()), int((b & ~a).sum())) < 0.05
     assert false_calls / 400 < 0.075 < naive / 400  # 0.05 with a standard error of 1.1 %; pairs taken as independent
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40), st.integers(1, 4))
+def test_pairs_in_however_few_clusters_have_an_interval_that_holds_their_difference(pairs, n_clusters):
+    a, b = zip(*pairs)
+    low, high = cluster_difference_interval(a, b, [i % n_clusters for i in range(len(pairs))])[:2]
+    difference = (sum(a) - sum(b)) / len(pairs)
+    assert -1 <= low <= difference + 1e-6 and difference - 1e-6 <= high <= 1
 
 
 def test_what_is_no_set_of_clusters_is_refused():

@@ -14,6 +14,9 @@ from scipy import stats
 PAIRED_METHOD = "Newcombe (1998) method 10 interval for paired proportions; exact McNemar test, two-sided"
 """What `compare_pairs` computes, in the words that go into a summary."""
 
+ROUNDING = 1e-9
+"""What counts may be off by, of trials: clusters scale them down to fractions."""
+
 
 class Interval(NamedTuple):
     """Both ends of a confidence interval."""
@@ -86,7 +89,7 @@ def newcombe_paired_interval(counts: PairedCounts, level: float = 0.95) -> Inter
     if min(counts) < 0 or n == 0:
         raise ValueError(f"a paired comparison needs counts of 0 or more and at least one pair; got {tuple(counts)}")
     a, b = both + a_only, both + b_only
-    product = a * (n - a) * b * (n - b)
+    product = max(a * (n - a) * b * (n - b), 0.0)
     excess = both * neither - a_only * b_only
     corrected = max(excess - n / 2, 0.0) if excess > 0 else excess
     phi = corrected / math.sqrt(product) if product else 0.0
@@ -121,8 +124,8 @@ def _correlated_sum(x: float, y: float, phi: float) -> float:
     return math.sqrt(max(0.0, x**2 - 2 * phi * x * y + y**2))
 
 
-def _check_counts(successes: int, trials: int) -> None:
-    if trials < 1 or not 0 <= successes <= trials:
+def _check_counts(successes: float, trials: float) -> None:
+    if trials < 1 - ROUNDING or not 0 <= successes <= trials + ROUNDING:
         raise ValueError(f"a rate needs at least one trial and 0 to that many successes; got {successes} of {trials}")
 
 
