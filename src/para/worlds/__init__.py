@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from para.interfaces import World
 from para.registry import did_you_mean, pick
+from para.worlds.libero_assets import describe_libero
+from para.worlds.libero_scenes import LIBERO
 from para.worlds.scenes import TABLETOP, Workspace
 from para.worlds.stages import describe_stages
 
@@ -28,6 +30,23 @@ def _tabletop(
     return TabletopWorld(image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames)
 
 
+def _libero(
+    image_size: tuple[int, int] = (128, 128),
+    *,
+    servo: str = "teleport",
+    render_quality: str = "fast",
+    dwell_frames: int = 3,
+    task_index: int = 0,
+    assets: str = "",
+) -> World:
+    from para.worlds.libero import LiberoWorld
+
+    return LiberoWorld(
+        image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames, task_index=task_index,
+        assets=assets,
+    )  # fmt: skip
+
+
 class WorldEntry(NamedTuple):
     """A registered world: how to build it, where its object may lie, and what its outcomes mean."""
 
@@ -40,7 +59,10 @@ class WorldEntry(NamedTuple):
     """What placed, grasped and missed mean in it, in words with their thresholds, for the record of a run."""
 
 
-WORLDS: dict[str, WorldEntry] = {"tabletop": WorldEntry(_tabletop, TABLETOP, describe_stages)}
+WORLDS: dict[str, WorldEntry] = {
+    "tabletop": WorldEntry(_tabletop, TABLETOP, describe_stages),
+    "libero": WorldEntry(_libero, LIBERO, describe_libero),
+}
 
 
 def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: Any) -> World:
@@ -49,7 +71,8 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
     Args:
         name: a key of `WORLDS`.
         image_size: (H, W) of its observations, pixels.
-        options: of that world; "tabletop" has `servo`, `render_quality` and `dwell_frames`.
+        options: of that world; "tabletop" has `servo`, `render_quality` and `dwell_frames`; "libero" has these too,
+            and `task_index` and `assets`.
 
     Raises:
         ValueError: for an unknown world or option, or a value that the option does not take.

@@ -6,6 +6,7 @@ add an entry to `DISTRACTORS`.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,15 +85,43 @@ DISTRACTORS: dict[str, Distractor] = {
     ),
 }
 
-PLACEMENT_LOW = (-0.30, -0.46)
-PLACEMENT_HIGH = (0.26, 0.46)
-"""Where small distractors may stand, (x, y) metres: on the table and in the default view."""
 
 CLEARANCE = 0.13
-"""Metres between a small distractor's edge and the line from bowl to plate: the bowl's and the hand's half width."""
+"""The bowl's and the hand's half width, metres."""
 
-FURNITURE_SPOTS = ((-0.52, -0.42), (-0.52, 0.42))
-"""Back corners of the table, beside the arm and outside the workspace."""
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the further objects of a world may stand."""
+
+    radius: Mapping[str, float]
+    """Name -> of the circle on the table that holds it, metres."""
+
+    furniture: Collection[str]
+    """Those that stand on one of `spots`; the others stand anywhere clear of the task."""
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+    """Where small ones may stand, (x, y) metres: on the table and in the default view."""
+
+    spots: tuple[tuple[float, float], ...]
+    """For furniture, (x, y) metres."""
+
+    clearance: float = CLEARANCE
+    """Metres between a small one's edge and the line from bowl to plate."""
+
+    furniture_clearance: float = 0.0
+    """The same for furniture."""
+
+
+TABLETOP = Layout(
+    radius={name: kind.radius for name, kind in DISTRACTORS.items()},
+    furniture=[name for name, kind in DISTRACTORS.items() if kind.furniture],
+    low=(-0.30, -0.46),
+    high=(0.26, 0.46),
+    spots=((-0.52, -0.42), (-0.52, 0.42)),
+)
+"""Furniture stands at the back corners of the table, beside the arm and outside the workspace."""
 
 
 def assets(n_slices: int) -> str:
@@ -106,7 +135,12 @@ def bodies() -> str:
 
 
 def place(
-    names: tuple[str, ...], bowl_xy: np.ndarray, goal_xy: np.ndarray, *, generator: np.random.Generator
+    names: tuple[str, ...],
+    bowl_xy: np.ndarray,
+    goal_xy: np.ndarray,
+    *,
+    generator: np.random.Generator,
+    layout: Layout = TABLETOP,
 ) -> dict[str, tuple[float, float, float]]:
     """Where the distractors of a scene stand: clear of bowl, plate, the path between them, and each other.
 
@@ -116,36 +150,39 @@ def place(
     Raises:
         ValueError: for an unknown or repeated name, or where there is no room.
     """
-    unknown = [name for name in names if name not in DISTRACTORS]
+    unknown = [name for name in names if name not in layout.radius]
     if unknown or len(set(names)) != len(names):
-        raise ValueError(f"distractors must be distinct names among {', '.join(DISTRACTORS)}; got {', '.join(names)}")
+        raise ValueError(f"distractors must be distinct names among {', '.join(layout.radius)}; got {', '.join(names)}")
     poses: dict[str, tuple[float, float, float]] = {}
-    spots = list(generator.permutation(len(FURNITURE_SPOTS)))
-    for name in sorted(names, key=lambda n: (not DISTRACTORS[n].furniture, n)):
-        if DISTRACTORS[name].furniture:
-            if not spots:
-                raise ValueError(f"the table has room for {len(FURNITURE_SPOTS)} pieces of furniture; leave out {name}")
-            x, y = FURNITURE_SPOTS[spots.pop()]
-            poses[name] = (x, y, 0.0)
+    spots = [layout.spots[i] for i in generator.permutation(len(layout.spots))]
+    for name in sorted(names, key=lambda n: (n not in layout.furniture, n)):
+        if name in layout.furniture:
+            free = [spot for spot in spots if _is_free(name, spot, poses, bowl_xy, goal_xy, layout)]
+            if not free:
+                raise ValueError(f"the table has no room for {name}; leave it out")
+            poses[name] = (*free[-1], 0.0)
             continue
-        poses[name] = _free_pose(name, poses, bowl_xy, goal_xy, generator)
+        poses[name] = _free_pose(name, poses, bowl_xy, goal_xy, generator, layout)
     return poses
 
 
-def _free_pose(name, poses, bowl_xy, goal_xy, generator) -> tuple[float, float, float]:
-    radius = DISTRACTORS[name].radius
-    low, high = np.array(PLACEMENT_LOW), np.array(PLACEMENT_HIGH)
+def _free_pose(name, poses, bowl_xy, goal_xy, generator, layout) -> tuple[float, float, float]:
+    low, high = np.array(layout.low), np.array(layout.high)
     for _ in range(2000):
         xy = low + (high - low) * generator.random(2)
         yaw = float(generator.uniform(-np.pi, np.pi))
-        clear_of_task = _distance_to_segment(xy, bowl_xy, goal_xy) > radius + CLEARANCE
-        clear_of_others = all(
-            np.hypot(xy[0] - x, xy[1] - y) > radius + DISTRACTORS[other].radius + 0.01
-            for other, (x, y, _) in poses.items()
-        )
-        if clear_of_task and clear_of_others:
+        if _is_free(name, xy, poses, bowl_xy, goal_xy, layout):
             return float(xy[0]), float(xy[1]), yaw
     raise ValueError(f"no room on the table for distractor '{name}'; leave some out, or move bowl and plate together")
+
+
+def _is_free(name, xy, poses, bowl_xy, goal_xy, layout) -> bool:
+    radius = layout.radius[name]
+    clearance = layout.furniture_clearance if name in layout.furniture else layout.clearance
+    clear_of_task = _distance_to_segment(np.asarray(xy), bowl_xy, goal_xy) > radius + clearance
+    return clear_of_task and all(
+        np.hypot(xy[0] - x, xy[1] - y) > radius + layout.radius[other] + 0.01 for other, (x, y, _) in poses.items()
+    )
 
 
 def _distance_to_segment(xy: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:

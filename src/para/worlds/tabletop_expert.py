@@ -58,7 +58,20 @@ REACHED = 0.008
 
 
 class TabletopExpert:
-    """Acts on the simulator's state. Asked twice in one state, it answers the same."""
+    """Acts on the simulator's state. Asked twice in one state, it answers the same. Worlds with another bowl, plate or
+    judge override what stands first."""
+
+    grasp_offset: np.ndarray = GRASP_OFFSET
+    release_height: float = tabletop_model.PLATE_THICKNESS + RELEASE_GAP
+    """Of the bowl's foot above the table when the gripper opens over the plate, metres."""
+
+    def hover_height(self) -> float:
+        """Of the end effector above the table before it descends to the bowl, metres."""
+        return HOVER_HEIGHT
+
+    def rests(self) -> bool:
+        """Whether the bowl stands on the plate, let go."""
+        return stages.rests_on_plate(self._world.bowl_state(), self._world.goal_xy, tabletop_model.PLATE_THICKNESS)
 
     def __init__(self, world: TabletopWorld):
         self._world = world
@@ -91,13 +104,13 @@ class TabletopExpert:
             if np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > REACHED:
                 return Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT
             return Phase.LOWER
-        if stages.rests_on_plate(bowl, self._world.goal_xy, tabletop_model.PLATE_THICKNESS):
+        if self.rests():
             return Phase.RETREAT
         return Phase.GRASP if self._in_funnel() else Phase.HOVER
 
     def _in_funnel(self) -> bool:
         """Whether the rim can be reached by descending: the nearer to it, the better the fingers must be aligned."""
-        way = self._world.bowl_state().position + GRASP_OFFSET - self._world.ee_position
+        way = self._world.bowl_state().position + self.grasp_offset - self._world.ee_position
         return float(np.linalg.norm(way[:2])) < 0.012 + 0.3 * max(0.0, -way[2]) and -way[2] < HOVER_HEIGHT
 
     def _set_back(self) -> None:
@@ -112,7 +125,7 @@ class TabletopExpert:
             elif self.phase is Phase.LOWER and np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > 0.02:
                 self.enter(Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT)
         elif self.phase is Phase.RETREAT:
-            if not stages.rests_on_plate(bowl, self._world.goal_xy, tabletop_model.PLATE_THICKNESS):
+            if not self.rests():
                 self.enter(Phase.HOVER)
 
     def _reached(self) -> bool:
@@ -123,9 +136,9 @@ class TabletopExpert:
     def _target(self) -> np.ndarray:
         """(3,) the key pose of the present phase for the present state, metres."""
         ee, bowl, goal = self._world.ee_position, self._world.bowl_state().position, self._world.goal_xy
-        grasp = bowl + GRASP_OFFSET
+        grasp = bowl + self.grasp_offset
         if self.phase is Phase.HOVER:
-            return np.array([grasp[0], grasp[1], HOVER_HEIGHT])
+            return np.array([grasp[0], grasp[1], self.hover_height()])
         if self.phase is Phase.GRASP:
             return grasp
         if self.phase in (Phase.CLOSE, Phase.OPEN):
@@ -135,7 +148,7 @@ class TabletopExpert:
         held_at = ee - bowl  # the grasp as it turned out
         if self.phase is Phase.LIFT:
             return np.array([ee[0], ee[1], CARRY_HEIGHT + held_at[2]])
-        height = CARRY_HEIGHT if self.phase is Phase.OVER else tabletop_model.PLATE_THICKNESS + RELEASE_GAP
+        height = CARRY_HEIGHT if self.phase is Phase.OVER else self.release_height
         return np.array([goal[0], goal[1], height]) + held_at
 
     def _step_towards(self, target: np.ndarray) -> np.ndarray:
