@@ -2,9 +2,9 @@
 
     python examples/04_your_own_backbone.py
 
-A backbone turns an image into a grid of features. The rest of the project asks three numbers of it (`channels`,
-`pooled_channels`, `stride`) and calls it. This one sees an image as its colours at three sharpnesses: no layer deep,
-yet complete.
+A backbone turns an image into a grid of features. The rest of the project asks its options (`config`) and three numbers
+of it (`channels`, `pooled_channels`, `stride`), and calls it. This one sees an image as its colours at three
+sharpnesses: no layer deep, yet complete.
 """
 
 from dataclasses import dataclass
