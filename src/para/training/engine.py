@@ -68,8 +68,7 @@ def train(
     if len(data) == 0 or (heldout is not None and len(heldout) == 0):
         raise ValueError("training needs at least one sample, and so do held-out metrics; the dataset is empty")
     run_folder = RunFolder(Path(folder), run_identity(policy, config, data, data_hash), type(policy.config))
-    summary = run_folder.summary()
-    if summary is not None:
+    if (summary := run_folder.summary()) is not None:
         return _reuse(policy, run_folder, summary)
     run_folder.path.mkdir(parents=True, exist_ok=True)
     run = _Run(policy, data, config, run_folder, heldout, on_progress, show_progress)
