@@ -108,6 +108,28 @@ def test_a_side_that_does_not_divide_names_one_that_does(kind):
         net(images(net, size=(4 * patch + 3, 5 * patch + 1)))
 
 
+@kinds
+@pytest.mark.parametrize("position", get_args(DinoPosition))
+def test_on_another_device_nothing_stays_behind(kind, position):
+    # tensors without data refuse to be mixed with those of the CPU, as those of a GPU would
+    net = build(kind, position=position).train().to("meta")
+    image = images(net).to("meta")
+    h, w = (side // net.stride for side in image.shape[-2:])
+    features = net(image, torch.zeros(2, 16, h, w, device="meta"))
+    assert features.grid.device.type == features.pooled.device.type == "meta" and features.grid.shape == (2, 16, h, w)
+
+
+@kinds
+def test_in_bfloat16_features_stay_near(kind):
+    net = build(kind)
+    image = images(net)
+    with torch.no_grad():
+        full = net(image).grid
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = net(image).grid
+    assert (half - full).norm() < 0.05 * full.norm()
+
+
 # ---- positions -------------------------------------------------------------------------------------------------------
 
 
