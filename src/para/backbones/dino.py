@@ -57,7 +57,7 @@ class DinoConfig:
 
     position: DinoPosition = "interpolated"
     """What patches are told of where they are: as in pretraining, at the image's size; nothing; or their place in a
-    table of positions (dinov3: a frame of coordinates) that the image lies on somewhere else in each training sample."""
+    table of positions (dinov3: a frame of coordinates) on which each training image lies somewhere else."""
 
     layer_decay: float = 1.0
     """With `finetune`: learning rate of each layer over that of the layer after it. 1: the same for all."""
