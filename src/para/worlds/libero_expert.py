@@ -34,5 +34,5 @@ class LiberoExpert(TabletopExpert):
         return HOVER_HEIGHT + max(0.0, self._start_height)
 
     def rests(self) -> bool:
-        """Whether LIBERO's judge approves and the fingers have let go."""
-        return self._world.approved() and not any(self._world.bowl_state().touching)
+        """Whether LIBERO's judge approves and the fingers have let go; one of them may still brush the rim."""
+        return self._world.approved() and not all(self._world.bowl_state().touching)

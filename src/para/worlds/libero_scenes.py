@@ -1,12 +1,13 @@
 """Initial conditions of the LIBERO world: where bowl and plate may lie, what else may stand about, and LIBERO's own
 fifty initial states.
 
-The grid. Bowl and plate move together at LIBERO's own offset, 11 cm apart along x. With the hand vertical, the arm
-reaches grasps from x = -0.37 (above them, the elbow's stop) to places at x = 0.05 (the stretched arm, for |y| up to
-0.35), which leaves the bowl x from -0.36 to -0.06: 30 cm of depth by 60 cm of width. The paper's second dataset shifts
-both by dx in [-0.40, -0.01] and, about the middle of the table, dy in [-0.30, 0.30] (39 by 60 cm): the same far edge
-and width, with the nearest 9 cm left out, which this arm cannot reach with the hand vertical. Its first dataset (dx in
-[-0.15, 0], dy in [-0.10, 0.10] about LIBERO's place of the bowl) lies inside, but for its last centimetre in x.
+The grid. Bowl and plate move together as LIBERO has them, 11.5 cm apart along x (LIBERO: 11, give or take 1.5; at 11
+they touch and push one another 4 mm apart). With the hand vertical, the arm reaches grasps from x = -0.37 (above them,
+the elbow's stop) to places at x = 0.055 (the stretched arm, for |y| up to 0.35), which leaves the bowl x from -0.36 to
+-0.06: 30 cm of depth by 60 cm of width. The paper's second dataset shifts both by dx in [-0.40, -0.01] and, about the
+middle of the table, dy in [-0.30, 0.30] (39 by 60 cm): the same far edge and width, with the nearest 9 cm left out,
+which this arm cannot reach with the hand vertical. Its first dataset (dx in [-0.15, 0], dy in [-0.10, 0.10] about
+LIBERO's place of the bowl) lies inside, but for its last centimetre in x.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from para.worlds import distractors, libero_package
 from para.worlds.libero_model import BOWL, DISTRACTORS, PLATE
 from para.worlds.scenes import Workspace, check_scene_numbers
 
-LIBERO = Workspace(low=(-0.36, -0.30), high=(-0.06, 0.30), goal_offset=(0.11, 0.0), min_goal_distance=0.11)
+LIBERO = Workspace(low=(-0.36, -0.30), high=(-0.06, 0.30), goal_offset=(0.115, 0.0), min_goal_distance=0.115)
 """See above. Bowl and plate lie symmetrically before the robot and the camera (which are at y = 0)."""
 
 DEFAULT_OBJECT_XY, DEFAULT_GOAL_XY = (-0.05, 0.20), (0.06, 0.20)
