@@ -5,7 +5,8 @@
 #   make check       lint and format
 #   make bench       what the heads cost in time and memory
 #   make lerobot     a second environment with LeRobot (Python 3.12), for the tests that read our datasets with it
-#   make clean       drop both environments and the caches; runs/ stays
+#   make libero      another environment, with LIBERO (older MuJoCo), in which its world runs, and that world's tests
+#   make clean       drop all environments and the caches; runs/ stays
 
 PYTHON ?= python3
 # Processes of the test-suite. Each computes on one thread.
@@ -18,6 +19,8 @@ VENV := .venv
 READY := $(VENV)/.ready
 LEROBOT_VENV := .venv-lerobot
 LEROBOT_READY := $(LEROBOT_VENV)/.ready
+LIBERO_VENV := .venv-libero
+LIBERO_READY := $(LIBERO_VENV)/.ready
 # Errors only; bytecode is compiled when a module is first imported, which most never are.
 PIP_FLAGS := -qq --no-compile --disable-pip-version-check
 ifeq ($(shell uname -s),Linux)
@@ -28,7 +31,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 TEST := OMP_NUM_THREADS=1 PARA_LEROBOT_PYTHON=$(wildcard $(LEROBOT_VENV)/bin/python) $(VENV)/bin/python -m pytest
 
-.PHONY: demo test test-fast check bench setup lerobot lerobot-if-possible clean
+.PHONY: demo test test-fast check bench setup lerobot lerobot-if-possible libero test-libero clean
 
 demo: $(READY)
 	$(VENV)/bin/para experiment left_to_right --scale small --policies para act --out runs/demo
@@ -71,10 +74,27 @@ $(LEROBOT_READY): requirements-lerobot.txt
 	$(LEROBOT_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-lerobot.txt
 	@touch $@
 
+libero: test-libero
+	@echo "for example: $(LIBERO_VENV)/bin/para experiment left_to_right --world libero --scale small"
+
+# With generated assets, whatever the machine has: the same pictures everywhere.
+test-libero: $(LIBERO_READY)
+	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile \
+	  -m "libero and not slow" tests/worlds/test_libero.py tests/worlds/test_libero_expert.py
+	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q tests/test_contracts_worlds.py -k "libero"
+
+$(LIBERO_READY): requirements-libero.txt requirements-libero-bare.txt pyproject.toml
+	@$(PYTHON) .ci/check_machine.py
+	@echo "setting up $(LIBERO_VENV): 2.7 GB on the disk, one to three minutes"
+	@$(PYTHON) -m venv $(LIBERO_VENV)
+	$(LIBERO_VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-libero.txt
+	$(LIBERO_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r requirements-libero-bare.txt -e .
+	@touch $@
+
 lerobot-if-possible:
 	@if [ -n "$(LEROBOT_PYTHON)" ]; then $(MAKE) --no-print-directory lerobot; \
 	else echo "no Python 3.12 found: the tests against LeRobot itself will be skipped (LEROBOT_PYTHON names one)"; fi
 
 clean:
-	rm -rf $(VENV) $(LEROBOT_VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LEROBOT_VENV) $(LIBERO_VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
