@@ -114,8 +114,8 @@ def test_the_official_states_are_fifty_and_near_the_tasks_places():
     known = libero_scenes.official_scenes()
     assert len(known) == 50
     for scene in known:
-        np.testing.assert_allclose(scene.object_xy, libero_scenes.DEFAULT_OBJECT_XY, atol=0.03)
-        np.testing.assert_allclose(scene.goal_xy, libero_scenes.DEFAULT_GOAL_XY, atol=0.03)
+        np.testing.assert_allclose(scene.object_xy, (-0.05, 0.20), atol=0.03)
+        np.testing.assert_allclose(scene.goal_xy, (0.06, 0.20), atol=0.03)
 
 
 def test_an_official_state_is_set_up_as_it_is(world):

@@ -44,17 +44,17 @@ HOME = (-0.2085, 0.0, 0.2733)
 
 
 def clamp_to_reach(p_world: np.ndarray) -> np.ndarray:
-    """The nearest point that the arm may go to: into the safe box, then along the horizontal towards or away from the
-    base until the arm reaches it. (3,) -> (3,) metres.
+    """The nearest points that the arm may go to: into the safe box, then along the horizontal towards or away from the
+    base until the arm reaches them. (..., 3) -> (..., 3) metres.
     """
-    x, y, z = np.clip(p_world, BOX_LOW, BOX_HIGH)
-    drop = z + TOOL_LENGTH - SHOULDER_HEIGHT
-    nearest = WRIST_OFFSET + math.sqrt(max(0.0, SHORTEST**2 - drop**2))
-    farthest = WRIST_OFFSET + math.sqrt(LONGEST**2 - drop**2)
-    dx, dy = x - BASE_XY[0], y - BASE_XY[1]
-    distance = math.hypot(dx, dy)
-    scale = min(max(distance, nearest), farthest) / distance
-    return np.array([BASE_XY[0] + scale * dx, BASE_XY[1] + scale * dy, z])
+    boxed = np.clip(p_world, BOX_LOW, BOX_HIGH)
+    drop = boxed[..., 2] + TOOL_LENGTH - SHOULDER_HEIGHT
+    nearest = WRIST_OFFSET + np.sqrt(np.maximum(0.0, SHORTEST**2 - drop**2))
+    farthest = WRIST_OFFSET + np.sqrt(LONGEST**2 - drop**2)
+    way = boxed[..., :2] - BASE_XY
+    distance = np.linalg.norm(way, axis=-1)
+    scale = np.clip(distance, nearest, farthest) / distance
+    return np.concatenate([BASE_XY + scale[..., None] * way, boxed[..., 2:]], axis=-1)
 
 
 def joint_angles(p_world: np.ndarray) -> np.ndarray:

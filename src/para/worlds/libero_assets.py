@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +116,7 @@ def generated_folder() -> Path:
 def describe_libero() -> str:
     """The stages of the LIBERO world in words, and which assets it is made of here, for the record of a run."""
     try:
-        made_of = find_assets().words
+        made_of = f"{find_assets().words}, in hf-libero {version('hf-libero')} and robosuite {version('robosuite')}"
     except (ImportError, FileNotFoundError) as error:
         made_of = f"none ({error})"
     return f"{describe_judged_stages()} Assets: {made_of}."

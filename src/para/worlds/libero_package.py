@@ -162,8 +162,8 @@ def clean_task(text: str) -> str:
     sections = _sections(tree)
     gone = {name for name in _instances(sections[":fixtures"]) if name != "main_table"}
     gone |= set(_instances(sections[":objects"])) - set(CLEAN_OBJECTS)
-    placed = [state for state in sections[":init"][1:] if state[1] not in gone]
-    removed = [state for state in placed if any(state[2].startswith(name) for name in gone)]
+    placed = [state for state in sections[":init"][1:] if not state[1].startswith(tuple(gone))]
+    removed = [state for state in placed if state[-1].startswith(tuple(gone))]
     if removed:
         raise ValueError(f"the clean scene has no '{removed[0][2]}', on which this task's bowl starts; use scene=full")
     regions = [r for r in sections[":regions"][1:] if r[1][1] not in gone]

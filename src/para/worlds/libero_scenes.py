@@ -21,11 +21,14 @@ from para.worlds import distractors, libero_package
 from para.worlds.libero_model import BOWL, DISTRACTORS, PLATE
 from para.worlds.scenes import Workspace, check_scene_numbers
 
-LIBERO = Workspace(low=(-0.36, -0.30), high=(-0.06, 0.30), goal_offset=(0.115, 0.0), min_goal_distance=0.115)
-"""See above. Bowl and plate lie symmetrically before the robot and the camera (which are at y = 0)."""
-
-DEFAULT_OBJECT_XY, DEFAULT_GOAL_XY = (-0.05, 0.20), (0.06, 0.20)
-"""Where LIBERO's task 0 has bowl and plate, give or take a centimetre."""
+LIBERO = Workspace(
+    low=(-0.36, -0.30),
+    high=(-0.06, 0.30),
+    goal_offset=(0.115, 0.0),
+    min_goal_distance=0.14,
+    usual_xy=(-0.06, 0.20),
+)
+"""See above. A plate that is drawn on its own keeps 14 cm from the bowl, so that the hand has room between them."""
 
 REACH_LOW, REACH_HIGH = (-0.38, -0.36), (0.08, 0.36)
 """Bowl and plate may lie here, (x, y) metres: the workspace, the plate's offset and LIBERO's own places."""
@@ -70,9 +73,7 @@ def check(scene: Scene) -> None:
             raise ValueError(f"the {what} at {xy} leaves the arm's part of the table, {REACH_LOW} to {REACH_HIGH}")
     distance = float(np.hypot(goal[0] - scene.object_xy[0], goal[1] - scene.object_xy[1]))
     if distance < TOUCHING:
-        raise ValueError(
-            f"bowl and plate are {distance:.3f} m apart; put them {LIBERO.min_goal_distance} m apart or more"
-        )
+        raise ValueError(f"bowl and plate are {distance:.3f} m apart; put them {TOUCHING} m apart or more")
 
 
 def place_distractors(scene: Scene) -> dict[str, tuple[float, float, float]]:

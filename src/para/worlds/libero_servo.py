@@ -89,7 +89,7 @@ class PrescribedServo:
         length = float(np.linalg.norm(way))
         share = min(1.0, SPEED * CONTROL_PERIOD / length) if length > 0 else 0.0
         fractions = np.arange(1, self._substeps + 1) / self._substeps
-        points = np.array([libero_arm.clamp_to_reach(start + share * f * way) for f in fractions])
+        points = libero_arm.clamp_to_reach(start + share * fractions[:, None] * way)
         self._goal, self.commanded_gripper = points[-1], gripper
         path = libero_arm.joint_angles(points)  # (substeps, 7)
         # an official initial state has the hand a little tilted: that fades out within the step
@@ -98,21 +98,20 @@ class PrescribedServo:
         self._mujoco.mj_forward(self._model, self._data)
 
     def _follow(self, path: np.ndarray, gripper: float) -> None:
-        data, before = self._data, self._data.qpos[self._qpos].copy()
-        for q in path:
+        data, step, model = self._data, self._mujoco.mj_step, self._model
+        velocity = np.diff(path, axis=0, prepend=data.qpos[self._qpos][None]) / model.opt.timestep  # (substeps, 7)
+        most = GRIPPER_RATE * np.arange(1, len(path) + 1)
+        ramp = self._ramp + np.clip(2 * gripper - 1 - self._ramp, -most, most)  # (substeps,)
+        self._ramp = float(ramp[-1])
+        opening = libero_arm.FINGER_TRAVEL * (1 + ramp) / 2
+        data.ctrl[:] = 0.0
+        for q, v, width in zip(path, velocity, opening):
             data.qpos[self._qpos] = q
-            data.qvel[self._dof] = (q - before) / self._model.opt.timestep
-            self._drive_fingers(gripper)
-            self._mujoco.mj_step(self._model, data)
-            before = q
+            data.qvel[self._dof] = v
+            data.ctrl[self._finger_drive] = (width, -width)
+            step(model, data)
         data.qpos[self._qpos] = path[-1]
         data.qvel[self._dof] = 0.0
-
-    def _drive_fingers(self, gripper: float) -> None:
-        self._ramp += float(np.clip(2 * gripper - 1 - self._ramp, -GRIPPER_RATE, GRIPPER_RATE))
-        opening = libero_arm.FINGER_TRAVEL * (1 + self._ramp) / 2
-        self._data.ctrl[:] = 0.0
-        self._data.ctrl[self._finger_drive] = [opening, -opening]
 
 
 class OscServo(PrescribedServo):

@@ -35,9 +35,16 @@ class Workspace:
     min_goal_distance: float = 0.0
     """Between the centres of object and goal at the start, metres: nearer, they would stand in each other."""
 
+    usual_xy: tuple[float, float] | None = None
+    """Where the world's own task has the object, (x, y) metres; None: it has no such place."""
+
     @property
     def default_xy(self) -> tuple[float, float]:
-        """Where the object lies while an experiment varies only what stands around it: the middle, (x, y) metres."""
+        """Where the object lies while an experiment varies only what stands around it: its usual place, or the middle,
+        (x, y) metres.
+        """
+        if self.usual_xy is not None:
+            return self.usual_xy
         return (self.low[0] + self.high[0]) / 2, (self.low[1] + self.high[1]) / 2
 
     def grid_positions(self) -> np.ndarray:
