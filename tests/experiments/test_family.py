@@ -65,6 +65,8 @@ def test_the_same_training_of_two_experiments_is_done_once(runs, fake):
         r.checkpoint for name in NAMES for r in read_results(runs[name].out / "results.jsonl") if r.policy == "para"
     }
     assert len(weights) == 1
+    made = [*shared.glob("checkpoints/*/seed*"), *shared.glob("demonstrations/demonstrations*")]
+    assert len(made) == 4 and all((path.parent / f".{path.name}.lock").exists() for path in made)
 
 
 def test_another_training_has_another_folder(tmp_path):
@@ -117,11 +119,11 @@ def test_a_folder_that_holds_something_else_is_told_before_the_first_experiment_
 def test_a_check_finds_the_one_run_of_many_whose_folder_is_of_another_and_changes_no_file(runs, fake, tmp_path):
     folder = Path(shutil.copytree(runs["repairs"].out.parent, tmp_path / "family"))
     again = [replace(run, out=folder / run.experiment, shared=folder / "shared") for run in runs.values()]
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     check_runs(again)
     with pytest.raises(ValueError, match=f"{folder / 'repairs'} holds another run .*choose another --out"):
         check_runs([again[0], replace(again[1], validation=True)])
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
     config = json.loads((folder / "repairs/config.json").read_text())
     config["policies"]["para"]["horizon"] += 1
     (folder / "repairs/config.json").write_text(json.dumps(config))

@@ -52,8 +52,10 @@ def run_family(runs: list[RunOptions], folder: Path) -> None:
     """Run several experiments, one after the other, and build the page of all; one that fails does not stop the others.
 
     Raises:
+        ValueError: if another process is doing that in the same folder.
         SystemExit: with code 1 and the names on stderr, in the end, if any of them failed.
     """
+    from para.experiments.locks import only_writer
     from para.experiments.run import run_experiment
     from para.experiments.summaries import summarise_family_of
     from para.reports import build_family_report
@@ -62,13 +64,14 @@ def run_family(runs: list[RunOptions], folder: Path) -> None:
         summarise_family_of(folder)
         print(f"page of all of them: {build_family_report(folder)}")
 
-    failed = [
-        run.experiment
-        for run in runs
-        if not succeeds(run.experiment, lambda run=run: print_results(run.out, run_experiment(run)))
-    ]
-    if len(failed) < len(runs) and not succeeds("the page of all of them", build_page):
-        failed.append("the page of all of them")
+    with only_writer(folder):
+        failed = [
+            run.experiment
+            for run in runs
+            if not succeeds(run.experiment, lambda run=run: print_results(run.out, run_experiment(run)))
+        ]
+        if len(failed) < len(runs) and not succeeds("the page of all of them", build_page):
+            failed.append("the page of all of them")
     if failed:
         print(f"para: failed: {', '.join(failed)}; the same command goes on from there", file=sys.stderr)
         sys.exit(1)
@@ -115,6 +118,7 @@ class Experiment:
 
     def run(self) -> None:
         from para.experiments.family import family_runs
+        from para.experiments.locks import check_free
         from para.experiments.plan import describe_plan
         from para.experiments.run import RunOptions, check_runs, run_experiment
 
@@ -124,6 +128,7 @@ class Experiment:
             self.shared,
         )  # fmt: skip
         runs = family_runs(options) if self.name == "all" else [options]
+        check_free(out)
         check_runs(runs)
         print(describe_plan(runs))
         if self.name == "all":

@@ -17,6 +17,7 @@ from para.datasets.recording import record
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments import pick_experiment
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
+from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.predictions import export_predictions
 from para.experiments.provenance import seconds_of_training
 from para.experiments.run_config import run_config
@@ -151,12 +152,14 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     """Find now, not in some hours, what would keep one of these runs from beginning at its turn. Writes nothing.
 
     Raises:
-        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds something else.
+        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds something else or that
+            another process is writing into.
         ImportError: if a policy needs a package that is not there; it names the extra to install.
     """
     plans = [plan_run(options) for options in runs]
     for plan in plans:
         config_of(plan)
+        check_free(plan.options.out)
     configs = [recipe.config(plan.scale) for plan in plans for recipe in plan.recipes]
     for config in {type(config): config for config in configs}.values():
         make_policy(config)
@@ -166,10 +169,18 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
     """Run an experiment to its end and return its summary.
 
     Raises:
-        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds another run.
+        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds another run or that
+            another process is writing into.
     """
     plan = plan_run(options)
-    config = config_of(plan)
+    config_of(plan)  # before the lock is put there, so that a folder of something else stays as it is
+    with only_writer(options.out):
+        return carry_out(plan)
+
+
+def carry_out(plan: Plan) -> dict[str, Any]:
+    """All stages of a run, in a folder that is its own. Returns the summary."""
+    options, config = plan.options, config_of(plan)
     write_json(options.out / "config.json", config)
     record_demonstrations(plan, config)
     jobs = plan.jobs
@@ -203,7 +214,8 @@ def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
     started = time.monotonic()
     for name, data in plan.sets.items():
         build = partial(make_world, plan.spec.name, plan.spec.image_size, **data.world)
-        report = record(build, data.scenes, plan.folder_of(name), workers=plan.options.workers)
+        with turn_to_write(plan.folder_of(name)):
+            report = record(build, data.scenes, plan.folder_of(name), workers=plan.options.workers)
         logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))
         if report.recorded:
             config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)

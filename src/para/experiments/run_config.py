@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
+from para.experiments.locks import is_lock_file
 from para.experiments.provenance import continued, provenance
 from para.experiments.scale import Scale
 from para.files import read_json
@@ -52,7 +53,7 @@ def run_config(
         except ValueError as error:  # of many folders, which one
             raise ValueError(f"{out}: {error}") from error
         train_seeds = max(train_seeds, old["train_seeds"])
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and not all(is_lock_file(file) for file in out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
     config = identity | {
         "identity": config_hash(identity),

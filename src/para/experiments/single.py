@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.experiments.locks import check_free, only_writer
 from para.experiments.provenance import provenance
 from para.experiments.summaries import summarise_run
 from para.files import read_json, write_json
@@ -61,9 +62,11 @@ def evaluate_checkpoint(
         "execute": {policy.name: config_to_dict(rollout)},
         "thresholds": world_entry(world).describe_stages(),
     }
+    check_free(out)
     claim_folder(out, config)
-    evaluate(trials, Run("evaluate", out, load_policy), workers=workers)
-    return summarise_run(out)
+    with only_writer(out):
+        evaluate(trials, Run("evaluate", out, load_policy), workers=workers)
+        return summarise_run(out)
 
 
 def claim_folder(out: Path, config: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
+from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
 from para.geometry import Camera
 from para.interfaces import ActionChunk
@@ -85,19 +86,20 @@ def train_in_worker(job: TrainJob) -> None:
 
 
 def train_one(job: TrainJob) -> None:
-    """Train one policy, or go on with it, or find it finished."""
+    """Train one policy, or go on with it, or find it finished; waits for another process that is training it."""
     demonstrations = Demonstrations.open(job.demonstrations)
     heldout = Demonstrations.open(job.heldout)
     policy = fresh_policy(job.config, demonstrations, job.seed)
     horizon = job.config.horizon
-    result = train(
-        policy,
-        ChunkDataset(demonstrations, horizon, job.step),
-        job.training,
-        job.folder,
-        heldout=ChunkDataset(heldout, horizon, job.step),
-        data_hash=demonstrations.data_hash,
-    )
+    with turn_to_write(job.folder):
+        result = train(
+            policy,
+            ChunkDataset(demonstrations, horizon, job.step),
+            job.training,
+            job.folder,
+            heldout=ChunkDataset(heldout, horizon, job.step),
+            data_hash=demonstrations.data_hash,
+        )
     if result.reused:
         logger.info("%s seed %d: already trained", job.name, job.seed)
 
