@@ -165,7 +165,9 @@ def clean_task(text: str) -> str:
     placed = [state for state in sections[":init"][1:] if not state[1].startswith(tuple(gone))]
     removed = [state for state in placed if state[-1].startswith(tuple(gone))]
     if removed:
-        raise ValueError(f"the clean scene has no '{removed[0][2]}', on which this task's bowl starts; use scene=full")
+        raise ValueError(
+            f"the clean scene has no '{removed[0][2]}', where this task's bowl starts; take one of its official states"
+        )
     regions = [r for r in sections[":regions"][1:] if r[1][1] not in gone]
     sections[":regions"][1:] = regions
     sections[":init"][1:] = placed
