@@ -32,9 +32,15 @@ class PerfectDenoiser(torch.nn.Module):
         self.prediction, self.share, self.clean = built.config.prediction, built.noising.alphas_cumprod, clean
 
     def forward(self, noisy, level, seen):
+        return self.denoised(noisy, self.modulations(level, seen))
+
+    def modulations(self, level, seen):
+        return [self.share[level].unsqueeze(-1)]
+
+    def denoised(self, noisy, modulations):
         if self.prediction == "sample":
             return self.clean.expand_as(noisy)
-        share = self.share[level].unsqueeze(-1)
+        (share,) = modulations
         return (noisy - share.sqrt() * self.clean) / (1 - share).sqrt()
 
 
@@ -61,6 +67,18 @@ def test_a_perfect_denoiser_costs_nothing_and_any_other_does(prediction, error):
     built.denoiser = perfect
     # at the lowest level the noise is a fortieth of what is seen: rounding is that much larger in it
     assert built.loss(obs, actions)["total"] < 1e-4 < 0.1 < imperfect
+
+
+def test_acting_takes_the_steps_that_calling_the_denoiser_one_level_after_the_other_takes():
+    obs, _ = random_batch()
+    built = policy()
+    values, seen = built.first_noise.expand(len(obs), -1), built.seen(obs)
+    with torch.no_grad():
+        for level in built.denoising.timesteps:
+            said = built.denoiser(values, level.expand(len(obs)), seen)
+            values = built.denoising.step(said, level, values, eta=0.0).prev_sample
+    gripper = (values.unflatten(-1, (built.config.horizon, 4))[..., 3].clamp(-1, 1) + 1) / 2
+    torch.testing.assert_close(built.act(obs).gripper, gripper, rtol=0, atol=1e-5)
 
 
 def test_the_highest_level_is_noise_alone_and_acting_starts_there():

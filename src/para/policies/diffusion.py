@@ -129,15 +129,23 @@ class Denoiser(nn.Module):
 
     def forward(self, noisy: Tensor, level: Tensor, seen: Tensor) -> Tensor:
         """(..., N) values in -1 to 1, (...) levels, (..., D) vectors -> (..., N), leading dimensions broadcasting."""
+        return self.denoised(noisy, self.modulations(level, seen))
+
+    def modulations(self, level: Tensor, seen: Tensor) -> list[Tensor]:
+        """What each block is told, which the noisy chunk has no part in. (...), (..., D) -> (..., 2 * hidden) each."""
         condition = self.seen(seen) + self.level(sinusoid(level, self.hidden))
+        return [block.modulation(condition) for block in self.blocks]
+
+    def denoised(self, noisy: Tensor, modulations: list[Tensor]) -> Tensor:
+        """The same as calling it, with what the blocks are told at hand."""
         x = self.enter(noisy)
-        for block in self.blocks:
-            x = block(x, condition)
+        for block, modulation in zip(self.blocks, modulations):
+            x = block(x, modulation)
         return self.leave(x)
 
 
 class ModulatedBlock(nn.Module):
-    """Residual: normalise, scale and shift by the condition, two linear layers."""
+    """Residual: normalise, scale and shift by what `modulation` makes of the condition, two linear layers."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -145,8 +153,8 @@ class ModulatedBlock(nn.Module):
         self.modulation = nn.Sequential(nn.GELU(), nn.Linear(width, 2 * width))
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift = self.modulation(condition).chunk(2, dim=-1)
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        scale, shift = modulation.chunk(2, dim=-1)
         return x + self.mlp(self.norm(x) * (1 + scale) + shift)
 
 
@@ -232,10 +240,11 @@ class Diffusion(nn.Module):
     @torch.no_grad()
     def act(self, obs: Observation) -> ActionChunk:
         """The chunk that the fixed noise becomes. Deterministic: DDIM without added noise draws nothing."""
-        seen = self.seen(obs)
         values = self.first_noise.expand(len(obs), -1)  # (B, T * 4)
-        for level in self.denoising.timesteps:
-            said = self.denoiser(values, level.expand(len(obs)).to(values.device), seen)
+        levels = self.denoising.timesteps
+        told = self.denoiser.modulations(levels.unsqueeze(-1).to(values.device), self.seen(obs))  # (L, B, 2 * hidden)
+        for i, level in enumerate(levels):
+            said = self.denoiser.denoised(values, [modulation[i] for modulation in told])
             values = self.denoising.step(said, level, values, eta=0.0).prev_sample
         values = values.unflatten(-1, (self.config.horizon, 4)).clamp(-1, 1)  # (B, T, 4)
         position = self.low + (self.high - self.low) * (values[..., :3] + 1) / 2
