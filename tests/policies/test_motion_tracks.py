@@ -123,6 +123,15 @@ def test_a_track_starts_where_its_point_is_now_as_far_as_the_network_says_nothin
     torch.testing.assert_close(built.outputs(obs)[0], now.expand(3, 4, 5, 2))
 
 
+def test_the_network_says_how_far_a_track_goes_in_units_of_their_spread():
+    obs, _ = random_batch()
+    built = policy()
+    before = built.outputs(obs)[0]
+    with torch.no_grad():
+        built.mlp[-1].bias.add_(1.0)
+    torch.testing.assert_close(built.outputs(obs)[0] - before, built.points_std.expand_as(before))
+
+
 def test_least_squares_has_no_weights_of_its_own_and_its_tracks_are_learnt():
     obs, actions = random_batch()
     built = policy(lift="least_squares")
@@ -148,6 +157,9 @@ def test_ranges_are_those_of_each_positions_own_camera_and_not_of_padding():
     built.fit_ranges(replace(actions, position=far, is_pad=pad), camera)
     distance = (actions.position - camera.T_world_cam[:, None, :3, 3]).norm(dim=-1)[~pad]
     torch.testing.assert_close(built.distance, distance.mean())
+    tracks = built.tracks_of(actions.position, actions.gripper, camera)[0][~pad]  # (N, 5, 2)
+    torch.testing.assert_close(built.points_mean, tracks.mean(dim=0))
+    torch.testing.assert_close(built.points_std, tracks.std(dim=0))
     with pytest.raises(ValueError, match="is the dataset empty"):
         built.fit_ranges(replace(actions, is_pad=torch.ones_like(pad)), camera)
 

@@ -174,14 +174,20 @@ class MotionTracks(nn.Module):
         )  # fmt: skip
         self.lift = RayLift(config) if config.lift == "mlp" else None
         self.register_buffer("distance", torch.tensor(1.0))
+        self.register_buffer("points_mean", torch.full((N_POINTS, 2), 0.5))
+        self.register_buffer("points_std", torch.full((N_POINTS, 2), 0.5))
 
     def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
-        """Where the training positions lie in the camera's frame: the scale of the lift."""
+        """Where the training positions lie in the image, the scale of the state and of the tracks, and in the camera's
+        frame, that of the lift."""
         keep = ~actions.is_pad
         if not keep.any():
             raise ValueError("there are no training actions to set ranges from; is the dataset empty?")
         p_cam = to_camera(actions.position, camera.unsqueeze(1))[keep]  # (N, 3)
         self.distance.copy_(p_cam.norm(dim=-1).mean())
+        tracks = self.tracks_of(actions.position, actions.gripper, camera)[0][keep]  # (N, 5, 2)
+        self.points_mean.copy_(tracks.mean(dim=0))
+        self.points_std.copy_(tracks.std(dim=0).clamp(min=1e-3))
         if self.lift is not None:
             self.lift.fit(p_cam)
 
@@ -204,9 +210,10 @@ class MotionTracks(nn.Module):
         x, start = self.backbone(obs.image).pooled, 0.5
         if self.config.use_state:
             start, _ = self.tracks_of(obs.ee_position.unsqueeze(1), obs.gripper.unsqueeze(1), obs.camera)
-            x = torch.cat([x, 2 * start.flatten(1) - 1, 2 * obs.gripper.unsqueeze(-1) - 1], dim=-1)
+            points = (start.squeeze(1) - self.points_mean) / self.points_std  # (B, 5, 2)
+            x = torch.cat([x, points.flatten(1), 2 * obs.gripper.unsqueeze(-1) - 1], dim=-1)
         out = self.mlp(x).unflatten(-1, (self.config.horizon, 2 * N_POINTS + 1))
-        return start + out[..., :-1].unflatten(-1, (N_POINTS, 2)), out[..., -1]
+        return start + self.points_std * out[..., :-1].unflatten(-1, (N_POINTS, 2)), out[..., -1]
 
     def positions(self, tracks: Tensor, gripper: Tensor, obs: Observation) -> Tensor:
         """World positions from tracks and openings. (B, T, 5, 2), (B, T) -> (B, T, 3) metres."""
