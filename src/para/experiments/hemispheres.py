@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
-from para.experiments.recipes import ACT, ACT_CAMERA, PARA, headlines_compared
+from para.experiments.recipes import ACT, ACT_CAMERA, PARA_MANY_VIEWS, headlines_compared
 from para.experiments.scale import Scale
 from para.experiments.view_sets import HELD_OUT_PHI, split_cap
 from para.worlds.scenes import Workspace, viewpoint_cap
@@ -19,7 +19,7 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     return split_cap({"train": cap[[not out for out in held_out]], "test": right}, workspace, scale, validation)
 
 
-RECIPES = (PARA, ACT, ACT_CAMERA)
+RECIPES = (PARA_MANY_VIEWS, ACT, ACT_CAMERA)
 
 HEMISPHERES = Experiment(
     name="hemispheres",

@@ -48,6 +48,10 @@ AFFINE = replace(COLOUR, scale=(0.8, 1.1), max_rotation_deg=8.0, max_shift=0.08)
 VIEWS = replace(AFFINE, view_tilt_deg=35.0, view_plane_m=(0.02, 0.02))
 """Those, and virtual moves of the camera: pictures as they would be of what lies on the table, seen from elsewhere."""
 
+NEARBY_VIEWS = replace(VIEWS, view_tilt_deg=10.0)
+"""The same for demonstrations in many views: moves from one to the next, and no farther. Moves as large as `VIEWS`,
+on top of those that the demonstrations have, ask for cameras 60 degrees away, at the cost of all others."""
+
 
 def para(scale: Scale) -> ParaConfig:
     """PARA as we run it."""
@@ -84,7 +88,7 @@ ACT = Recipe(
     why="coordinate regression at its best in distribution: outputs over the whole workspace, temporal ensembling",
 )  # fmt: skip
 MOTION_TRACKS = Recipe(
-    "motion_tracks", motion_tracks, executed("+ensemble"), lr_scale=1 / 3,
+    "motion_tracks", motion_tracks, executed("+ensemble"),
     why="2D tracks of five points of the gripper, and coordinates from the tracks (single-view Motion Tracks)",
 )  # fmt: skip
 DIFFUSION = Recipe(
@@ -121,6 +125,10 @@ def headlines_compared(*splits: str, recipes: tuple[Recipe, ...] = HEADLINES) ->
     return tuple((ours.name, other.name, split) for split in splits for other in others)
 
 
+PARA_MANY_VIEWS = variant(
+    PARA, "", "PARA on demonstrations in many views: virtual moves from one view to the next, no farther",
+    augment=NEARBY_VIEWS,
+)  # fmt: skip
 PARA_PAPER_FORM = Recipe(
     "para+paper_form", para_paper_form, executed("+execute4"), data="home",
     why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "

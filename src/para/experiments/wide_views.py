@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from para.experiments.experiment import Experiment, SceneSet, TrainingSet
-from para.experiments.recipes import PARA, variant
+from para.experiments.recipes import PARA, PARA_MANY_VIEWS, variant
 from para.experiments.scale import Scale
 from para.experiments.view_sets import BEYOND_THETAS, default_to_all
 from para.worlds.scenes import Workspace
@@ -42,7 +42,7 @@ WIDE_VIEWS = Experiment(
     scenes=scenes,
     recipes=(
         PARA,
-        variant(PARA, "+wide", "as many demonstrations, recorded in views 32 and 40 degrees away", data="wide"),
+        variant(PARA_MANY_VIEWS, "+wide", "as many demonstrations, seen from 32 and 40 degrees away", data="wide"),
     ),
     comparisons=(("para+wide", "para", "beyond"),),
     headline=("para+wide", "para"),
