@@ -279,3 +279,29 @@ def test_options_are_typed_as_name_and_value_and_reach_the_world():
         parse_options(("servo",))
     with pytest.raises(ValueError, match="did you mean 'servo'"):
         make_world("tabletop", (48, 64), **parse_options(("sevo=controller",)))
+
+
+def test_a_hidden_robot_leaves_the_same_scene_and_physics_and_no_trace_in_the_picture(world):
+    scene = MIDDLE.with_(view_theta_deg=10, view_phi_deg=30, ee_start=(0.1, 0.2, 0.3))
+    hidden = make_world("tabletop", (72, 96), robot_visible=False)
+    try:
+        seen, unseen = world.reset(scene), hidden.reset(scene)
+        elsewhere = hidden.reset(scene.with_(ee_start=(-0.1, -0.3, 0.2)))
+        assert torch.equal(unseen.image, elsewhere.image) and not torch.equal(seen.image, unseen.image)
+        world.reset(scene)
+        hidden.reset(scene)
+        for target, gripper in (((0.0, -0.14, 0.04), 1.0), ((0.0, -0.14, 0.04), 0.0), ((0.0, 0.0, 0.2), 0.0)):
+            a, b = world.execute(np.array(target), gripper), hidden.execute(np.array(target), gripper)
+            assert torch.equal(a.ee_position, b.ee_position) and torch.equal(a.gripper, b.gripper)
+        np.testing.assert_array_equal(world.bowl_state().position, hidden.bowl_state().position)
+    finally:
+        hidden.close()
+
+
+def test_options_are_typed_as_booleans_where_they_are_some():
+    assert parse_options(("robot_visible=false", "servo=controller")) == {
+        "robot_visible": False,
+        "servo": "controller",
+    }
+    with pytest.raises(ValueError, match="robot_visible true or false; got 'no'"):
+        make_world("tabletop", **parse_options(("robot_visible=no",)))

@@ -44,6 +44,9 @@ class Record:
     image_size: tuple[int, int] = (128, 128)
     """(H, W), pixels."""
 
+    circles: bool = False
+    """Hide the robot and draw an orange disc at its end effector: frames to pretrain on, where only a point moves."""
+
     lossless: bool = False
     """Store frames bit for bit (about eight times larger)."""
 
@@ -53,13 +56,15 @@ class Record:
     def run(self) -> None:
         from functools import partial
 
-        from para.datasets import record
+        from para.datasets import circle_world, record
         from para.experiments.halves import grid_scenes
         from para.worlds import make_world, parse_options, world_entry
 
         half = None if self.half == "all" else self.half
         scenes = grid_scenes(world_entry(self.world).workspace, half, random_starts=self.random_starts)
-        build = partial(make_world, self.world, self.image_size, **parse_options(self.world_options))
+        hidden = {"robot_visible": False} if self.circles else {}
+        build = partial(make_world, self.world, self.image_size, **parse_options(self.world_options), **hidden)
+        build = partial(circle_world, build) if self.circles else build
         report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless)
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         print(f"next: para train --data {self.out} --out checkpoints/para para")

@@ -5,6 +5,7 @@ To read another format, write a file that turns it into `Episode`s and give them
 
 from para.datasets.checks import check_dataset, describe_dataset
 from para.datasets.chunks import ChunkDataset
+from para.datasets.circle_overlay import circle_world, overlay_episode
 from para.datasets.demonstrate import Perturbation, demonstrate
 from para.datasets.demonstrations import Demonstrations
 from para.datasets.lerobot_v3_layout import DatasetError
@@ -22,9 +23,11 @@ __all__ = [
     "Perturbation",
     "RecordingReport",
     "check_dataset",
+    "circle_world",
     "demonstrate",
     "describe_dataset",
     "episodes_where",
+    "overlay_episode",
     "read_video",
     "record",
     "repair_dataset",

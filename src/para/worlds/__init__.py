@@ -24,10 +24,13 @@ def _tabletop(
     servo: str = "teleport",
     render_quality: str = "fast",
     dwell_frames: int = 3,
+    robot_visible: bool = True,
 ) -> World:
     from para.worlds.tabletop import TabletopWorld
 
-    return TabletopWorld(image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames)
+    return TabletopWorld(
+        image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames, robot_visible=robot_visible
+    )
 
 
 def _libero(
@@ -71,8 +74,8 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
     Args:
         name: a key of `WORLDS`.
         image_size: (H, W) of its observations, pixels.
-        options: of that world; "tabletop" has `servo`, `render_quality` and `dwell_frames`; "libero" has these too,
-            and `task_index` and `assets`.
+        options: of that world; "tabletop" has `servo`, `render_quality`, `dwell_frames` and `robot_visible`; "libero"
+            has the first three too, and `task_index` and `assets`.
 
     Raises:
         ValueError: for an unknown world or option, or a value that the option does not take.
@@ -102,5 +105,6 @@ def parse_options(texts: tuple[str, ...]) -> dict[str, Any]:
         name, _, value = text.partition("=")
         if not name or not value:
             raise ValueError(f"an option of a world is given as name=value; got '{text}'")
-        options[name] = int(value) if value.lstrip("-").isdigit() else value
+        known = {"true": True, "false": False}
+        options[name] = int(value) if value.lstrip("-").isdigit() else known.get(value.lower(), value)
     return options

@@ -6,6 +6,9 @@ import os
 import sys
 from typing import Any
 
+UNDRAWN_GROUP = 4
+"""Geoms of this group take part in the physics and are not drawn (MuJoCo draws groups 0 to 2 by default)."""
+
 REMEDY = (
     "install a software renderer (apt-get install libegl1 libgles2 and MUJOCO_GL=egl, or apt-get install libosmesa6 "
     "and MUJOCO_GL=osmesa); MUJOCO_GL must be set before mujoco is first imported"
@@ -44,6 +47,18 @@ def open_renderer(model: Any, image_size: tuple[int, int], *, shadows: bool) -> 
     renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
     renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = 0
     return renderer
+
+
+def hide_body(model: Any, name: str) -> None:
+    """Draw neither a body nor what hangs on it, shadows included. The physics stays as it is."""
+    first = model.body(name).id
+    hidden = {first}
+    for body in range(first + 1, model.nbody):  # a body comes after its parent
+        if model.body_parentid[body] in hidden:
+            hidden.add(body)
+    for geom in range(model.ngeom):
+        if model.geom_bodyid[geom] in hidden:
+            model.geom_group[geom] = UNDRAWN_GROUP
 
 
 def _cannot_draw(error: Exception) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from para.interfaces import Observation, Outcome, Scene
 from para.worlds import appearance, arm, distractors, mujoco_camera, scenes, tabletop_model
-from para.worlds.rendering import import_mujoco, open_renderer
+from para.worlds.rendering import hide_body, import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
 from para.worlds.stages import BowlState, StageTracker
 from para.worlds.tabletop_expert import DWELL_FRAMES, TabletopExpert
@@ -42,6 +42,7 @@ class TabletopWorld:
         servo: str = "teleport",
         render_quality: str = "fast",
         dwell_frames: int = DWELL_FRAMES,
+        robot_visible: bool = True,
     ):
         """
         Args:
@@ -49,6 +50,7 @@ class TabletopWorld:
             servo: "teleport" (the arm is where the path says) or "controller" (joint controllers track the path).
             render_quality: "fast" (2 ms a frame at 128 x 128 in software) or "nice" (shadows, multisampling).
             dwell_frames: stored frames for which the demonstrator rests while the gripper closes, and while it opens.
+            robot_visible: false: the arm is not drawn, shadow included; the physics is the same.
 
         Raises:
             ValueError: for an unknown option.
@@ -57,6 +59,8 @@ class TabletopWorld:
         for name, value, known in (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES)):
             if value not in known:
                 raise ValueError(f"world 'tabletop' knows {name} {' or '.join(known)}; got '{value}'")
+        if not isinstance(robot_visible, bool):
+            raise ValueError(f"world 'tabletop' takes robot_visible true or false; got {robot_visible!r}")
         if len(image_size) != 2 or min(image_size) < 1:
             raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
         if dwell_frames < 1:
@@ -67,6 +71,8 @@ class TabletopWorld:
         self.image_size = (int(image_size[0]), int(image_size[1]))
         xml, assets = tabletop_model.tabletop_mjcf(self.image_size, servo, render_quality)
         self._model = mujoco.MjModel.from_xml_string(xml, assets)
+        if not robot_visible:
+            hide_body(self._model, "base")
         self._data = mujoco.MjData(self._model)
         self._servo = Servo(self._model, self._data, servo)
         self._renderer: Any = open_renderer(self._model, self.image_size, shadows=render_quality == "nice")
