@@ -174,6 +174,17 @@ def test_padded_steps_change_no_loss_and_no_gradient(policy):
     assert padded["total"] != loss_and_gradients(policy, obs, ActionChunk(moved, flipped, ~pad))["total"]
 
 
+def test_steps_of_which_nothing_is_known_change_no_loss_and_no_gradient(policy):
+    policy = without_padding(policy)
+    obs, actions = random_batch()
+    pad = torch.tensor([[False] * 4, [False, False, True, True], [True] * 4])
+    unknown = (~pad).unsqueeze(-1).expand(3, 4, 3)
+    moved = torch.where(pad.unsqueeze(-1), actions.position + 0.05, actions.position)
+    flipped = torch.where(pad, 1 - actions.gripper, actions.gripper)
+    masked = loss_and_gradients(policy, obs, ActionChunk(moved, flipped, torch.zeros_like(pad), known=unknown))
+    assert_same(masked, loss_and_gradients(policy, obs, replace(actions, is_pad=pad)))
+
+
 @pytest.mark.parametrize("what", ["position", "gripper"])
 def test_steps_that_are_not_finite_are_masked_like_padding(policy, what):
     policy = without_padding(policy)

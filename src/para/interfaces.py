@@ -92,8 +92,15 @@ class ActionChunk:
     entropy: Tensor | None = None
     """(B, T) entropy of each step's distribution over the image, in nats. None in demonstrations."""
 
+    known: Tensor | None = None
+    """(B, T, 3) bool: of each step, whether its pixel, its height and its gripper are known; None: all of every step.
+    Where the height is not, `position` is a point that projects to the pixel, at a nominal height
+    (`para.datasets.partial_supervision`)."""
+
     def __post_init__(self):
         B, T = self.gripper.shape
+        if self.known is not None and tuple(self.known.shape) != (B, T, 3):
+            raise ValueError(f"known must be (B, T, 3) as gripper is {(B, T)}; got {tuple(self.known.shape)}")
         if tuple(self.position.shape) != (B, T, 3) or tuple(self.is_pad.shape) != (B, T):
             raise ValueError(
                 f"position, gripper and is_pad must be (B, T, 3), (B, T) and (B, T); got {tuple(self.position.shape)}, "
@@ -107,6 +114,24 @@ class ActionChunk:
     def horizon(self) -> int:
         """T, the number of future steps."""
         return self.gripper.shape[1]
+
+    @property
+    def pixel_known(self) -> Tensor:
+        """(B, T) bool: where `position` projects to what was demonstrated."""
+        return self._is_known(0)
+
+    @property
+    def height_known(self) -> Tensor:
+        """(B, T) bool: where `position` is what was demonstrated, and not only its pixel."""
+        return self._is_known(1)
+
+    @property
+    def gripper_known(self) -> Tensor:
+        """(B, T) bool: where `gripper` is what was demonstrated."""
+        return self._is_known(2)
+
+    def _is_known(self, part: int) -> Tensor:
+        return torch.ones_like(self.is_pad) if self.known is None else self.known[..., part]
 
     def map(self, function) -> ActionChunk:
         """`function` applied to every tensor that is present."""

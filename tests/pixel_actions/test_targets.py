@@ -1,12 +1,14 @@
 """Laws of targets and of the start keypoint: the mask, and where the weight lands."""
 
+from dataclasses import replace
+
 import torch
 
 from para.geometry import project
 from para.geometry.pixels import cell_to_pixel
 from para.interfaces import ActionChunk
 from para.pixel_actions.start_keypoint import StartKeypoint, cell_weights
-from para.pixel_actions.targets import make_targets
+from para.pixel_actions.targets import complete_steps, make_targets
 from tests.conftest import oblique_camera, random_batch
 
 
@@ -98,3 +100,22 @@ def test_cameras_may_differ_within_a_batch():
     both = make_targets(actions, mixed)
     alone = make_targets(actions[1], mixed[1:])
     torch.testing.assert_close(both.uv[1:], alone.uv)
+
+
+def test_what_is_known_of_a_step_decides_what_it_teaches():
+    obs, actions = random_batch()
+    known = torch.zeros(3, 4, 3, dtype=torch.bool)
+    known[0], known[1, :, 0], known[2, :, 2] = (
+        True,
+        True,
+        True,
+    )  # all; the pixel; the gripper, without a place to read it
+    targets = make_targets(replace(actions, known=known), obs.camera)
+    everything = make_targets(actions, obs.camera)
+    assert torch.equal(targets.valid, everything.valid & torch.tensor([[True], [True], [False]]))
+    assert torch.equal(targets.height_valid, everything.valid & torch.tensor([[True], [False], [False]]))
+    assert torch.equal(targets.gripper_valid, targets.height_valid)
+    assert torch.equal(everything.height_valid, everything.valid)
+    assert torch.equal(
+        complete_steps(replace(actions, known=known)), torch.tensor([[True], [False], [False]]).expand(3, 4)
+    )

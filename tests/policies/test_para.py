@@ -7,6 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from para.backbones import SmallConvConfig
+from para.datasets.partial_supervision import pixels_only
 from para.geometry import Camera, project
 from para.interfaces import Observation
 from para.pixel_actions.decoding import lift_or_hold
@@ -195,3 +196,39 @@ def test_rotations_that_nobody_demonstrated_are_an_error_and_not_left_untrained(
     obs, actions = random_batch()
     with pytest.raises(ValueError, match="no rotation"):
         build(replace(CONFIG, n_rotation_bins=8)).loss(obs, actions)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "depth" not in form])
+def test_points_without_heights_teach_pixels_and_neither_height_nor_gripper(form):
+    obs, actions = random_batch()
+    policy = build(FORMS[form])
+    policy.fit_ranges(actions, obs.camera)
+    obs, tracks = pixels_only(obs, actions)
+    noise = policy.loss(obs, replace(tracks, gripper=1 - actions.gripper))
+    terms = policy.loss(obs, tracks)
+    assert terms["gripper"] == 0 and torch.equal(terms["total"], noise["total"])
+    terms["total"].backward()
+    assert policy.heads.gripper.weight.grad.abs().max() == 0
+    if policy.config.formulation == "joint":  # one head for pixels and heights: no height above another
+        weight = policy.heads.height.weight.detach()
+        with torch.no_grad():
+            policy.heads.height.weight.copy_(weight[:, :1].expand_as(weight))
+        policy.zero_grad()
+        policy.loss(obs, tracks)["total"].backward()
+        gradient = policy.heads.height.weight.grad
+        torch.testing.assert_close(gradient, gradient[:, :1].expand_as(gradient))
+    else:
+        assert policy.heads.height.weight.grad.abs().max() == 0 and policy.heads.heatmap.weight.grad.abs().max() > 0
+
+
+def test_without_gripper_classes_the_gripper_stays_as_it_is_and_with_one_height_the_table_is_flat():
+    obs, actions = random_batch()
+    policy = build(replace(FORMS["ours"], n_height_bins=1, n_gripper_bins=0))
+    policy.fit_ranges(actions, obs.camera)
+    assert not [name for name, _ in policy.named_parameters() if "gripper" in name and "start" != name.split(".")[0]]
+    assert train_on(policy, *pixels_only(obs, actions), steps=40)[-1] < 2.5
+    chunk = policy.act(obs)
+    assert torch.equal(chunk.gripper, obs.gripper.unsqueeze(-1).expand(3, 4))
+    torch.testing.assert_close(chunk.position[..., 2], policy.height_bins.centres.expand(3, 4))
+    with pytest.raises(ValueError, match="or 0 for none"):
+        replace(FORMS["ours"], n_gripper_bins=1)

@@ -11,7 +11,7 @@ from para.geometry import Camera, project
 from para.geometry.pixels import compose
 from para.policies import ActConfig, GlobalRegressionConfig
 from para.policies.augment import AugmentConfig, augment, draw_moves
-from para.policies.regression import MIN_CAMERA_STD
+from para.policies.regression import MIN_CAMERA_STD, beside_the_ray
 from tests.conftest import random_batch
 from tests.tiny import build, policy_config
 
@@ -225,3 +225,29 @@ def test_cameras_of_a_batch_are_told_apart():
 def test_options_without_meaning_are_refused(options):
     with pytest.raises(ValueError):
         ActConfig(**options)
+
+
+@pytest.mark.parametrize("frame", ["world", "camera"])
+def test_a_point_of_which_only_the_pixel_is_known_costs_nothing_anywhere_on_its_ray(frame):
+    act = policy(frame=frame)
+    obs, _ = random_batch()
+    predicted = act.act(obs)
+    partial = replace(predicted, known=torch.tensor([True, False, False]).expand(3, 4, 3))
+    eye = obs.camera.T_world_cam[:, None, :3, 3]
+    for share in (1.0, 0.8, 1.1):
+        along = replace(partial, position=eye + share * (predicted.position - eye))
+        terms = act.loss(obs, along)
+        assert terms["position"] < 1e-4 and terms["gripper"] == 0
+    beside = replace(partial, position=predicted.position + torch.tensor([0.0, 0.03, 0.0]))
+    assert act.loss(obs, beside)["position"] > 0.05
+
+
+def test_what_is_beside_the_ray_is_measured_in_metres_at_the_labels_depth():
+    obs, actions = random_batch()
+    label = actions.position
+    R = obs.camera.T_world_cam[:, None, :3, :3]
+    across = 0.02 * R[..., 0]  # along the image's u axis
+    torch.testing.assert_close(beside_the_ray(label + across, label, obs.camera), across.abs().sum(-1).expand(3, 4))
+    eye = obs.camera.T_world_cam[:, None, :3, 3]
+    nearer = eye + 0.5 * (label + across - eye)
+    torch.testing.assert_close(beside_the_ray(nearer, label, obs.camera), across.abs().sum(-1).expand(3, 4))

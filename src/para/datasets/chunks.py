@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from para.datasets.demonstrations import Demonstrations
+from para.datasets.partial_supervision import known_actions
 from para.interfaces import ActionChunk, Observation
 
 StepKind = Literal["dense", "keypose"]
@@ -54,6 +55,7 @@ class ChunkDataset:
         self._ee_position = torch.from_numpy(demonstrations.ee_position)
         self._observed_gripper = torch.from_numpy(demonstrations.gripper)
         self._camera = demonstrations.camera(slice(None))
+        self._known = known_actions(demonstrations)
 
     def __len__(self) -> int:
         return len(self.demonstrations)
@@ -74,7 +76,8 @@ class ChunkDataset:
         """The chunks at some frames, or at all, without reading images (for ranges and statistics)."""
         rows = torch.arange(len(self)) if indices is None else torch.as_tensor(indices)
         target = self.target_index[rows]  # (B, T)
-        return ActionChunk(self._position[target], self._gripper[target], self.is_pad[rows])
+        known = None if self._known is None else self._known[target]
+        return ActionChunk(self._position[target], self._gripper[target], self.is_pad[rows], known=known)
 
 
 def _dense_layout(demonstrations: Demonstrations, horizon: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -47,7 +47,7 @@ class PixelHeads(nn.Module):
     Args:
         channels: C of the feature grid.
         horizon: T.
-        n_height_bins, n_gripper_bins: N_H, N_G.
+        n_height_bins, n_gripper_bins: N_H, N_G; without gripper classes (0) there is no gripper head.
         formulation: see `Formulation`.
         read_start: add a linear reading of the feature at the end effector's own pixel to the gripper logits, which
             then depend on the way that is still to go (an addition to the paper; docs/method.md).
@@ -70,8 +70,9 @@ class PixelHeads(nn.Module):
         joint = formulation == "joint"
         self.heatmap = None if joint else StepLinear(horizon, channels, 1)
         self.height = StepLinear(horizon, channels, n_height_bins)
-        self.gripper = StepLinear(horizon, channels, n_gripper_bins)
-        self.gripper_start = nn.Linear(channels, horizon * n_gripper_bins, bias=False) if read_start else None
+        self.gripper = StepLinear(horizon, channels, n_gripper_bins) if n_gripper_bins else None
+        reads_start = read_start and n_gripper_bins > 0
+        self.gripper_start = nn.Linear(channels, horizon * n_gripper_bins, bias=False) if reads_start else None
         self.rotation = StepLinear(horizon, channels, 3 * n_rotation_bins) if n_rotation_bins else None
 
     def heatmap_logits(self, grid: Tensor) -> Tensor:

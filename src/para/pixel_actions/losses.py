@@ -60,11 +60,14 @@ def class_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return masked_mean(soft_cross_entropy(logits, target), valid)
 
 
-def joint_loss(volume_logits: Tensor, logits_at_pixel: Tensor, height: Tensor, valid: Tensor) -> Tensor:
+def joint_loss(
+    volume_logits: Tensor, logits_at_pixel: Tensor, height: Tensor, valid: Tensor, height_known: Tensor | None = None
+) -> Tensor:
     """Cross-entropy of the demonstrated voxel over all cells x heights (the paper's figure 3).
 
     A target that is shared between cells by bilinear weights asks for the logits interpolated at its pixel, which a
     linear head gives from the feature interpolated there: the volume itself is only needed for its normaliser.
+    Where the height is not known, any will do at the pixel: its probability is the sum over heights.
 
     Args:
         volume_logits: (B, T, N_H, h, w).
@@ -72,6 +75,9 @@ def joint_loss(volume_logits: Tensor, logits_at_pixel: Tensor, height: Tensor, v
             target that is all on one cell).
         height: (B, T, N_H) target distribution over height bins.
         valid: (B, T) bool.
+        height_known: (B, T) bool; None: everywhere.
     """
     hit = (logits_at_pixel * height).sum(dim=-1)  # (B, T)
+    if height_known is not None:
+        hit = torch.where(height_known, hit, logits_at_pixel.logsumexp(dim=-1))
     return masked_mean(volume_logits.float().flatten(2).logsumexp(dim=-1) - hit, valid)

@@ -19,7 +19,7 @@ from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
 from para.geometry import Camera
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
-from para.pixel_actions.targets import finite_steps
+from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 from para.policies.regression import OutputRange
 
@@ -219,7 +219,7 @@ class Diffusion(nn.Module):
         """
         if generator is not None:
             obs = augment(obs, self.config.augment, generator)
-        valid = finite_steps(actions)
+        valid = complete_steps(actions)
         valid = valid if self.config.supervise_padding else valid & ~actions.is_pad
         clean = hold_last_valid(self.to_values(actions), valid).flatten(1)  # (B, T * 4)
         n, B = self.config.n_noise_draws, len(obs)

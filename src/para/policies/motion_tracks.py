@@ -21,7 +21,7 @@ from para.geometry import Camera, pixel_rays, project
 from para.geometry.camera import apply_to_vectors
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
-from para.pixel_actions.targets import finite_steps
+from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 
 Lift = Literal["mlp", "least_squares"]
@@ -240,7 +240,7 @@ class MotionTracks(nn.Module):
         if generator is not None:
             obs = augment(obs, self.config.augment, generator)
         tracks, gripper_logits = self.outputs(obs)
-        valid = finite_steps(actions)
+        valid = complete_steps(actions)
         valid = valid if self.config.supervise_padding else valid & ~actions.is_pad
         position, gripper = torch.nan_to_num(actions.position), torch.nan_to_num(actions.gripper).clamp(0, 1)
         target, visible = self.tracks_of(position, gripper, obs.camera)

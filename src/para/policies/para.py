@@ -53,7 +53,8 @@ class ParaConfig:
     """Height classes per pixel (paper N_H); with `third="depth"` depth classes."""
 
     n_gripper_bins: int = 32
-    """Gripper classes per pixel (paper N_G), over openings 0 to 1."""
+    """Gripper classes per pixel (paper N_G), over openings 0 to 1; 0: the gripper is not predicted, and stays as it is
+    (for pretraining on point tracks)."""
 
     n_rotation_bins: int = 0
     """Classes per Euler angle of the tool, read at the pixel too; 0: rotation is not predicted (the paper's sim)."""
@@ -96,8 +97,8 @@ class ParaConfig:
     """Variation of training images; pixel labels follow it."""
 
     def __post_init__(self):
-        if self.horizon < 1 or self.n_height_bins < 1 or self.n_gripper_bins < 2:
-            raise ValueError("horizon and n_height_bins must be at least 1, n_gripper_bins at least 2")
+        if self.horizon < 1 or self.n_height_bins < 1 or (self.n_gripper_bins < 2 and self.n_gripper_bins != 0):
+            raise ValueError("horizon and n_height_bins must be at least 1, n_gripper_bins at least 2, or 0 for none")
         if min(self.height_margin_m, self.depth_margin_m) <= 0:
             raise ValueError(
                 "height_margin_m and depth_margin_m must be above 0, so that even one value spans bins; got "
@@ -154,7 +155,7 @@ class Para(nn.Module):
         )  # fmt: skip
         # named for heights, the paper's; of depths where `third` says so
         self.height_bins = Bins(config.n_height_bins, *((0.0, 0.4) if config.third == "height" else (0.1, 3.0)))
-        self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0)
+        self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0) if config.n_gripper_bins else None
         self.rotation_bins = RotationBins(config.n_rotation_bins) if config.n_rotation_bins else None
 
     def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
@@ -175,27 +176,32 @@ class Para(nn.Module):
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """Plain sum of the spatial, height and gripper terms (paper sec. 3.5), the latter two at the true pixel."""
+        """Plain sum of the spatial, height and gripper terms (paper sec. 3.5), the latter two at the true pixel.
+
+        Each is a mean over the steps whose pixel, height or gripper is known.
+        """
         if generator is not None:
             obs = augment(obs, self.config.augment, generator)
         targets = make_targets(actions, obs.camera, supervise_padding=self.config.supervise_padding)
         grid = self.features(obs)
-        losses = self._spatial_terms(grid, targets)
-        start_uv, _ = project(obs.ee_position, obs.camera)
-        gripper_logits = self.heads.gripper_logits(grid, targets.uv, start_uv, self.backbone.stride)
-        losses["gripper"] = class_loss(gripper_logits, self.gripper_bins.to_index(targets.gripper), targets.valid)
+        losses = self._spatial_terms(grid, targets, None if actions.known is None else targets.height_valid)
+        if self.gripper_bins is not None:
+            start_uv, _ = project(obs.ee_position, obs.camera)
+            gripper_logits = self.heads.gripper_logits(grid, targets.uv, start_uv, self.backbone.stride)
+            classes = self.gripper_bins.to_index(targets.gripper)
+            losses["gripper"] = class_loss(gripper_logits, classes, targets.gripper_valid)
         if self.rotation_bins is not None:
             if actions.rotation is None:
                 raise ValueError("n_rotation_bins is above 0, but the demonstrations carry no rotation; set it to 0")
             logits = self.heads.rotation_logits(grid, targets.uv, self.backbone.stride)  # (B, T, 3, N_R)
             classes = self.rotation_bins.to_index(actions.rotation)
-            axes = (class_loss(logits[..., axis, :], classes[..., axis], targets.valid) for axis in range(3))
+            axes = (class_loss(logits[..., axis, :], classes[..., axis], targets.height_valid) for axis in range(3))
             losses["rotation"] = sum(axes)
         losses["total"] = sum(losses.values())
         with torch.no_grad():
             losses["unseen_fraction"] = 1 - targets.valid.float().mean()
             outside = self.height_bins.outside(self._third(targets)).float()
-            losses[f"{self.config.third}_outside_fraction"] = masked_mean(outside, targets.valid)
+            losses[f"{self.config.third}_outside_fraction"] = masked_mean(outside, targets.height_valid)
             if not self.training:
                 error = (self.predict(obs).peak.uv - targets.uv).norm(dim=-1)
                 losses["pixel_error_px"] = masked_mean(error, targets.valid & ~actions.is_pad)
@@ -204,7 +210,7 @@ class Para(nn.Module):
     def _third(self, targets: Targets) -> Tensor:
         return targets.height if self.config.third == "height" else targets.depth
 
-    def _spatial_terms(self, grid: Tensor, targets: Targets) -> dict[str, Tensor]:
+    def _spatial_terms(self, grid: Tensor, targets: Targets, height_known: Tensor | None) -> dict[str, Tensor]:
         config, stride, bins = self.config, self.backbone.stride, self.height_bins
         third = self._third(targets)
         height = bins.split(third) if config.soft_targets else bins.to_index(third)
@@ -214,14 +220,14 @@ class Para(nn.Module):
             volume = self.heads.volume_logits(grid)
             uv = targets.uv if config.soft_targets else cell_centre(targets.uv, stride)
             at_pixel = self.heads.height_logits(grid, uv, stride)
-            return {"volume": joint_loss(volume, at_pixel, height, targets.valid)}
+            return {"volume": joint_loss(volume, at_pixel, height, targets.valid, height_known)}
         logits = self.heads.heatmap_logits(grid)
         if config.heatmap_resolution == "image":
             spatial = full_resolution_spatial_loss(logits, targets.uv, targets.valid, stride)
         else:
             spatial = spatial_loss(logits, targets.uv, targets.valid, stride=stride, soft=config.soft_targets)
         height_logits = self.heads.height_logits(grid, targets.uv, stride)
-        return {"spatial": spatial, config.third: class_loss(height_logits, height, targets.valid)}
+        return {"spatial": spatial, config.third: class_loss(height_logits, height, targets.height_valid)}
 
     @torch.no_grad()
     def predict(self, obs: Observation) -> Prediction:
@@ -238,9 +244,10 @@ class Para(nn.Module):
             heatmap_logits = self.heads.heatmap_logits(grid)
             peak = decode_peak(heatmap_logits, stride, self.config.decoder)
             height_logits = self.heads.height_logits(grid, peak.uv, stride)
-        start_uv, _ = project(obs.ee_position, obs.camera)
-        gripper_logits = self.heads.gripper_logits(grid, peak.uv, start_uv, stride)
-        gripper = self.gripper_bins.decode(gripper_logits)
+        gripper = obs.gripper.unsqueeze(-1).expand(-1, self.config.horizon)
+        if self.gripper_bins is not None:
+            start_uv, _ = project(obs.ee_position, obs.camera)
+            gripper = self.gripper_bins.decode(self.heads.gripper_logits(grid, peak.uv, start_uv, stride))
         rotation = None
         if self.rotation_bins is not None:
             rotation = self.rotation_bins.decode(self.heads.rotation_logits(grid, peak.uv, stride))

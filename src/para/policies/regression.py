@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from para.backbones import BackboneConfig, SmallConvConfig, make_backbone
-from para.geometry import Camera, from_picture_frame, to_picture_frame
+from para.geometry import Camera, from_picture_frame, project, to_picture_frame
 from para.geometry.picture_frame import picture_from_camera, without_scale
 from para.geometry.pixels import compose
 from para.interfaces import ActionChunk, Observation
@@ -36,6 +36,9 @@ Frame = Literal["world", "camera"]
 
 N_CAMERA_NUMBERS = 21
 """What `camera_numbers` tells of a camera."""
+
+MIN_DEPTH_M = 0.05
+"""Predicted points nearer to the camera than this, or behind it, are taken to be this far away, to have a pixel."""
 
 MIN_CAMERA_STD = 0.1
 """Numbers of the camera are divided by their deviation in training, but by no less than this (a tenth of the image or
@@ -107,6 +110,27 @@ def camera_numbers(camera: Camera) -> Tensor:
     K = compose(to_shares, without_scale(camera.K))
     pose = camera.T_world_cam
     return torch.cat([K.flatten(-2), pose[..., :3, :3].flatten(-2), pose[..., :3, 3]], dim=-1)
+
+
+def beside_the_ray(position: Tensor, label: Tensor, camera: Camera) -> Tensor:
+    """How far predicted points are from the rays through labels of which only the pixel is known, in metres.
+
+    Each point is moved along its own ray to the depth of its label, and compared there: what is left is the error of
+    its pixel. So a point tracked in a video teaches where to go across the line of sight, and nothing along it.
+
+    Args:
+        position, label: (B, T, 3) world frame, metres.
+        camera: batched (B).
+
+    Returns:
+        (B, T) sum of the errors along the world's axes, metres.
+    """
+    camera = camera.unsqueeze(1)
+    _, depth = project(position, camera)
+    _, label_depth = project(label, camera)
+    eye = camera.T_world_cam[..., :3, 3]
+    share = (label_depth / depth.clamp(min=MIN_DEPTH_M)).unsqueeze(-1)
+    return (eye + share * (position - eye) - label).abs().sum(dim=-1)
 
 
 class Regression(nn.Module):
@@ -202,17 +226,26 @@ class Regression(nn.Module):
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """L1 of the position in decimetres (as ACT trains) and binary cross-entropy of the gripper."""
+        """L1 of the position in decimetres (as ACT trains) and binary cross-entropy of the gripper.
+
+        Where only the pixel of a position is known, its error is `beside_the_ray`.
+        """
         if generator is not None:
             obs = augment(obs, self.config.augment, generator)
         position, gripper_logits = self.outputs(obs)
-        valid = finite_steps(actions)
+        valid = finite_steps(actions) & actions.pixel_known
         valid = valid if self.config.supervise_padding else valid & ~actions.is_pad
-        label = self.to_frame(torch.nan_to_num(actions.position), obs.camera.unsqueeze(1))
-        error = (position - label).abs().sum(dim=-1)  # (B, T) metres
+        demonstrated = torch.nan_to_num(actions.position)
+        error = (position - self.to_frame(demonstrated, obs.camera.unsqueeze(1))).abs().sum(dim=-1)  # (B, T) metres
+        if actions.known is not None:
+            across = beside_the_ray(self.to_world(position, obs.camera.unsqueeze(1)), demonstrated, obs.camera)
+            error = torch.where(actions.height_known, error, across)
         target = torch.nan_to_num(actions.gripper).clamp(0, 1)  # what is masked must still be finite, for the gradient
         gripper = F.binary_cross_entropy_with_logits(gripper_logits, target, reduction="none")
-        losses = {"position": 10 * masked_mean(error, valid), "gripper": masked_mean(gripper, valid)}
+        losses = {
+            "position": 10 * masked_mean(error, valid),
+            "gripper": masked_mean(gripper, valid & actions.gripper_known),
+        }
         return losses | {"total": losses["position"] + losses["gripper"]}
 
     @torch.no_grad()

@@ -129,8 +129,8 @@ class SoftArgmax(nn.Module):
         gripper_logits = self.heads.gripper_logits(grid, targets.uv, start_uv, stride)
         losses = {
             "pixel": 10 * masked_mean(shares, targets.valid),
-            "height": 10 * masked_mean(height_error, targets.valid),
-            "gripper": class_loss(gripper_logits, self.gripper_bins.to_index(targets.gripper), targets.valid),
+            "height": 10 * masked_mean(height_error, targets.height_valid),
+            "gripper": class_loss(gripper_logits, self.gripper_bins.to_index(targets.gripper), targets.gripper_valid),
         }
         losses["total"] = sum(losses.values())
         with torch.no_grad():
