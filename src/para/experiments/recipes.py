@@ -88,7 +88,7 @@ ACT = Recipe(
     why="coordinate regression at its best in distribution: outputs over the whole workspace, temporal ensembling",
 )  # fmt: skip
 MOTION_TRACKS = Recipe(
-    "motion_tracks", motion_tracks, executed("+ensemble"),
+    "motion_tracks", motion_tracks, executed("+ensemble"), lr_scale=2 / 3,
     why="2D tracks of five points of the gripper, and coordinates from the tracks (single-view Motion Tracks)",
 )  # fmt: skip
 DIFFUSION = Recipe(

@@ -57,7 +57,8 @@ class MotionTracksConfig:
     """Of the two points on each finger, above the end effector: its tip and its root."""
 
     use_state: bool = True
-    """Take where the points are now and the gripper's opening as input; the lift also takes how far away they are."""
+    """Take where the points are now, in the image and (of the centre) in the camera's frame, and the gripper's opening
+    as input."""
 
     hidden: int = 256
     """Width of the MLPs."""
@@ -166,7 +167,7 @@ class MotionTracks(nn.Module):
         super().__init__()
         self.backbone = make_backbone(config.backbone, config.image_size)
         self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
-        n_state = 2 * N_POINTS + 1 if config.use_state else 0
+        n_state = 2 * N_POINTS + 3 + 1 if config.use_state else 0
         self.mlp = nn.Sequential(
             nn.Linear(self.backbone.pooled_channels + n_state, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
@@ -176,6 +177,8 @@ class MotionTracks(nn.Module):
         self.register_buffer("distance", torch.tensor(1.0))
         self.register_buffer("points_mean", torch.full((N_POINTS, 2), 0.5))
         self.register_buffer("points_std", torch.full((N_POINTS, 2), 0.5))
+        self.register_buffer("position_mean", torch.tensor([0.0, 0.0, 1.0]))
+        self.register_buffer("position_std", torch.ones(3))
 
     def fit_ranges(self, actions: ActionChunk, camera: Camera) -> None:
         """Where the training positions lie in the image, the scale of the state and of the tracks, and in the camera's
@@ -188,6 +191,8 @@ class MotionTracks(nn.Module):
         tracks = self.tracks_of(actions.position, actions.gripper, camera)[0][keep]  # (N, 5, 2)
         self.points_mean.copy_(tracks.mean(dim=0))
         self.points_std.copy_(tracks.std(dim=0).clamp(min=1e-3))
+        self.position_mean.copy_(p_cam.mean(dim=0))
+        self.position_std.copy_(p_cam.std(dim=0).clamp(min=1e-3))
         if self.lift is not None:
             self.lift.fit(p_cam)
 
@@ -211,7 +216,8 @@ class MotionTracks(nn.Module):
         if self.config.use_state:
             start, _ = self.tracks_of(obs.ee_position.unsqueeze(1), obs.gripper.unsqueeze(1), obs.camera)
             points = (start.squeeze(1) - self.points_mean) / self.points_std  # (B, 5, 2)
-            x = torch.cat([x, points.flatten(1), 2 * obs.gripper.unsqueeze(-1) - 1], dim=-1)
+            here = (to_camera(obs.ee_position, obs.camera) - self.position_mean) / self.position_std  # (B, 3)
+            x = torch.cat([x, points.flatten(1), here, 2 * obs.gripper.unsqueeze(-1) - 1], dim=-1)
         out = self.mlp(x).unflatten(-1, (self.config.horizon, 2 * N_POINTS + 1))
         return start + self.points_std * out[..., :-1].unflatten(-1, (N_POINTS, 2)), out[..., -1]
 
