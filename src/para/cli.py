@@ -1,4 +1,4 @@
-"""The command line: `para experiment | record | train | evaluate | report | dataset | doctor`."""
+"""The command line: `para experiment | record | tracks | train | evaluate | report | dataset | doctor`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import tyro
 
-from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Train
+from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Tracks, Train
 from para.files import DISK_FULL
 from para.registry import did_you_mean
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "report": Report,
     "dataset": Dataset,
+    "tracks": Tracks,
     "doctor": Doctor,
 }
 

@@ -4,7 +4,8 @@ To add one: a dataclass in the file of its kind, whose docstring and fields are 
 """
 
 from para.commands.learning import Dataset, Record, Train
+from para.commands.pretraining import Tracks
 from para.commands.reporting import Doctor, Report
 from para.commands.running import Evaluate, Experiment
 
-__all__ = ["Dataset", "Doctor", "Evaluate", "Experiment", "Record", "Report", "Train"]
+__all__ = ["Dataset", "Doctor", "Evaluate", "Experiment", "Record", "Report", "Tracks", "Train"]

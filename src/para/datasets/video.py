@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -103,6 +104,39 @@ def read_video(path: str | Path) -> np.ndarray:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no complete video.
     """
+    return np.stack(list(frames_of(path)))
+
+
+def frames_of(path: str | Path) -> Iterator[np.ndarray]:
+    """The frames of a video file one after the other, (H, W, 3) uint8 RGB each; raises as `read_video` does."""
+    import av
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no video at {path}; record it again, or mend the path")
+    n = 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            promised = stream.frames
+            for frame in container.decode(stream):
+                if frame.rotation:
+                    raise ValueError(
+                        f"{path} is stored turned by {frame.rotation} degrees, as phones do; write it upright: "
+                        f"ffmpeg -i {path.name} upright.mp4"
+                    )
+                n += 1
+                yield frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or "no video in it"
+        raise ValueError(f"{path} is no complete video ({reason}); it is truncated: record it again") from error
+    if not n or n < promised:
+        raise ValueError(f"{path} holds {n} of its {promised} frames; it is truncated: record it again")
+
+
+def video_frame_rate(path: str | Path) -> float:
+    """Frames per second of a video file; raises as `read_video` does where it cannot be opened."""
     import av
 
     path = Path(path)
@@ -110,16 +144,13 @@ def read_video(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(f"no video at {path}; record it again, or mend the path")
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            promised = stream.frames
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+            rate = container.streams.video[0].average_rate
     except (av.FFmpegError, IndexError) as error:
         reason = getattr(error, "strerror", None) or "no video in it"
-        raise ValueError(f"{path} is no complete video ({reason}); it is truncated: record it again") from error
-    if not frames or len(frames) < promised:
-        raise ValueError(f"{path} holds {len(frames)} of its {promised} frames; it is truncated: record it again")
-    return np.stack(frames)
+        raise ValueError(f"{path} cannot be decoded ({reason}); record it again, or convert it to MP4") from error
+    if not rate:
+        raise ValueError(f"{path} does not say its frame rate; convert it to MP4")
+    return float(rate)
 
 
 def is_lossless(path: str | Path) -> bool:

@@ -1,0 +1,48 @@
+"""Commands that turn other people's videos into data to pretrain on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Turn videos with a tracked point into a dataset to pretrain on: pixels alone, no heights, no gripper.
+
+    Beside each video lies a file of its name with the tracks: CSV or Parquet (frame, u, v, visible), or CoTracker's,
+    TAPIR's or TAP-Vid's arrays in an .npz. The camera stands still. For example:
+
+        para tracks --videos hand/ --out data/hand
+    """
+
+    videos: Path
+    """Folder of the videos and their tracks."""
+
+    out: Path
+    """The dataset's folder; the same command goes on from what is there."""
+
+    image_size: tuple[int, int] = (128, 128)
+    """(H, W), pixels: that of the robot's demonstrations which it is to be used with."""
+
+    point: int | None = None
+    """Which point is the end effector, where files hold several; default: the only one."""
+
+    step_s: float = 0.15
+    """Seconds between frames: as in the robot's demonstrations; less where a hand is faster than the robot."""
+
+    task: str = "follow the point"
+    """What the videos show, in words."""
+
+    def run(self) -> None:
+        from para.datasets.tracks import import_tracks
+
+        report = import_tracks(
+            self.videos, self.out, image_size=self.image_size, point=self.point, step_s=self.step_s, task=self.task
+        )
+        print(
+            f"{report.imported} videos imported ({report.frames} frames, {report.frames_known} with a known next place), "
+            f"{report.reused} were there already"
+        )
+        options = "--n-height-bins 1 --n-gripper-bins 0"
+        print(f"next: para train --data {self.out} --out checkpoints/tracks para {options}")

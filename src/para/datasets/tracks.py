@@ -1,0 +1,212 @@
+"""Videos with a tracked point become demonstrations of which only the pixels are known: the data to pretrain on.
+
+A video of a hand, with its fingertip tracked, or of any arm, with its tool tracked: the camera stands still, and the
+point is what the end effector will be. The result is a dataset like any other, on which `para train` trains.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from para.datasets.lerobot_v3_layout import EPISODE_INFO, STEP_S, DatasetError
+from para.datasets.lerobot_v3_write import DatasetWriter
+from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
+from para.datasets.track_files import TRACK_SUFFIXES, Track, read_track_file
+from para.datasets.video import frames_of, video_frame_rate
+from para.geometry import Camera, look_at
+from para.interfaces import Episode, Scene
+from para.progress import progress_bar
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+
+MIN_FRAMES = 3
+"""A shorter demonstration shows no motion."""
+
+NOWHERE = (float("nan"), float("nan"))
+"""Where the object of a video is: nobody knows."""
+
+
+@dataclass(frozen=True)
+class TrackImport:
+    """What a call of `import_tracks` did."""
+
+    imported: int
+    """Videos added now."""
+
+    reused: int
+    """Videos that were in the dataset already."""
+
+    frames: int
+    """Frames added now."""
+
+    frames_known: int
+    """Of these, those whose next place of the point is known."""
+
+
+def nominal_camera(image_size: tuple[int, int]) -> Camera:
+    """A camera as good as any where nobody measured one: it sees a table 1 m away, from 45 degrees above.
+
+    Labels that are pixels need no true camera: they are lifted and projected by the same one. What it decides is how
+    virtual moves of the camera warp the picture, so that it should look at the table as such cameras do; the focal
+    length is that of phones and webcams, 53 degrees along the longer side.
+    """
+    H, W = image_size
+    focal = float(max(H, W))
+    K = torch.tensor([[focal, 0.0, (W - 1) / 2], [0.0, focal, (H - 1) / 2], [0.0, 0.0, 1.0]])
+    eye = torch.tensor([0.5**0.5, 0.0, 0.5**0.5])
+    return Camera(K, look_at(eye, torch.zeros(3)), (H, W))
+
+
+def import_tracks(
+    videos: str | Path,
+    root: str | Path,
+    *,
+    image_size: tuple[int, int] = (128, 128),
+    point: int | None = None,
+    step_s: float = STEP_S,
+    task: str = "follow the point",
+    progress: bool = True,
+) -> TrackImport:
+    """Write the videos of a folder, each with a file of tracks of its own name beside it, as one dataset.
+
+    Every `step_s` seconds a frame is kept, from the first to the last in which the point is seen; the largest middle
+    part of it that has the sides' proportion is resized. Where the point is hidden in between, or leaves that part, it
+    is no target; what a policy is told of where it is now goes on along a straight line. Called again, it goes on.
+
+    Args:
+        videos: the folder.
+        root: of the dataset; new, or one that this function began.
+        image_size: (H, W) of its images: those of the robot's demonstrations that it is to be used with.
+        point: which point, where files hold several.
+        step_s: seconds between stored frames; as in the robot's demonstrations, or less where a hand is faster.
+        task: what the videos show, in words.
+        progress: show how far it is.
+
+    Raises:
+        FileNotFoundError: if there is no video, or one without tracks.
+        DatasetError: if tracks do not fit their video, or are damaged.
+        ValueError: if a video cannot be decoded.
+    """
+    pairs = video_and_track_files(Path(videos))
+    known = n_frames = imported = 0
+    with DatasetWriter.open_or_create(root, image_size=image_size, step_s=step_s, task=task) as writer:
+        done = {json.loads(row[EPISODE_INFO])["video"] for row in writer.rows}
+        bar = progress_bar(len(pairs), "importing videos", unit="video") if progress else None
+        for video, tracks in pairs:
+            if video.name not in done:
+                episode = read_episode(video, tracks, image_size=image_size, point=point, step_s=step_s)
+                writer.add(episode)
+                imported, n_frames = imported + 1, n_frames + len(episode)
+                known += episode.info[INFO_KEY]["pixel"].count("1")
+            if bar is not None:
+                bar.update()
+        if bar is not None:
+            bar.close()
+    return TrackImport(imported, len(pairs) - imported, n_frames, known)
+
+
+def video_and_track_files(folder: Path) -> list[tuple[Path, Path]]:
+    """The videos of a folder, by name, each with its file of tracks."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}; put videos there, and beside each its tracks")
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not videos:
+        raise FileNotFoundError(f"{folder} holds no video ({', '.join(VIDEO_SUFFIXES)}); put some there")
+    pairs = []
+    for video in videos:
+        tracks = [path for suffix in TRACK_SUFFIXES if (path := video.with_suffix(suffix)).exists()]
+        if len(tracks) != 1:
+            found = " and ".join(path.name for path in tracks) or "none"
+            raise FileNotFoundError(
+                f"{video} needs one file of tracks ({video.stem}.csv, .parquet or .npz); found {found}"
+            )
+        pairs.append((video, tracks[0]))
+    return pairs
+
+
+def read_episode(
+    video: Path, tracks: Path, *, image_size: tuple[int, int], point: int | None = None, step_s: float = STEP_S
+) -> Episode:
+    """One video with its tracked point, as an episode of which only pixels are known; see `import_tracks`."""
+    every = max(1, round(video_frame_rate(video) * step_s))
+    kept, n_frames, crop = [], 0, None
+    for index, frame in enumerate(frames_of(video)):
+        crop = crop or Crop.of(frame.shape[:2], image_size)
+        if index % every == 0:
+            kept.append(crop.apply(frame))
+        n_frames += 1
+    track = read_track_file(tracks).point(point, n_frames, crop.full_size)
+    uv, visible = crop.to_crop(track.uv[::every]), track.visible[::every]
+    visible &= (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
+    seen = np.flatnonzero(visible)
+    if len(seen) < MIN_FRAMES:
+        raise DatasetError(
+            f"{tracks}: of {len(visible)} frames, one every {step_s:g} s, the point is seen in {len(seen)}; at least "
+            f"{MIN_FRAMES} are needed: keep frames at a smaller step_s, or leave this video out"
+        )
+    span = slice(seen[0], seen[-1] + 1)
+    return _episode(video, np.stack(kept[span]), Track(uv[span], visible[span]), image_size)
+
+
+def _episode(video: Path, image: np.ndarray, track: Track, image_size: tuple[int, int]) -> Episode:
+    n, camera = len(image), nominal_camera(image_size)
+    frames, seen = np.arange(n), np.flatnonzero(track.visible)
+    uv = np.stack([np.interp(frames, seen, track.uv[seen, axis]) for axis in (0, 1)], axis=-1)
+    cameras = Camera(camera.K.expand(n, 3, 3), camera.T_world_cam.expand(n, 4, 4), image_size)
+    position = nominal_points(torch.from_numpy(uv).float(), cameras).numpy().astype(np.float32)
+    following = np.minimum(frames + 1, n - 1)
+    pixel = "".join("1" if track.visible[k] else "0" for k in following)
+    gripper = np.full(n, UNKNOWN_GRIPPER, np.float32)
+    return Episode(
+        scene=Scene(object_xy=NOWHERE),
+        image=image,
+        camera=cameras,
+        ee_position=position,
+        gripper=gripper,
+        action_position=position[following],
+        action_gripper=gripper,
+        phase=np.full(n, -1, np.int64),
+        outcome="placed",
+        info={"video": video.name, INFO_KEY: {"height": False, "gripper": False, "pixel": pixel}},
+    )
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The largest middle part of an image with the proportion of another size, resized to that."""
+
+    full_size: tuple[int, int]
+    """(H, W) of the image."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    size: tuple[int, int]
+    """(H, W) of the result."""
+
+    @staticmethod
+    def of(full_size: tuple[int, int], size: tuple[int, int]) -> Crop:
+        """For images of one size to another."""
+        (H, W), (h, w) = full_size, size
+        scale = min(H / h, W / w)
+        height, width = max(1, round(h * scale)), max(1, round(w * scale))
+        return Crop((H, W), (H - height) // 2, (W - width) // 2, height, width, (h, w))
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """The part of an image (H, W, 3) uint8, resized."""
+        import cv2
+
+        part = image[self.top : self.top + self.height, self.left : self.left + self.width]
+        shrinks = self.size[0] <= self.height
+        return cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+    def to_crop(self, uv: np.ndarray) -> np.ndarray:
+        """Where pixels of the image are in the result. (..., 2) -> (..., 2)."""
+        scale = np.array([self.size[1] / self.width, self.size[0] / self.height])
+        return (uv - [self.left, self.top] + 0.5) * scale - 0.5

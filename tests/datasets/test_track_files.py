@@ -1,0 +1,135 @@
+"""Every published format of point tracks reads to the same pixels; what does not fit its video is said in one line."""
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from para.datasets import DatasetError
+from para.datasets.track_files import read_track_file
+from tests.datasets.track_videos import SIZE, dot_track, write_csv
+
+H, W = SIZE
+UV = dot_track(12)
+VISIBLE = np.arange(12) % 5 != 3
+
+
+def csv_file(path):
+    write_csv(path.with_suffix(".csv"), UV, VISIBLE)
+    return path.with_suffix(".csv")
+
+
+def csv_with_a_second_point(path):
+    path = path.with_suffix(".csv")
+    rows = [f"{k},{p},{u + 5 * p},{v},{int(s)}" for k, ((u, v), s) in enumerate(zip(UV, VISIBLE)) for p in (0, 1)]
+    path.write_text("frame,point,u,v,visible\n" + "\n".join(rows))
+    return path
+
+
+def parquet_file(path):
+    path = path.with_suffix(".parquet")
+    order = np.random.default_rng(0).permutation(12)  # rows may come in any order
+    columns = {"frame": np.arange(12)[order], "u": UV[order, 0], "v": UV[order, 1], "visible": VISIBLE[order]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def npz(path, **arrays):
+    np.savez(path.with_suffix(".npz"), **arrays)
+    return path.with_suffix(".npz")
+
+
+def cotracker(path):
+    """As `cotracker(video, ...)` returns them: B T N 2 and B T N."""
+    return npz(path, pred_tracks=UV[None, :, None].astype(np.float32), pred_visibility=VISIBLE[None, :, None])
+
+
+def cotracker_online(path):
+    """The same with a last axis of one, and as probabilities."""
+    seen = np.where(VISIBLE, 0.9, 0.2)[None, :, None, None]
+    return npz(path, pred_tracks=UV[None, :, None], pred_visibility=seen)
+
+
+def tapir(path):
+    """N T 2 from the image's corner."""
+    return npz(path, tracks=UV[None] + 0.5, visibles=VISIBLE[None])
+
+
+def tap_vid(path):
+    """N T 2 as shares of the image, from its corner, and what is hidden."""
+    return npz(path, points=(UV[None] + 0.5) / [W, H], occluded=~VISIBLE[None])
+
+
+FORMATS = (csv_file, csv_with_a_second_point, parquet_file, cotracker, cotracker_online, tapir, tap_vid)
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_every_format_tells_the_same_pixels(write, tmp_path):
+    track = read_track_file(write(tmp_path / "hand")).point(0, 12, SIZE)
+    np.testing.assert_allclose(track.uv, UV, atol=1e-4)
+    np.testing.assert_array_equal(track.visible, VISIBLE)
+
+
+def test_points_off_the_image_count_as_not_visible_and_hidden_ones_may_hold_anything(tmp_path):
+    uv = UV.copy()
+    uv[3], uv[5], uv[6] = float("nan"), (W - 0.4, 10), (W + 20, 10)
+    write_csv(tmp_path / "a.csv", uv, np.arange(12) != 3)
+    track = read_track_file(tmp_path / "a.csv").point(None, 12, SIZE)
+    assert np.flatnonzero(~track.visible).tolist() == [3, 5, 6]
+
+
+def spoilt(uv=None, visible=None, **columns):
+    def write(path):
+        write_csv(path.with_suffix(".csv"), UV if uv is None else uv, visible, **columns)
+        return path.with_suffix(".csv")
+
+    return write
+
+
+def text(content: str, suffix: str = ".csv"):
+    def write(path):
+        path.with_suffix(suffix).write_text(content)
+        return path.with_suffix(suffix)
+
+    return write
+
+
+NAN = np.where(np.arange(12)[:, None] == 4, np.nan, UV)
+FAR = np.where(np.arange(12)[:, None] == 4, 1e5, UV)
+BAD = {
+    "frames": (spoilt(UV[:11]), "tells of 11 frames, its video has 12"),
+    "size": (spoilt(width=200, height=120), r"for images of \(120, 200\) \(H, W\), its video has \(60, 100\)"),
+    "another size": (spoilt(2.5 * UV), "off the 60 x 100 .* were the tracks made for another size"),
+    "shares": (spoilt(UV / [W, H]), "within 0 to 1, as if in shares"),
+    "nan": (spoilt(NAN), "marked visible in frame 4 .1 such frames., where its pixel is not a number"),
+    "far": (spoilt(FAR), r"in frame 4 the visible point is at \(100000, 100000\)"),
+    "never": (spoilt(visible=np.zeros(12)), "visible in none of its 12 frames"),
+    "visible": (spoilt(visible=np.full(12, 2)), "visible must be 0 or 1"),
+    "columns": (text("frame,x,y\n0,1,2\n"), "frame, u, v, visible are needed"),
+    "empty": (text(""), "are needed"),
+    "rows": (text("frame,u,v,visible\n"), "has no rows"),
+    "words": (text("frame,u,v,visible\n0,left,2,1\n"), "numbers are needed below frame, u, v, visible"),
+    "ragged": (text("frame,u,v,visible\n0,1\n"), "line 2 has 2 entries, the head 4"),
+    "doubled": (text("frame,u,v,visible\n0,1,2,1\n0,1,2,1\n"), "one row for each frame is needed"),
+    "fraction": (text("frame,u,v,visible\n0.5,1,2,1\n"), "frame must be whole numbers"),
+    "not parquet": (text("nothing", ".parquet"), "no table of numbers in Parquet"),
+    "not npz": (text("nothing", ".npz"), "holds no plain arrays"),
+    "other arrays": (lambda path: npz(path, xy=UV), "points and occluded .TAP-Vid. are needed"),
+    "shapes": (lambda path: npz(path, tracks=UV[None], visibles=VISIBLE[None, :5]), "do not fit together"),
+    "two points": (csv_with_a_second_point, "holds 2 points; say which one is the end effector: 0 to 1"),
+    "pickle": (text("x", ".pkl"), "runs code when it is loaded"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_used_is_said_in_one_line(case, tmp_path):
+    write, message = BAD[case]
+    with pytest.raises(DatasetError, match=message) as error:
+        read_track_file(write(tmp_path / "hand")).point(None, 12, SIZE)
+    assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def test_an_array_of_objects_is_never_unpickled(tmp_path):
+    np.savez(tmp_path / "a.npz", tracks=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(DatasetError, match="holds no plain arrays"):
+        read_track_file(tmp_path / "a.npz")
