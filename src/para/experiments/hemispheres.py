@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
-from para.experiments.recipes import ACT, ACT_CAMERA, PARA_MANY_VIEWS, headlines_compared
+from para.experiments.recipes import ACT, PARA_MANY_VIEWS, headlines_compared, variant
 from para.experiments.scale import Scale
 from para.experiments.view_sets import HELD_OUT_PHI, split_cap
 from para.worlds.scenes import Workspace, viewpoint_cap
@@ -18,6 +18,10 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     right = cap[held_out]
     return split_cap({"train": cap[[not out for out in held_out]], "test": right}, workspace, scale, validation)
 
+
+ACT_CAMERA = variant(
+    ACT, "+camera", "ACT told the camera; pictures as they are, since these show many", use_camera=True
+)
 
 RECIPES = (PARA_MANY_VIEWS, ACT, ACT_CAMERA)
 
