@@ -13,7 +13,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "para"
 
-HEAVY = ("mujoco", "accelerate", "transformers", "peft", "diffusers", "lerobot", "ray", "matplotlib")
+HEAVY = ("mujoco", "accelerate", "transformers", "peft", "diffusers", "lerobot", "ray", "matplotlib", "h5py")
 """Packages that are imported when they are used, inside functions."""
 
 IMPORTED_EVERYWHERE = ("para", "para.interfaces", "para.policies", "para.worlds", "para.experiments", "para.cli")

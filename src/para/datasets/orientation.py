@@ -23,8 +23,8 @@ ORIENTATIONS: dict[str, tuple[int, int]] = {
     "mirrored": (1, -1),
     "rotated": (-1, -1),
 }
-"""What was done to upright frames -> steps along rows and columns that do it; doing it again undoes it. As in robosuite's
-buffers and LIBERO's own files (upside_down), and in those of OpenVLA, openpi and LeRobot (rotated by 180 degrees)."""
+"""What was done to upright frames -> steps along rows and columns that do it; doing it again undoes it. LIBERO's own
+files are upside_down, as robosuite draws; those of OpenVLA, openpi and LeRobot are rotated by 180 degrees."""
 
 DISC = 0.06
 """Radius of the disc about the end effector in which change is looked for, as a share of the image's shorter side."""

@@ -6,6 +6,9 @@ it about the point where its optical axis meets the table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import torch
 
@@ -88,15 +91,27 @@ class LiberoWorld:
             now.lay_out(positions, np.array(scene.ee_start if scene.ee_start is not None else libero_arm.HOME))
         else:
             now.restore(state)
-        T_world_cam = mujoco_camera.tilted_pose(
-            now.default_eye, now.default_target, scene.view_theta_deg, scene.view_phi_deg
-        )
-        T_world_cam[2, 3] += TABLE_HEIGHT
-        mujoco_camera.set_camera_pose(now.model, now.camera_id, T_world_cam)
-        now.refresh()
-        self._stages = JudgedStages(start_height=float(self.bowl_state().position[2]))
-        self.n_steps = 0
-        return self.look()
+        return self._begin(scene)
+
+    def show_state(
+        self,
+        state: np.ndarray,
+        scene: Scene,
+        stands: Mapping[str, tuple[np.ndarray, np.ndarray]] = MappingProxyType({}),
+    ) -> Observation:
+        """Show a recorded simulator state of the full scene as it is; nothing moves. For other people's demonstrations.
+
+        Args:
+            state: [time, qpos, qvel].
+            scene: whose view to take.
+            stands: see `LiberoModel.show`.
+
+        Raises:
+            ValueError: where the state is of another scene.
+        """
+        self._now = self._model_of(clean=False)
+        self._now.show(state, stands)
+        return self._begin(scene)
 
     def execute(self, position: np.ndarray, gripper: float, rotation: np.ndarray | None = None) -> Observation:
         """Servo the end effector to a world position, and look again.
@@ -205,6 +220,19 @@ class LiberoWorld:
                 self._control_env, task, self.assets, clean=clean, servo=self._servo_kind, quality=self._quality
             )
         return self._models[clean]
+
+    def _begin(self, scene: Scene) -> Observation:
+        """What follows once everything is at its place: the view, the stages, the first look."""
+        now = self._now
+        T_world_cam = mujoco_camera.tilted_pose(
+            now.default_eye, now.default_target, scene.view_theta_deg, scene.view_phi_deg
+        )
+        T_world_cam[2, 3] += TABLE_HEIGHT
+        mujoco_camera.set_camera_pose(now.model, now.camera_id, T_world_cam)
+        now.refresh()
+        self._stages = JudgedStages(start_height=float(self.bowl_state().position[2]))
+        self.n_steps = 0
+        return self.look()
 
     def _control_step(self, target: np.ndarray, gripper: float) -> None:
         stages = self._require_scene()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -112,19 +113,32 @@ class LiberoModel:
         Raises:
             ValueError: where the state is of another scene.
         """
+        self._mujoco.mj_resetData(self.model, self.data)
+        self.servo.reset(np.array(libero_arm.HOME))  # the controller begins anew; the state then overrides the pose
+        self.show(state, self._stands)
+        self._settle()
+
+    def show(self, state: np.ndarray, stands: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """A simulator state as it is. Leaves the data to be brought up to date (`refresh`).
+
+        Args:
+            state: [time, qpos, qvel].
+            stands: our name of furniture -> where it stands (3,) in LIBERO's frame, and its quaternion (w, x, y, z);
+                what is not named stays.
+
+        Raises:
+            ValueError: where the state is of another scene.
+        """
         n = 1 + self.model.nq + self.model.nv
         if state.shape != (n,):
             raise ValueError(
-                f"LIBERO's initial state has {state.shape[0]} numbers and this scene {n}; reinstall hf-libero"
+                f"this state of LIBERO has {state.shape[0]} numbers and the scene {n}: it is of another one"
             )
-        self._mujoco.mj_resetData(self.model, self.data)
-        self.servo.reset(np.array(libero_arm.HOME))  # the controller begins anew; the state then overrides the pose
-        for name, (position, quat) in self._stands.items():
+        for name, (position, quat) in stands.items():
             body = self.model.body(f"{DISTRACTORS[name]}_main").id
             self.model.body_pos[body], self.model.body_quat[body] = position, quat
             self._touchable(name, True)
         self.data.qpos[:], self.data.qvel[:] = state[1 : 1 + self.model.nq], state[1 + self.model.nq :]
-        self._settle()
 
     def draw(self, image_size: tuple[int, int], marker: Any = None) -> np.ndarray:
         """What the camera sees. (H, W, 3) uint8, upright; `marker(scene)` may add to the drawing."""

@@ -106,7 +106,7 @@ def official_scenes(task_index: int = 0) -> list[Scene]:
     states = libero_package.initial_states(task_index)
     scenes = []
     for i, state in enumerate(states):
-        xy = {name: _xy_in(state, names.index(name)) for name in (BOWL, PLATE)}
+        xy = {name: xy_in_state(state, names.index(name)) for name in (BOWL, PLATE)}
         scenes.append(Scene(xy[BOWL], goal_xy=xy[PLATE], distractors=tuple(DISTRACTORS), task=f"initial_state_{i}"))
     return scenes
 
@@ -132,7 +132,7 @@ def official_state(scene: Scene, task_index: int) -> np.ndarray | None:
     return libero_package.initial_states(task_index)[index]
 
 
-def _xy_in(state: np.ndarray, index: int) -> tuple[float, float]:
+def xy_in_state(state: np.ndarray, index: int) -> tuple[float, float]:
     """Of the free object with an index, in a state [time, 7 joints, 2 fingers, 7 numbers per object, ...]."""
     x, y = state[1 + 9 + 7 * index :][:2]
     return round(float(x), 4), round(float(y), 4)
