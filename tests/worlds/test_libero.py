@@ -102,6 +102,30 @@ def test_clamped_points_have_joint_angles_within_the_pandas_limits():
     assert np.isfinite(q).all() and (q > low).all() and (q < high).all()
 
 
+def test_a_hidden_robot_is_not_in_the_picture_and_moves_the_bowl_as_ever(world):
+    hidden = make_world("libero", (96, 128), assets="generated", robot_visible=False)
+    for scene in (MIDDLE, MIDDLE.with_(distractors=("cookie_box",), seed=3)):
+        away = scene.with_(ee_start=(-0.3, -0.3, 0.4))
+        with_robot, without = world.reset(scene), hidden.reset(scene)
+        (u, v), _ = project(with_robot.ee_position[0], with_robot.camera[0])
+        around = (
+            slice(None),
+            slice(round(float(v)) - 8, round(float(v)) + 3),
+            slice(round(float(u)) - 3, round(float(u)) + 4),
+        )
+        assert (with_robot.image[0][around].float() - without.image[0][around].float()).abs().mean() > 20
+        assert torch.equal(hidden.reset(away).image, without.image) and not torch.equal(
+            world.reset(away).image, with_robot.image
+        )
+        world.reset(scene)
+        hidden.reset(scene)
+        for p_world, gripper in (((-0.21, -0.05, 0.03), 1.0), ((-0.21, -0.05, 0.03), 0.0), ((-0.21, -0.05, 0.15), 0.0)):
+            a, b = world.execute(np.array(p_world), gripper), hidden.execute(np.array(p_world), gripper)
+        assert torch.equal(a.ee_position, b.ee_position)
+        np.testing.assert_array_equal(world.bowl_state().position, hidden.bowl_state().position)
+    hidden.close()
+
+
 @pytest.mark.parametrize("name", libero_scenes.DISTRACTORS)
 def test_each_distractor_is_seen_and_gone_again(world, name):
     clean = world.reset(MIDDLE.with_(distractors=("cookie_box",), seed=3)).image.float()

@@ -39,14 +39,15 @@ def _libero(
     servo: str = "teleport",
     render_quality: str = "fast",
     dwell_frames: int = 3,
+    robot_visible: bool = True,
     task_index: int = 0,
     assets: str = "",
 ) -> World:
     from para.worlds.libero import LiberoWorld
 
     return LiberoWorld(
-        image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames, task_index=task_index,
-        assets=assets,
+        image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames, robot_visible=robot_visible,
+        task_index=task_index, assets=assets,
     )  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
         name: a key of `WORLDS`.
         image_size: (H, W) of its observations, pixels.
         options: of that world; "tabletop" has `servo`, `render_quality`, `dwell_frames` and `robot_visible`; "libero"
-            has the first three too, and `task_index` and `assets`.
+            has these too, and `task_index` and `assets`.
 
     Raises:
         ValueError: for an unknown world or option, or a value that the option does not take.

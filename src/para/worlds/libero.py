@@ -20,6 +20,7 @@ from para.worlds.libero_expert import LiberoExpert
 from para.worlds.libero_model import BOWL, PLATE, LiberoModel
 from para.worlds.libero_servo import TABLE_HEIGHT
 from para.worlds.libero_stages import JudgedStages
+from para.worlds.rendering import hide_body
 from para.worlds.servo import SERVOS
 from para.worlds.stages import BowlState
 from para.worlds.tabletop import MAX_CONTROL_STEPS, MIN_CONTROL_STEPS, POSITION_TOLERANCE, RENDER_QUALITIES
@@ -36,6 +37,7 @@ class LiberoWorld:
         servo: str = "teleport",
         render_quality: str = "fast",
         dwell_frames: int = DWELL_FRAMES,
+        robot_visible: bool = True,
         task_index: int = 0,
         assets: str = "",
     ):
@@ -45,6 +47,7 @@ class LiberoWorld:
             servo: "teleport" (the arm is where the path says) or "controller" (robosuite's OSC_POSE tracks the target).
             render_quality: "fast" (no multisampling, no reflections) or "nice" (LIBERO's own).
             dwell_frames: stored frames for which the demonstrator rests while the gripper closes, and while it opens.
+            robot_visible: false: arm, gripper and mount are not drawn; the physics is the same.
             task_index: of libero_spatial's ten tasks; the paper's is 0.
             assets: a folder, "generated", or "" (see `libero_assets.find_assets`).
 
@@ -56,13 +59,15 @@ class LiberoWorld:
         for name, value, known in (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES)):
             if value not in known:
                 raise ValueError(f"world 'libero' knows {name} {' or '.join(known)}; got '{value}'")
+        if not isinstance(robot_visible, bool):
+            raise ValueError(f"world 'libero' takes robot_visible true or false; got {robot_visible!r}")
         if len(image_size) != 2 or min(image_size) < 1:
             raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
         if dwell_frames < 1:
             raise ValueError(f"world 'libero' needs dwell_frames of at least 1 to grasp at all; got {dwell_frames}")
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.dwell_frames, self._task_index = dwell_frames, task_index
-        self._servo_kind, self._quality = servo, render_quality
+        self._servo_kind, self._quality, self._robot_visible = servo, render_quality, robot_visible
         self._task = libero_package.task_text(task_index)
         self.assets = find_assets(assets)
         self._control_env = libero_package.import_libero(self.assets.folder)
@@ -219,6 +224,8 @@ class LiberoWorld:
             self._models[clean] = LiberoModel(
                 self._control_env, task, self.assets, clean=clean, servo=self._servo_kind, quality=self._quality
             )
+            if not self._robot_visible:
+                hide_body(self._models[clean].model, "robot0_base")
         return self._models[clean]
 
     def _begin(self, scene: Scene) -> Observation:
