@@ -95,6 +95,9 @@ class Train:
     step: Literal["dense", "keypose"] = "dense"
     """What a step is: every stored frame (the paper), or the next key poses of the task."""
 
+    pretrain: Path | None = None
+    """A checkpoint to start from, of the same policy on the same backbone: what was pretrained on point tracks, say."""
+
     training: TrainConfig = field(default_factory=TrainConfig)
     """How long, on what."""
 
@@ -102,6 +105,7 @@ class Train:
         from para.datasets import ChunkDataset, Demonstrations, split_episodes
         from para.experiments.training_jobs import fresh_policy
         from para.training.engine import train
+        from para.training.transfer import start_from
 
         demonstrations = Demonstrations.open(self.data)
         chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
@@ -109,6 +113,10 @@ class Train:
         heldout = demonstrations.subset(left_out) if len(left_out) else None
         config = replace(self.policy, image_size=demonstrations.image_size)
         policy = fresh_policy(config, training, self.training.seed)
+        start = ""
+        if self.pretrain is not None:
+            done, start = start_from(policy, self.pretrain)
+            print(f"starting from {self.pretrain}: {done.describe()}")
         result = train(
             policy,
             ChunkDataset(training, config.horizon, self.step),
@@ -116,6 +124,7 @@ class Train:
             self.out,
             heldout=None if heldout is None else ChunkDataset(heldout, config.horizon, self.step),
             data_hash=demonstrations.data_hash,
+            start=start,
         )
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))

@@ -40,9 +40,7 @@ class Tracks:
         report = import_tracks(
             self.videos, self.out, image_size=self.image_size, point=self.point, step_s=self.step_s, task=self.task
         )
-        print(
-            f"{report.imported} videos imported ({report.frames} frames, {report.frames_known} with a known next place), "
-            f"{report.reused} were there already"
-        )
+        told = f"{report.frames} frames, {report.frames_known} of them with a known next place"
+        print(f"{report.imported} videos imported ({told}), {report.reused} were there already")
         options = "--n-height-bins 1 --n-gripper-bins 0"
         print(f"next: para train --data {self.out} --out checkpoints/tracks para {options}")

@@ -43,22 +43,22 @@ def train(
     *,
     heldout: ChunkData | None = None,
     data_hash: str = "",
+    start: str = "",
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     show_progress: bool = True,
 ) -> TrainResult:
     """Train a policy, leave it in a folder, and have it in evaluation mode with its final weights.
 
     Called again with the same folder and options it goes on where it was, or returns at once if it had finished. Ctrl-C
-    and SIGTERM save a state first. The caller sets the policy's ranges (`fit_ranges`) before.
+    and SIGTERM save a state first.
 
     Args:
-        policy: with `name`, `config`, `loss` and `act`; its weights are the starting point.
-        data: training samples.
+        policy: with `name`, `config`, `loss` and `act`, its ranges set (`fit_ranges`); it starts from its weights.
+        data, heldout: samples to train on, and others for the metrics, never trained on.
         config: of the training.
         folder: gets `config.json`, `model.safetensors`, `training.json`, `log.jsonl`, `snapshots/`; and, until it is
             finished, `training_state/`.
-        heldout: samples for the metrics; never trained on.
-        data_hash: what tells this data from other data; a part of the run's identity.
+        data_hash, start: what tells the data and, unless random, the weights at first; parts of the run's identity.
         on_progress: called with each record of `log.jsonl`.
         show_progress: a bar, or plain lines, on stderr.
 
@@ -67,7 +67,7 @@ def train(
     """
     if len(data) == 0 or (heldout is not None and len(heldout) == 0):
         raise ValueError("training needs at least one sample, and so do held-out metrics; the dataset is empty")
-    run_folder = RunFolder(Path(folder), run_identity(policy, config, data, data_hash), type(policy.config))
+    run_folder = RunFolder(Path(folder), run_identity(policy, config, data, data_hash, start), type(policy.config))
     if (summary := run_folder.summary()) is not None:
         return _reuse(policy, run_folder, summary)
     run_folder.path.mkdir(parents=True, exist_ok=True)

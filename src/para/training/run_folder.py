@@ -22,8 +22,8 @@ NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "dev
 """Options of training that do not change the weights that it ends with."""
 
 
-def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str) -> dict[str, Any]:
-    """Everything that decides which weights a run ends with, JSON-ready.
+def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str, start: str = "") -> dict[str, Any]:
+    """Everything that decides which weights a run ends with, JSON-ready; `start` only where there is one.
 
     Besides the caller's `data_hash` it has the number of samples and a digest of the actions of a few, since a dataset
     can be cut into samples in several ways (other episodes, another kind of step).
@@ -35,7 +35,7 @@ def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str
         "training": training,
         "data": data_hash,
         "samples": {"count": len(data), "actions": _digest(data)},
-    }
+    } | ({"start": start} if start else {})
 
 
 def _digest(data: ChunkData) -> str:
@@ -58,7 +58,8 @@ class RunFolder:
         if held is not None and config_type is not None:
             held = held | {"config": with_defaults(config_type, held.get("config", {}))}
         # what an older record does not tell cannot be compared
-        if held is not None and any(value != identity.get(name) for name, value in held.items()):
+        started = held is not None and held.get("start", "") != identity.get("start", "")
+        if started or (held is not None and any(value != identity.get(name) for name, value in held.items())):
             found = f"{folder} holds another run ({_differences(held, identity)})"
             raise ValueError(f"{found}; choose another folder, or remove this one")
         if held is None and (folder / WEIGHTS_FILE).exists():

@@ -1,0 +1,161 @@
+"""Which tensors go from a pretrained policy into another, tensor by tensor, and what it then predicts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from para.backbones import SmallConvConfig
+from para.datasets.partial_supervision import pixels_only
+from para.policies.augment import AugmentConfig
+from para.training import TrainConfig, save_policy, start_from, train, transfer_weights
+from tests.conftest import random_batch
+from tests.tiny import build, policy_config, train_on
+
+JOINT = policy_config("para", n_height_bins=8, n_gripper_bins=4)
+FACTORISED = replace(JOINT, formulation="factorised")
+ACT = policy_config("act")
+HEADS = {"heads.gripper.weight", "heads.gripper.bias", "heads.gripper_start.weight", "gripper_bins.edges"}
+TILED = {"heads.height.weight", "heads.height.bias"}
+
+
+def on_pixels(config):
+    return replace(config, n_height_bins=1, n_gripper_bins=0)
+
+
+def pretrained(config, partial: bool = True):
+    """After a few steps, on other heights than those that it will be fine-tuned on."""
+    policy = build(config, seed=1)
+    obs, actions = random_batch(seed=5)
+    obs, actions = pixels_only(obs, actions) if partial else (obs, actions)
+    policy.fit_ranges(actions, obs.camera)
+    train_on(policy, obs, actions, steps=3)
+    return policy.eval()
+
+
+def fresh(config):
+    policy = build(config, seed=2)
+    obs, actions = random_batch()
+    policy.fit_ranges(actions, obs.camera)
+    return policy.eval()
+
+
+def state(policy):
+    return {name: value.clone() for name, value in policy.state_dict().items()}
+
+
+def test_from_pixels_to_all_heads_the_joint_head_is_tiled_and_only_the_gripper_is_new():
+    source, policy = pretrained(on_pixels(JOINT)), fresh(JOINT)
+    before, given = state(policy), state(source)
+    done = transfer_weights(source, policy)
+    after = state(policy)
+    assert set(done.tiled) == TILED and set(done.reinitialised) == HEADS and done.kept == ("height_bins.edges",)
+    assert set(done.copied) == set(after) - TILED - HEADS - {"height_bins.edges"}
+    assert all(name.split(".")[0] in ("backbone", "start") for name in done.copied)
+    for name in done.copied:
+        assert torch.equal(after[name], given[name])
+    for name in (*done.reinitialised, *done.kept):
+        assert torch.equal(after[name], before[name])
+    for k in range(8):
+        assert torch.equal(after["heads.height.weight"][:, k], given["heads.height.weight"][:, 0])
+    bias = given["heads.height.bias"].expand(4, 8) - torch.tensor(8.0).log()
+    torch.testing.assert_close(after["heads.height.bias"], bias)
+    assert done.unused == ("height_bins.edges",)
+    assert all(torch.equal(value, given[name]) for name, value in state(source).items())
+
+
+@pytest.mark.parametrize("config", [JOINT, FACTORISED], ids=["joint", "factorised"])
+def test_a_transferred_policy_has_the_heatmaps_that_it_was_pretrained_to(config):
+    source, policy = pretrained(on_pixels(config)), fresh(config)
+    transfer_weights(source, policy)
+    obs, actions = random_batch()
+    ours, theirs = policy.predict(obs), source.predict(obs)
+    torch.testing.assert_close(ours.heatmap_logits.flatten(2).softmax(-1), theirs.heatmap_logits.flatten(2).softmax(-1))
+    torch.testing.assert_close(ours.peak.uv, theirs.peak.uv, rtol=0, atol=1e-3)
+    if config.formulation == "joint":
+        tracks = pixels_only(obs, actions)
+        torch.testing.assert_close(policy.loss(*tracks)["volume"], source.loss(*tracks)["volume"])
+
+
+def test_the_factorised_forms_height_head_is_new_and_its_heatmap_copied():
+    done = transfer_weights(pretrained(on_pixels(FACTORISED)), fresh(FACTORISED))
+    assert set(done.reinitialised) == HEADS | TILED and not done.tiled
+    assert {"heads.heatmap.weight", "heads.heatmap.bias"} <= set(done.copied)
+
+
+@pytest.mark.parametrize("config", [JOINT, FACTORISED], ids=["joint", "factorised"])
+def test_between_equal_heads_everything_is_copied_with_the_range_that_its_heights_mean(config):
+    source, policy = pretrained(config, partial=False), fresh(config)
+    assert not torch.equal(source.height_bins.edges, policy.height_bins.edges)
+    done = transfer_weights(source, policy)
+    assert set(done.copied) == set(state(policy)) and not (done.tiled or done.reinitialised or done.kept or done.unused)
+    obs, _ = random_batch()
+    assert torch.equal(policy.act(obs).position, source.act(obs).position)
+
+
+def test_act_takes_over_every_weight_and_keeps_the_statistics_of_its_own_state():
+    source, policy = pretrained(ACT), fresh(ACT)
+    before = state(policy)
+    done = transfer_weights(source, policy)
+    assert set(done.kept) == {"state_mean", "state_std"} and set(done.copied) == set(before) - set(done.kept)
+    assert torch.equal(policy.state_mean, before["state_mean"])
+    assert torch.equal(policy.mlp[0].weight, source.mlp[0].weight)
+
+
+def test_more_inputs_make_the_first_layer_new_and_the_report_says_so():
+    done = transfer_weights(pretrained(ACT), fresh(policy_config("act", use_camera=True)))
+    assert set(done.reinitialised) == {"mlp.0.weight"} and "1 reinitialised (mlp.0.weight)" in done.describe()
+    assert "tensors copied" in done.describe() and "\n" not in done.describe()
+
+
+OTHER = {
+    "channels": (replace(JOINT, backbone=SmallConvConfig(channels=12, dilations=(1, 2), pooled_grid=2)),
+                 "another one .SmallConvConfig against SmallConvConfig, channels 8 against 12"),
+    "vit": (policy_config("para", backbone=policy_config("para").backbone.__class__(channels=8, pooled_grid=2)),
+            "another one"),
+    "horizon": (replace(JOINT, horizon=5), "horizon is 4 there and 5 here"),
+    "formulation": (FACTORISED, "formulation is 'joint' there and 'factorised' here"),
+    "depth": (replace(JOINT, third="depth"), "predicts height, to be fine-tuned is depth"),
+    "policy": (ACT, "holds the policy 'para', to be fine-tuned is 'act'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_what_does_not_fit_is_refused_in_one_line_and_changes_nothing(case, tmp_path):
+    config, message = OTHER[case]
+    checkpoint = save_policy(pretrained(JOINT, partial=False), tmp_path / "pretrained")
+    policy = fresh(config)
+    before = state(policy)
+    with pytest.raises(ValueError, match=f"cannot be started from: .*{message}") as error:
+        start_from(policy, checkpoint)
+    assert "\n" not in str(error.value) and all(torch.equal(v, before[n]) for n, v in state(policy).items())
+
+
+class Batch:
+    """One batch as data."""
+
+    def __len__(self):
+        return 3
+
+    def batch(self, indices):
+        obs, actions = random_batch()
+        return obs[indices], actions[indices]
+
+
+def test_runs_from_other_starting_weights_are_other_runs(tmp_path):
+    config = TrainConfig(steps=2, batch_size=2, device="cpu")
+    source = save_policy(pretrained(on_pixels(JOINT)), tmp_path / "pretrained")
+    scratch = train(fresh(JOINT), Batch(), config, tmp_path / "scratch", show_progress=False)
+    policy = fresh(JOINT)
+    _, start = start_from(policy, source)
+    tuned = train(policy, Batch(), config, tmp_path / "tuned", start=start, show_progress=False)
+    assert tuned.weights != scratch.weights
+    again = fresh(JOINT)
+    assert train(again, Batch(), config, tmp_path / "tuned", start=start, show_progress=False).reused
+    for folder, begun in (("tuned", ""), ("scratch", start), ("tuned", "another")):
+        with pytest.raises(ValueError, match="holds another run .*start is"):
+            train(fresh(JOINT), Batch(), config, tmp_path / folder, start=begun, show_progress=False)
+
+
+def test_augmentation_may_differ_between_pretraining_and_fine_tuning():
+    assert transfer_weights(pretrained(on_pixels(JOINT)), fresh(replace(JOINT, augment=AugmentConfig(max_shift=0.1))))
