@@ -15,7 +15,8 @@ from tests.tiny import build, policy_config, train_on
 JOINT = policy_config("para", n_height_bins=8, n_gripper_bins=4)
 FACTORISED = replace(JOINT, formulation="factorised")
 ACT = policy_config("act")
-HEADS = {"heads.gripper.weight", "heads.gripper.bias", "heads.gripper_start.weight", "gripper_bins.edges"}
+HEADS = {"heads.gripper.weight", "heads.gripper.bias", "heads.gripper_start.weight"}
+RANGES = {"height_bins.edges", "gripper_bins.edges"}
 TILED = {"heads.height.weight", "heads.height.bias"}
 
 
@@ -49,8 +50,9 @@ def test_from_pixels_to_all_heads_the_joint_head_is_tiled_and_only_the_gripper_i
     before, given = state(policy), state(source)
     done = transfer_weights(source, policy)
     after = state(policy)
-    assert set(done.tiled) == TILED and set(done.reinitialised) == HEADS and done.kept == ("height_bins.edges",)
-    assert set(done.copied) == set(after) - TILED - HEADS - {"height_bins.edges"}
+    assert all(torch.equal(value, given[name]) for name, value in state(source).items())
+    assert set(done.tiled) == TILED and set(done.reinitialised) == HEADS and set(done.kept) == RANGES
+    assert set(done.copied) == set(after) - TILED - HEADS - RANGES
     assert all(name.split(".")[0] in ("backbone", "start") for name in done.copied)
     for name in done.copied:
         assert torch.equal(after[name], given[name])
@@ -60,8 +62,9 @@ def test_from_pixels_to_all_heads_the_joint_head_is_tiled_and_only_the_gripper_i
         assert torch.equal(after["heads.height.weight"][:, k], given["heads.height.weight"][:, 0])
     bias = given["heads.height.bias"].expand(4, 8) - torch.tensor(8.0).log()
     torch.testing.assert_close(after["heads.height.bias"], bias)
-    assert done.unused == ("height_bins.edges",)
-    assert all(torch.equal(value, given[name]) for name, value in state(source).items())
+    assert not done.unused and transfer_weights(fresh(JOINT), source).unused == tuple(
+        sorted(HEADS | {"gripper_bins.edges"}, key=list(before).index)
+    )
 
 
 @pytest.mark.parametrize("config", [JOINT, FACTORISED], ids=["joint", "factorised"])

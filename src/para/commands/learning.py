@@ -11,6 +11,7 @@ import tyro
 from para.commands.converting import LiberoOptions, convert_libero
 from para.commands.defaults import DEFAULT_WORKERS
 from para.policies import POLICIES
+from para.training.heldout import ChunkData
 from para.training.options import TrainConfig
 
 PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
@@ -98,8 +99,19 @@ class Train:
     pretrain: Path | None = None
     """A checkpoint to start from, of the same policy on the same backbone: what was pretrained on point tracks, say."""
 
+    also: tuple[Path, ...] = ()
+    """Further datasets to train on at the same time, which may tell less (point tracks). Ranges and held-out errors are
+    those of --data."""
+
+    also_share: float = 0.5
+    """Share of the samples that come from --also, all of its datasets together."""
+
     training: TrainConfig = field(default_factory=TrainConfig)
     """How long, on what."""
+
+    def __post_init__(self):
+        if not 0 < self.also_share < 1:
+            raise ValueError(f"also_share must lie between 0 and 1; got {self.also_share}")
 
     def run(self) -> None:
         from para.datasets import ChunkDataset, Demonstrations, split_episodes
@@ -117,19 +129,32 @@ class Train:
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
             print(f"starting from {self.pretrain}: {done.describe()}")
+        samples, data_hash = self._samples(ChunkDataset(training, config.horizon, self.step))
         result = train(
             policy,
-            ChunkDataset(training, config.horizon, self.step),
+            samples,
             self.training,
             self.out,
             heldout=None if heldout is None else ChunkDataset(heldout, config.horizon, self.step),
-            data_hash=demonstrations.data_hash,
+            data_hash=demonstrations.data_hash + data_hash,
             start=start,
         )
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
         print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
+
+    def _samples(self, own: ChunkData) -> tuple[ChunkData, str]:
+        """What is trained on, and what of it `own` does not tell."""
+        if not self.also:
+            return own, ""
+        from para.datasets import ChunkDataset, Demonstrations
+        from para.datasets.mixture import Mixture
+
+        others = [Demonstrations.open(folder) for folder in self.also]
+        further = [ChunkDataset(other, own.horizon, self.step) for other in others]
+        weights = [1 - self.also_share] + [self.also_share / len(others)] * len(others)
+        return Mixture([own, *further], weights), f" and {self.also_share} of {[other.data_hash for other in others]}"
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
         elif what == "tiled":
             own[name].copy_(tile_heights(given[name], own[name]))
     listed = {what: tuple(name for name in own if fate[name] == what) for what in set(fate.values())}
-    unused = tuple(name for name in given if fate.get(name) not in ("copied", "tiled"))
+    unused = tuple(name for name in given if name not in own)
     parts = ("copied", "tiled", "reinitialised", "kept")
     return Transfer(*(listed.get(what, ()) for what in parts), unused)
 
@@ -117,7 +117,7 @@ def _fate(name: str, given: dict[str, Tensor], own: dict[str, Tensor], policy: n
         # a range belongs to the head whose classes it gives a meaning
         return "copied" if _fate("heads.height.weight", given, own, policy) == "copied" else "kept"
     if name not in given:
-        return "reinitialised"
+        return "kept" if name.endswith("_bins.edges") else "reinitialised"
     if given[name].shape == own[name].shape:
         return "copied"
     joint = getattr(policy.config, "formulation", "") == "joint"
