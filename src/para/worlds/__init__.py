@@ -25,12 +25,14 @@ def _tabletop(
     render_quality: str = "fast",
     dwell_frames: int = 3,
     robot_visible: bool = True,
+    arm: str = "seven_joint",
 ) -> World:
     from para.worlds.tabletop import TabletopWorld
 
     return TabletopWorld(
-        image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames, robot_visible=robot_visible
-    )
+        image_size, servo=servo, render_quality=render_quality, dwell_frames=dwell_frames, robot_visible=robot_visible,
+        arm=arm,
+    )  # fmt: skip
 
 
 def _libero(
@@ -75,8 +77,8 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
     Args:
         name: a key of `WORLDS`.
         image_size: (H, W) of its observations, pixels.
-        options: of that world; "tabletop" has `servo`, `render_quality`, `dwell_frames` and `robot_visible`; "libero"
-            has these too, and `task_index` and `assets`.
+        options: of that world; both have `servo`, `render_quality`, `dwell_frames` and `robot_visible`; "tabletop" has
+            `arm` too, "libero" `task_index` and `assets`.
 
     Raises:
         ValueError: for an unknown world or option, or a value that the option does not take.

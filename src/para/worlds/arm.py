@@ -8,6 +8,7 @@ shoulder to wrist: the remaining joints then follow in closed form. Numpy only.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,16 +39,30 @@ HOME = (-0.10, 0.0, 0.22)
 """Where the end effector starts by default, world frame, metres."""
 
 
-def clamp_to_reach(p_world: np.ndarray) -> np.ndarray:
+class Proportions(NamedTuple):
+    """Of an arm whose tool points down, metres: see the constants of these names."""
+
+    base_xy: tuple[float, float]
+    shoulder_height: float
+    upper_arm: float
+    forearm: float
+    wrist_offset: float
+    tool_length: float
+
+
+SEVEN_JOINTS = Proportions(BASE_XY, SHOULDER_HEIGHT, UPPER_ARM, FOREARM, WRIST_OFFSET, TOOL_LENGTH)
+
+
+def clamp_to_reach(p_world: np.ndarray, of: Proportions = SEVEN_JOINTS) -> np.ndarray:
     """The nearest point that the arm may go to: into the safe box, then along the horizontal towards the base until the
     arm reaches it. (3,) -> (3,) metres.
     """
     x, y, z = np.clip(p_world, BOX_LOW, BOX_HIGH)
-    drop = z + TOOL_LENGTH - SHOULDER_HEIGHT
-    reach = WRIST_OFFSET + math.sqrt((FULL_STRETCH * (UPPER_ARM + FOREARM)) ** 2 - drop**2)
-    dx, dy = x - BASE_XY[0], y - BASE_XY[1]
+    drop = z + of.tool_length - of.shoulder_height
+    reach = of.wrist_offset + math.sqrt((FULL_STRETCH * (of.upper_arm + of.forearm)) ** 2 - drop**2)
+    dx, dy = x - of.base_xy[0], y - of.base_xy[1]
     scale = min(1.0, reach / math.hypot(dx, dy))
-    return np.array([BASE_XY[0] + scale * dx, BASE_XY[1] + scale * dy, z])
+    return np.array([of.base_xy[0] + scale * dx, of.base_xy[1] + scale * dy, z])
 
 
 def joint_angles(p_world: np.ndarray) -> np.ndarray:
@@ -61,14 +76,19 @@ def joint_angles(p_world: np.ndarray) -> np.ndarray:
     Returns:
         (N, 7) radians.
     """
-    dx, dy = p_world[:, 0] - BASE_XY[0], p_world[:, 1] - BASE_XY[1]
-    yaw = np.arctan2(dy, dx)
-    rho = np.hypot(dx, dy) - WRIST_OFFSET  # (N,) the wrist's horizontal distance from the shoulder
-    zeta = p_world[:, 2] + TOOL_LENGTH - SHOULDER_HEIGHT  # (N,) its height above the shoulder
-    cosine = (rho**2 + zeta**2 - UPPER_ARM**2 - FOREARM**2) / (2 * UPPER_ARM * FOREARM)
-    elbow = np.arccos(np.clip(cosine, -1.0, 1.0))
-    lead = np.arctan2(FOREARM * np.sin(elbow), UPPER_ARM + FOREARM * np.cos(elbow))
-    shoulder = np.arctan2(rho, zeta) - lead  # from the vertical, forwards
-    wrist = np.pi - shoulder - elbow
+    yaw, shoulder, elbow, wrist = bending_angles(p_world, SEVEN_JOINTS)
     zero = np.zeros_like(yaw)
     return np.stack([yaw, shoulder, zero, elbow, zero, wrist, yaw], axis=-1)
+
+
+def bending_angles(p_world: np.ndarray, of: Proportions) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Base yaw, and shoulder, elbow and wrist pitch, of an arm of such proportions; (N,) radians each."""
+    dx, dy = p_world[:, 0] - of.base_xy[0], p_world[:, 1] - of.base_xy[1]
+    yaw = np.arctan2(dy, dx)
+    rho = np.hypot(dx, dy) - of.wrist_offset  # (N,) the wrist's horizontal distance from the shoulder
+    zeta = p_world[:, 2] + of.tool_length - of.shoulder_height  # (N,) its height above the shoulder
+    cosine = (rho**2 + zeta**2 - of.upper_arm**2 - of.forearm**2) / (2 * of.upper_arm * of.forearm)
+    elbow = np.arccos(np.clip(cosine, -1.0, 1.0))
+    lead = np.arctan2(of.forearm * np.sin(elbow), of.upper_arm + of.forearm * np.cos(elbow))
+    shoulder = np.arctan2(rho, zeta) - lead  # from the vertical, forwards
+    return yaw, shoulder, elbow, np.pi - shoulder - elbow

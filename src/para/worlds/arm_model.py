@@ -34,7 +34,7 @@ CONTROLLER_DRIVE = Drive(armature=0.1, stiffness=4000.0, damping=200.0)
 """Stiff joint position control with gravity compensated; lags the moving target by a few millimetres."""
 
 
-def _shell(kind: str, size: str, extra: str) -> str:
+def shell(kind: str, size: str, extra: str) -> str:
     return f'<geom class="shell" type="{kind}" size="{size}" {extra}/>'
 
 
@@ -47,35 +47,35 @@ def arm_body(drive: Drive) -> str:
     across = 'zaxis="0 1 0"'
     return f"""
     <body name="base" pos="{x} {y} 0">
-      {_shell("cylinder", "0.095 0.012", f'pos="0 0 0.012" {dark}')}
-      {_shell("cylinder", "0.075 0.055", f'pos="0 0 0.075" {white}')}
+      {shell("cylinder", "0.095 0.012", f'pos="0 0 0.012" {dark}')}
+      {shell("cylinder", "0.075 0.055", f'pos="0 0 0.075" {white}')}
       <body name="link1" pos="0 0 0.13" gravcomp="1">
         <joint name="joint1" axis="0 0 1" {joint}/>
-        {_shell("cylinder", "0.077 0.008", f'pos="0 0 0.008" {dark}')}
-        {_shell("capsule", "0.066", f'fromto="0 0 0.03 0 0 {h - 0.13}" {white}')}
+        {shell("cylinder", "0.077 0.008", f'pos="0 0 0.008" {dark}')}
+        {shell("capsule", "0.066", f'fromto="0 0 0.03 0 0 {h - 0.13}" {white}')}
         <body name="link2" pos="0 0 {h - 0.13}" gravcomp="1">
           <joint name="joint2" axis="0 1 0" {joint}/>
-          {_shell("cylinder", "0.062 0.078", f"{across} {dark}")}
-          {_shell("cylinder", "0.050 0.084", f"{across} {white}")}
-          {_shell("capsule", "0.056", f'fromto="0 0 0 0 0 {l1 * 0.45}" {white}')}
+          {shell("cylinder", "0.062 0.078", f"{across} {dark}")}
+          {shell("cylinder", "0.050 0.084", f"{across} {white}")}
+          {shell("capsule", "0.056", f'fromto="0 0 0 0 0 {l1 * 0.45}" {white}')}
           <body name="link3" pos="0 0 {l1 * 0.5}" gravcomp="1">
             <joint name="joint3" axis="0 0 1" {joint}/>
-            {_shell("cylinder", "0.0575 0.007", f"{dark}")}
-            {_shell("capsule", "0.052", f'fromto="0 0 0.01 0 0 {l1 * 0.5}" {white}')}
+            {shell("cylinder", "0.0575 0.007", f"{dark}")}
+            {shell("capsule", "0.052", f'fromto="0 0 0.01 0 0 {l1 * 0.5}" {white}')}
             <body name="link4" pos="0 0 {l1 * 0.5}" gravcomp="1">
               <joint name="joint4" axis="0 1 0" {joint}/>
-              {_shell("cylinder", "0.057 0.068", f"{across} {dark}")}
-              {_shell("cylinder", "0.045 0.074", f"{across} {white}")}
-              {_shell("capsule", "0.049", f'fromto="0 0 0 0 0 {l2 * 0.5}" {white}')}
+              {shell("cylinder", "0.057 0.068", f"{across} {dark}")}
+              {shell("cylinder", "0.045 0.074", f"{across} {white}")}
+              {shell("capsule", "0.049", f'fromto="0 0 0 0 0 {l2 * 0.5}" {white}')}
               <body name="link5" pos="0 0 {l2 * 0.55}" gravcomp="1">
                 <joint name="joint5" axis="0 0 1" {joint}/>
-                {_shell("cylinder", "0.050 0.007", f"{dark}")}
-                {_shell("capsule", "0.044", f'fromto="0 0 0.01 0 0 {l2 * 0.45}" {white}')}
+                {shell("cylinder", "0.050 0.007", f"{dark}")}
+                {shell("capsule", "0.044", f'fromto="0 0 0.01 0 0 {l2 * 0.45}" {white}')}
                 <body name="link6" pos="0 0 {l2 * 0.45}" gravcomp="1">
                   <joint name="joint6" axis="0 1 0" {joint}/>
-                  {_shell("cylinder", "0.048 0.058", f"{across} {dark}")}
-                  {_shell("cylinder", "0.038 0.063", f"{across} {white}")}
-                  {_shell("capsule", "0.042", f'fromto="0 0 0 {-a} 0 0" {white}')}
+                  {shell("cylinder", "0.048 0.058", f"{across} {dark}")}
+                  {shell("cylinder", "0.038 0.063", f"{across} {white}")}
+                  {shell("capsule", "0.042", f'fromto="0 0 0 {-a} 0 0" {white}')}
                   <body name="link7" pos="{-a} 0 0" gravcomp="1">
                     <joint name="joint7" axis="0 0 1" {joint}/>
                     {_hand()}
@@ -93,10 +93,10 @@ def _hand() -> str:
     tip, pad = arm.TOOL_LENGTH, arm.PAD_HALF_HEIGHT
     palm = tip - 0.085  # height of the palm's middle below the wrist, metres
     return f"""
-    {_shell("cylinder", "0.040 0.030", 'pos="0 0 0.055" material="arm_white"')}
-    {_shell("cylinder", "0.041 0.006", 'pos="0 0 0.088" material="arm_dark"')}
-    {_shell("box", "0.026 0.086 0.024", f'pos="0 0 {palm - 0.01}" material="arm_white"')}
-    {_shell("box", "0.0265 0.0865 0.006", f'pos="0 0 {palm + 0.016}" material="arm_dark"')}
+    {shell("cylinder", "0.040 0.030", 'pos="0 0 0.055" material="arm_white"')}
+    {shell("cylinder", "0.041 0.006", 'pos="0 0 0.088" material="arm_dark"')}
+    {shell("box", "0.026 0.086 0.024", f'pos="0 0 {palm - 0.01}" material="arm_white"')}
+    {shell("box", "0.0265 0.0865 0.006", f'pos="0 0 {palm + 0.016}" material="arm_dark"')}
     <geom class="contact" name="palm" type="box" size="0.026 0.086 0.032" pos="0 0 {palm - 0.01}"/>
     <site name="{EE_SITE}" pos="0 0 {tip}" group="5"/>
     {_finger("left", 1, tip, pad)}
@@ -112,12 +112,12 @@ def _finger(side: str, sign: int, tip: float, pad: float) -> str:
       <geom class="visual" type="box" size="0.009 0.008 0.026" pos="0 {sign * 0.013} -0.036" material="arm_dark"/>
       <geom class="visual" type="box" size="0.010 0.0055 0.024" pos="0 {sign * 0.0055} {pad - 0.024}"
         material="finger"/>
-      {_pad(side, sign, pad)}
+      {pad_rods(side, sign, pad)}
       <geom class="contact" name="shank_{side}" type="box" size="0.009 0.007 0.018" pos="0 {sign * 0.012} -0.030"/>
     </body>"""
 
 
-def _pad(side: str, sign: int, pad: float) -> str:
+def pad_rods(side: str, sign: int, pad: float) -> str:
     """Two upright rods. A flat pad would wedge its corners between the facets of the bowl's wall, and not let go."""
     end = pad - PAD_ROD_RADIUS
     return "".join(
@@ -141,10 +141,10 @@ def arm_defaults() -> str:
     </default>"""
 
 
-def arm_actuators(drive: Drive) -> str:
-    """The children of <actuator> and the coupling of the fingers: nine position targets, arm first."""
+def arm_actuators(drive: Drive, arm_joints: tuple[str, ...] = ARM_JOINTS) -> str:
+    """The children of <actuator> and the coupling of the fingers: position targets of arm and fingers, arm first."""
     joints = "".join(
-        f'<position name="{name}" joint="{name}" kp="{drive.stiffness}" kv="{drive.damping}"/>' for name in ARM_JOINTS
+        f'<position name="{name}" joint="{name}" kp="{drive.stiffness}" kv="{drive.damping}"/>' for name in arm_joints
     )
     fingers = "".join(
         f'<position name="{name}" joint="{name}" kp="3000" forcerange="{-FINGER_FORCE} {FINGER_FORCE}"/>'

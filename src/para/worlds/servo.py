@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from para.worlds import arm, arm_model
+from para.worlds.arms import ARMS, Arm
 
 SERVOS = ("teleport", "controller")
 
@@ -31,12 +32,12 @@ SETTLED_SPEED = 0.01
 class Servo:
     """Moves the arm and the gripper of one simulation, one control step at a time."""
 
-    def __init__(self, model: Any, data: Any, kind: str):
+    def __init__(self, model: Any, data: Any, kind: str, of: Arm = ARMS["seven_joint"]):
         import mujoco
 
         self._mujoco, self._model, self._data = mujoco, model, data
-        self._prescribed = kind == "teleport"
-        joints = [model.joint(name) for name in arm_model.ARM_JOINTS]
+        self._prescribed, self._arm, self._n = kind == "teleport", of, len(of.joints)
+        joints = [model.joint(name) for name in of.joints]
         fingers = [model.joint(name) for name in arm_model.FINGER_JOINTS]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._dof = np.array([joint.dofadr[0] for joint in joints])
@@ -49,12 +50,12 @@ class Servo:
 
     def reset(self, p_world: np.ndarray) -> None:
         """Put the arm at a point, at rest, with the gripper open. Leaves the data to be brought up to date."""
-        self._goal = arm.clamp_to_reach(p_world)
-        q = arm.joint_angles(self._goal[None])[0]
+        self._goal = self._arm.clamp_to_reach(p_world)
+        q = self._arm.joint_angles(self._goal[None])[0]
         self._data.qpos[self._qpos] = q
-        self._data.ctrl[:7] = q
+        self._data.ctrl[: self._n] = q
         self._data.qpos[self._finger_qpos] = arm.FINGER_TRAVEL
-        self._data.ctrl[7:] = arm.FINGER_TRAVEL
+        self._data.ctrl[self._n :] = arm.FINGER_TRAVEL
         self.commanded_gripper = 1.0
 
     @property
@@ -79,20 +80,20 @@ class Servo:
         length = float(np.linalg.norm(way))
         share = min(1.0, SPEED * CONTROL_PERIOD / length) if length > 0 else 0.0
         fractions = share * np.arange(1, self._substeps + 1) / self._substeps
-        points = np.array([arm.clamp_to_reach(start + f * way) for f in fractions])
+        points = np.array([self._arm.clamp_to_reach(start + f * way) for f in fractions])
         self._goal, self.commanded_gripper = points[-1], gripper
-        path = arm.joint_angles(np.vstack([start, points]))  # (substeps + 1, 7)
-        self._data.ctrl[7:] = arm.FINGER_TRAVEL * gripper - SQUEEZE * max(0.0, 1.0 - gripper / 0.25)
+        path = self._arm.joint_angles(np.vstack([start, points]))  # (substeps + 1, J)
+        self._data.ctrl[self._n :] = arm.FINGER_TRAVEL * gripper - SQUEEZE * max(0.0, 1.0 - gripper / 0.25)
         if self._prescribed:
             self._follow(path)
         else:
             for q in path[1:]:
-                self._data.ctrl[:7] = q
+                self._data.ctrl[: self._n] = q
                 self._mujoco.mj_step(self._model, self._data)
         self._mujoco.mj_forward(self._model, self._data)
 
     def _follow(self, path: np.ndarray) -> None:
-        velocity = np.diff(path, axis=0) / self._model.opt.timestep  # (substeps, 7)
+        velocity = np.diff(path, axis=0) / self._model.opt.timestep  # (substeps, J)
         for q, v in zip(path, velocity):
             self._data.qpos[self._qpos] = q
             self._data.qvel[self._dof] = v

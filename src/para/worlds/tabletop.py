@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from para.interfaces import Observation, Outcome, Scene
-from para.worlds import appearance, arm, distractors, mujoco_camera, scenes, tabletop_model
+from para.worlds import appearance, distractors, mujoco_camera, scenes, tabletop_model
+from para.worlds.arm import BOX_HIGH, BOX_LOW, HOME
+from para.worlds.arms import ARMS
 from para.worlds.rendering import hide_body, import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
 from para.worlds.stages import BowlState, StageTracker
@@ -33,7 +35,7 @@ HIDDEN = (0.0, 0.0, -50.0)
 
 
 class TabletopWorld:
-    """See `para.interfaces.World`. Targets out of reach are clamped (`arm.clamp_to_reach`), never an error."""
+    """See `para.interfaces.World`. Targets out of reach are clamped (`Arm.clamp_to_reach`), never an error."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class TabletopWorld:
         render_quality: str = "fast",
         dwell_frames: int = DWELL_FRAMES,
         robot_visible: bool = True,
+        arm: str = "seven_joint",
     ):
         """
         Args:
@@ -51,12 +54,14 @@ class TabletopWorld:
             render_quality: "fast" (2 ms a frame at 128 x 128 in software) or "nice" (shadows, multisampling).
             dwell_frames: stored frames for which the demonstrator rests while the gripper closes, and while it opens.
             robot_visible: false: the arm is not drawn, shadow included; the physics is the same.
+            arm: which arm, a key of `para.worlds.arms.ARMS`.
 
         Raises:
             ValueError: for an unknown option.
             ImportError: where MuJoCo finds no way to draw; it names the system package to install.
         """
-        for name, value, known in (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES)):
+        options = (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES), ("arm", arm, ARMS))
+        for name, value, known in options:
             if value not in known:
                 raise ValueError(f"world 'tabletop' knows {name} {' or '.join(known)}; got '{value}'")
         if not isinstance(robot_visible, bool):
@@ -69,12 +74,13 @@ class TabletopWorld:
         self._mujoco = mujoco
         self.dwell_frames = dwell_frames
         self.image_size = (int(image_size[0]), int(image_size[1]))
-        xml, assets = tabletop_model.tabletop_mjcf(self.image_size, servo, render_quality)
+        self._arm = ARMS[arm]
+        xml, assets = tabletop_model.tabletop_mjcf(self.image_size, servo, render_quality, arm)
         self._model = mujoco.MjModel.from_xml_string(xml, assets)
         if not robot_visible:
             hide_body(self._model, "base")
         self._data = mujoco.MjData(self._model)
-        self._servo = Servo(self._model, self._data, servo)
+        self._servo = Servo(self._model, self._data, servo, self._arm)
         self._renderer: Any = open_renderer(self._model, self.image_size, shadows=render_quality == "nice")
         self._camera_id = self._model.camera("agentview").id
         self._bowl = self._model.body("bowl").id
@@ -110,7 +116,7 @@ class TabletopWorld:
             scene.view_phi_deg,
         )
         mujoco_camera.set_camera_pose(self._model, self._camera_id, T_world_cam)
-        self._servo.reset(np.array(scene.ee_start if scene.ee_start is not None else arm.HOME))
+        self._servo.reset(np.array(scene.ee_start if scene.ee_start is not None else HOME))
         self._mujoco.mj_forward(self._model, self._data)
         self._stages = StageTracker(self._goal_xy, tabletop_model.PLATE_THICKNESS, start_height=0.0)
         self.n_steps = 0
@@ -120,7 +126,7 @@ class TabletopWorld:
         """Servo the end effector to a world position, and look again.
 
         Args:
-            position: (3,) metres. Out of reach, below the table: the nearest point of `arm.clamp_to_reach` instead.
+            position: (3,) metres. Out of reach, below the table: the nearest point of `Arm.clamp_to_reach` instead.
             gripper: 0 closed to 1 open; clipped.
             rotation: must be None: this arm's tool keeps pointing down.
 
@@ -134,7 +140,7 @@ class TabletopWorld:
         if rotation is not None:
             raise ValueError("world 'tabletop' keeps its tool pointing down; pass rotation=None")
         stages = self._require_scene()
-        target, opening = arm.clamp_to_reach(target), float(np.clip(gripper, 0.0, 1.0))
+        target, opening = self._arm.clamp_to_reach(target), float(np.clip(gripper, 0.0, 1.0))
         for step in range(1, MAX_CONTROL_STEPS + 1):
             self._control_step(target, opening)
             self.n_steps += 1
@@ -156,7 +162,7 @@ class TabletopWorld:
         if offset.shape != (3,) or not np.isfinite(offset).all():
             raise ValueError(f"an offset is three finite metres; got {offset}")
         stages = self._require_scene()
-        target = arm.clamp_to_reach(self._servo.ee_position + offset)
+        target = self._arm.clamp_to_reach(self._servo.ee_position + offset)
         for _ in range(MAX_CONTROL_STEPS):
             self._control_step(target, self._servo.commanded_gripper)
             stages.update(self.bowl_state())
@@ -223,7 +229,7 @@ class TabletopWorld:
             ("bowl", scene.object_xy, tabletop_model.BOWL_RADIUS),
             ("plate", goal, tabletop_model.PLATE_RADIUS),
         ):
-            low, high = np.array(arm.BOX_LOW[:2]), np.array(arm.BOX_HIGH[:2])
+            low, high = np.array(BOX_LOW[:2]), np.array(BOX_HIGH[:2])
             if (np.array(xy) - radius < low).any() or (np.array(xy) + radius > high).any():
                 raise ValueError(
                     f"the {what} at {xy} leaves the arm's part of the table, {low.tolist()} to {high.tolist()}"

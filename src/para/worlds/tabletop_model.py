@@ -8,6 +8,7 @@ import numpy as np
 
 from para.worlds import arm_model, distractors
 from para.worlds.appearance import textures
+from para.worlds.arms import ARMS
 from para.worlds.meshes import mesh_asset
 
 TIMESTEP = 0.005
@@ -160,13 +161,16 @@ def _visual(nice: bool, image_size: tuple[int, int]) -> str:
     </visual>"""
 
 
-def tabletop_mjcf(image_size: tuple[int, int], servo: str, render_quality: str) -> tuple[str, dict[str, bytes]]:
+def tabletop_mjcf(
+    image_size: tuple[int, int], servo: str, render_quality: str, arm: str = "seven_joint"
+) -> tuple[str, dict[str, bytes]]:
     """The world's MJCF text and its assets (PNG textures in memory).
 
     Args:
         image_size: (H, W) pixels of the offscreen buffer, which is exactly the image.
         servo: "teleport" or "controller"; sets the drive of the arm's joints.
         render_quality: "fast" (no shadows, no multisampling, few facets) or "nice" (all of them, for pictures).
+        arm: a key of `ARMS`.
 
     Returns:
         xml, assets: as `mujoco.MjModel.from_xml_string` takes them.
@@ -175,6 +179,7 @@ def tabletop_mjcf(image_size: tuple[int, int], servo: str, render_quality: str) 
 
     nice = render_quality == "nice"
     drive = arm_model.TELEPORT_DRIVE if servo == "teleport" else arm_model.CONTROLLER_DRIVE
+    robot = ARMS[arm]
     xml = f"""
     <mujoco model="tabletop">
       <compiler angle="degree" autolimits="true"/>
@@ -191,12 +196,12 @@ def tabletop_mjcf(image_size: tuple[int, int], servo: str, render_quality: str) 
           <geom group="3" contype="0" conaffinity="1" condim="4" friction="0.7 0.01 0.0001"/>
         </default>
       </default>
-      <asset>{_assets(nice)}{distractors.assets(64 if nice else 20)}</asset>
+      <asset>{_assets(nice)}{distractors.assets(64 if nice else 20)}{robot.materials}</asset>
       <worldbody>
         <camera name="agentview" fovy="{CAMERA_FOVY_DEG}"/>
-        {_room()}{_plate()}{_bowl()}{distractors.bodies()}{arm_model.arm_body(drive)}
+        {_room()}{_plate()}{_bowl()}{distractors.bodies()}{robot.body(drive)}
       </worldbody>
-      {arm_model.arm_actuators(drive)}
+      {arm_model.arm_actuators(drive, robot.joints)}
     </mujoco>"""
     images = {f"{name}.png": cv2.imencode(".png", image[..., ::-1])[1].tobytes() for name, image in textures().items()}
     return xml, images
