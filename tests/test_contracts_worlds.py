@@ -155,7 +155,8 @@ def experiment(request):
 def test_scenes_for_training_measuring_choosing_and_reporting_are_disjoint(experiment, scale):
     reported, chosen = scenes_of(experiment, scale), scenes_of(experiment, scale, validation=True)
     assert chosen.train == reported.train and chosen.heldout == reported.heldout
-    used = {recipe.data for recipe in experiment.recipes}
+    starts = [recipe.start for recipe in experiment.recipes if recipe.start is not None]
+    used = {recipe.data for recipe in [*experiment.recipes, *starts]}
     trained = [scene for name in used for scene in reported.train[name].scenes]
     groups = {"train": trained, "heldout": reported.heldout}
     for prefix, scenes in (("test", reported), ("validation", chosen)):
@@ -211,7 +212,9 @@ def test_comparisons_headlines_and_papers_numbers_are_of_what_is_run_and_have_a_
         assert {a, b} <= names and a != b and split in splits, f"comparison ({a}, {b}, {split})"
     assert set(experiment.headline) <= names and set(experiment.headline_splits) <= splits
     for recipe in experiment.recipes:
-        assert recipe.data in scenes_of(experiment, "tiny").train, f"{recipe.name} trains on '{recipe.data}'"
+        for trained in (recipe, recipe.start or recipe):
+            assert trained.data in scenes_of(experiment, "tiny").train, f"{recipe.name} trains on '{trained.data}'"
+        assert recipe.start is None or recipe.start.start is None, f"{recipe.name} starts from one that starts"
     for policy, numbers in experiment.paper.items():
         assert policy in names and set(numbers) <= splits
         assert all(0 <= number.rate <= 1 and len(number.source) > 10 for number in numbers.values())

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from para.datasets.circle_overlay import circle_world
 from para.datasets.video import write_video
 from para.evaluation.results import EpisodeRecord, append_records, read_results
 from para.files import DISK_FULL, write_atomic
@@ -59,11 +60,15 @@ class WorldSpec:
     """(H, W), pixels."""
 
     options: tuple[tuple[str, Any], ...] = ()
-    """Further options of the world, as pairs."""
+    """Further options of the world, as pairs. ("circles", True) is one that every world has which can hide its robot: a
+    disc in its place (`para.datasets.circle_overlay`)."""
 
     def build(self) -> World:
         """A world of this kind."""
-        return make_world(self.name, self.image_size, **dict(self.options))
+        options = dict(self.options)
+        if not options.pop("circles", False):
+            return make_world(self.name, self.image_size, **options)
+        return circle_world(partial(make_world, self.name, self.image_size, **options, robot_visible=False))
 
     def with_options(self, options: Mapping[str, Any]) -> WorldSpec:
         """The same world with further options."""

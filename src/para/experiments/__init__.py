@@ -10,10 +10,12 @@ from para.experiments.action_heads import ACTION_HEADS
 from para.experiments.calibration_error import CALIBRATION_ERROR
 from para.experiments.controller import CONTROLLER
 from para.experiments.corner_scaling import CORNER_SCALING
+from para.experiments.cross_embodiment import CROSS_EMBODIMENT
 from para.experiments.depth_vs_height import DEPTH_VS_HEIGHT
 from para.experiments.distractors import DISTRACTORS
 from para.experiments.experiment import Experiment
 from para.experiments.formulation import FORMULATION
+from para.experiments.heatmap_transfer import HEATMAP_TRANSFER
 from para.experiments.hemispheres import HEMISPHERES
 from para.experiments.independent_objects import INDEPENDENT_OBJECTS
 from para.experiments.inner_outer import INNER_OUTER
@@ -24,6 +26,8 @@ from para.experiments.new_environment import NEW_ENVIRONMENT
 from para.experiments.padding_and_position import PADDING_AND_POSITION
 from para.experiments.random_10 import RANDOM_10
 from para.experiments.repairs import REPAIRS
+from para.experiments.track_pretraining import TRACK_PRETRAINING
+from para.experiments.track_pretraining_fair import TRACK_PRETRAINING_FAIR
 from para.experiments.viewpoints import VIEWPOINTS
 from para.experiments.wide_views import WIDE_VIEWS
 from para.experiments.window import WINDOW
@@ -52,6 +56,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         ACTION_HEADS,
         PADDING_AND_POSITION,
         REPAIRS,
+        TRACK_PRETRAINING,
+        TRACK_PRETRAINING_FAIR,
+        CROSS_EMBODIMENT,
+        HEATMAP_TRANSFER,
     )
 }
 """In the order in which `para experiment all` runs them."""

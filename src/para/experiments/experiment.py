@@ -14,6 +14,10 @@ Axis = Literal["position", "view", "clutter", "control"]
 """What an experiment varies: where the object is, where the camera is, what else there is, or the method itself."""
 
 
+Supervision = Literal["all", "pixels"]
+"""Whether demonstrations tell all, or only what a video with a tracked point would (`PixelsOnly`)."""
+
+
 class PaperNumber(NamedTuple):
     """A rate that the paper reports."""
 
@@ -30,7 +34,7 @@ class TrainingSet(NamedTuple):
     scenes: list[Scene]
 
     world: Mapping[str, Any] = {}
-    """Options of the world in which they are recorded."""
+    """Options of the world in which they are recorded; those of `WorldSpec`, so that {"circles": True} is one."""
 
 
 class EvaluationScene(NamedTuple):
@@ -88,6 +92,12 @@ class Recipe:
 
     why: str = ""
     """What this recipe is there to show, for the page."""
+
+    supervision: Supervision = "all"
+    """What its demonstrations tell it."""
+
+    start: Recipe | None = None
+    """The recipe whose trained weights it starts from, which is trained first; None: random ones."""
 
 
 @dataclass(frozen=True)

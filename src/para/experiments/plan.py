@@ -101,8 +101,9 @@ def work_left(plan: Plan, known: set) -> Work:
         if folder not in known and not (folder / "meta" / "info.json").exists():
             demonstrations += len(data.scenes)
         known.add(folder)
-    jobs = {job.folder: job for job in plan.jobs if job.folder not in known and not job.finished}
-    known.update(job.folder for job in plan.jobs)
+    every = [job for wave in plan.waves for job in wave]
+    jobs = {job.folder: job for job in every if job.folder not in known and not job.finished}
+    known.update(job.folder for job in every)
     steps: Counter[Kind] = Counter()
     for job in jobs.values():
         steps[kind_of(job.config)] += job.training.steps
@@ -140,7 +141,7 @@ def representatives(plans: Sequence[Plan], needed: Counter[Kind]) -> dict[Kind, 
     """The options of one policy of each kind that is needed, that of which there is most first."""
     found: dict[Kind, Any] = {}
     for plan in plans:
-        for config in (recipe.config(plan.scale) for recipe in plan.recipes):
+        for config in (recipe.config(plan.scale) for recipe in [*plan.recipes, *plan.starts]):
             found.setdefault(kind_of(config), config)
     return {kind: found[kind] for kind, _ in needed.most_common()}
 

@@ -52,9 +52,9 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if a policy is now another, or executed otherwise, than in the records that are there.
     """
-    for what in ("policies", "execute", "learning_rates"):
+    for what in ("policies", "execute", "learning_rates", "starts"):
         before = old.get(what, {})
-        for name, how in made[what].items():
+        for name, how in made.get(what, {}).items():
             if not agrees(before.get(name, how), how):
                 raise ValueError(
                     f"the folder holds records of '{name}' made with {before[name]}, and it is now {how}; "
@@ -63,6 +63,8 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     commands = old["command"].split("; ")
     if made["command"] not in commands:
         commands.append(made["command"])
+    starts = old.get("starts", {}) | made.get("starts", {})
+    made = made | ({"starts": starts} if starts else {})
     return made | {
         "command": "; ".join(commands),
         "started": old["started"],

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from para.files import read_json, write_json
 from para.policies import make_policy
 from para.registry import pick
 from para.training.checkpoint import load_policy, weights_hash
-from para.worlds import make_world, world_entry
+from para.worlds import world_entry
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ class Plan:
     @property
     def sets(self) -> dict[str, TrainingSet]:
         """The sets of demonstrations that its recipes train on, and the held-out one."""
-        used = {recipe.data for recipe in self.recipes}
+        used = {recipe.data for recipe in [*self.recipes, *self.starts]}
         first = next(iter(self.scenes.train.values()))
         sets = {name: data for name, data in self.scenes.train.items() if name in used}
         return sets | {HELDOUT: TrainingSet(self.scenes.heldout, first.world)}
@@ -97,24 +96,38 @@ class Plan:
         return self.store.demonstrations(name, self.spec, self.sets[name])
 
     @property
+    def starts(self) -> list[Recipe]:
+        """Recipes from whose weights others start, and which are not its own: trained first, not evaluated."""
+        found = {recipe.start.name: recipe.start for recipe in self.recipes if recipe.start is not None}
+        return [recipe for name, recipe in found.items() if name not in {recipe.name for recipe in self.recipes}]
+
+    @property
     def jobs(self) -> list[TrainJob]:
         """One per recipe and seed, the headline policies of the first seed first."""
+        return [self.job(recipe, seed) for seed in range(self.options.train_seeds) for recipe in self.recipes]
+
+    @property
+    def waves(self) -> list[list[TrainJob]]:
+        """Everything to train, in the order in which it must be: what others start from comes before them."""
+        extra = [self.job(recipe, seed) for seed in range(self.options.train_seeds) for recipe in self.starts]
+        first = [job for job in self.jobs if job.start is None]
+        return [wave for wave in (extra + first, [job for job in self.jobs if job.start is not None]) if wave]
+
+    def job(self, recipe: Recipe, seed: int) -> TrainJob:
+        """One training run."""
         threads = max(1, torch.get_num_threads() // max(1, self.options.workers))
-        return [
-            TrainJob(
-                recipe.name, recipe.config(self.scale), train_config(self.scale, seed, recipe.lr_scale),
-                self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
-                threads,
-            )
-            for seed in range(self.options.train_seeds)
-            for recipe in self.recipes
-        ]  # fmt: skip
+        return TrainJob(
+            recipe.name, recipe.config(self.scale), train_config(self.scale, seed, recipe.lr_scale),
+            self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
+            threads, recipe.supervision, None if recipe.start is None else self.checkpoint(recipe.start, seed),
+        )  # fmt: skip
 
     def checkpoint(self, recipe: Recipe, seed: int) -> Path:
         """Where a trained policy lies."""
         data = demonstrations_key(self.spec, self.sets[recipe.data])
         training = train_config(self.scale, seed, recipe.lr_scale)
-        return self.store.checkpoint(recipe, recipe.config(self.scale), training, data, seed)
+        start = None if recipe.start is None else self.checkpoint(recipe.start, seed)
+        return self.store.checkpoint(recipe, recipe.config(self.scale), training, data, seed, start)
 
     @property
     def n_scenes(self) -> int:
@@ -160,7 +173,7 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     for plan in plans:
         config_of(plan)
         check_free(plan.options.out)
-    configs = [recipe.config(plan.scale) for plan in plans for recipe in plan.recipes]
+    configs = [recipe.config(plan.scale) for plan in plans for recipe in [*plan.recipes, *plan.starts]]
     for config in {type(config): config for config in configs}.values():
         make_policy(config)
 
@@ -183,10 +196,10 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     options, config = plan.options, config_of(plan)
     write_json(options.out / "config.json", config)
     record_demonstrations(plan, config)
-    jobs = plan.jobs
-    finished = sum(job.finished for job in jobs)
-    train_all(jobs, workers=options.workers)
-    logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
+    for jobs in plan.waves:
+        finished = sum(job.finished for job in jobs)
+        train_all(jobs, workers=options.workers)
+        logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
     config["seconds"]["train"] = seconds_of_training(everything_trained(plan))
     config["data_hash"] |= {
         name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT
@@ -197,7 +210,7 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     export_predictions(
-        options.out, plan.spec, [job for job in jobs if job.seed == 0], plan.scenes, plan.scale
+        options.out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes, plan.scale
     )  # fmt: skip
     return summary
 
@@ -206,14 +219,14 @@ def everything_trained(plan: Plan) -> list[Path]:
     """Folders of every checkpoint of the experiment that may be there, whichever command trained it."""
     widest = Plan(**{**vars(plan), "recipes": list(plan.experiment.recipes)})
     seeds = range(max(plan.options.train_seeds, read_json(plan.options.out / "config.json")["train_seeds"]))
-    return [widest.checkpoint(recipe, seed) for recipe in widest.recipes for seed in seeds]
+    return [widest.checkpoint(recipe, seed) for recipe in [*widest.recipes, *widest.starts] for seed in seeds]
 
 
 def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
     """Record what is missing of the training and held-out demonstrations."""
     started = time.monotonic()
     for name, data in plan.sets.items():
-        build = partial(make_world, plan.spec.name, plan.spec.image_size, **data.world)
+        build = plan.spec.with_options(data.world).build
         with turn_to_write(plan.folder_of(name)):
             report = record(build, data.scenes, plan.folder_of(name), workers=plan.options.workers)
         logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))

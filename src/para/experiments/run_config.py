@@ -40,6 +40,8 @@ def run_config(
             for suffix, how in recipe.executions.items()
         },
     }
+    started = {recipe.name: describe_start(recipe.start, scale) for recipe in recipes if recipe.start is not None}
+    made |= {"starts": started} if started else {}
     path = out / "config.json"
     if path.exists():
         old = read_json(path)
@@ -68,6 +70,12 @@ def run_config(
         "thresholds": world_entry(world).describe_stages(),
     }
     return config | dict(experiment.figures) | made
+
+
+def describe_start(recipe: Recipe, scale: Scale) -> dict[str, Any]:
+    """What a policy started from: which recipe, on what, told what, JSON-ready."""
+    told = {"recipe": recipe.name, "data": recipe.data, "supervision": recipe.supervision}
+    return told | {"policy": config_to_dict(recipe.config(scale)), "learning_rate": scale.lr * recipe.lr_scale}
 
 
 def describe_execution(how: Execution) -> dict[str, Any]:

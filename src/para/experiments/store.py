@@ -35,8 +35,10 @@ class Store:
             return self.out / name
         return self.shared / "demonstrations" / f"{name}-{demonstrations_key(spec, data)[:8]}"
 
-    def checkpoint(self, recipe: Recipe, config: Any, training: TrainConfig, data: str, seed: int) -> Path:
-        """The folder of a trained policy; `data` is the key of its demonstrations."""
+    def checkpoint(
+        self, recipe: Recipe, config: Any, training: TrainConfig, data: str, seed: int, start: Path | None = None
+    ) -> Path:
+        """The folder of a trained policy; `data` is the key of its demonstrations, `start` what it starts from."""
         if self.shared is None:
             return self.out / "checkpoints" / recipe.name / f"seed{seed}"
         made_of = {
@@ -45,6 +47,10 @@ class Store:
             "data": data,
             "step": recipe.step,
         }
+        if recipe.supervision != "all":
+            made_of["supervision"] = recipe.supervision
+        if start is not None:
+            made_of["start"] = start.parent.name
         kind = recipe.name.split("+")[0]
         return self.shared / "checkpoints" / f"{kind}-{config_hash(made_of)[:8]}" / f"seed{seed}"
 

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
+from para.datasets.partial_supervision import PixelsOnly, pixels_only_actions
+from para.experiments.experiment import Supervision
 from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
 from para.geometry import Camera
@@ -20,8 +22,10 @@ from para.interfaces import ActionChunk
 from para.policies import make_policy
 from para.processes import worker_pool
 from para.training.engine import train
+from para.training.heldout import ChunkData
 from para.training.optim import OptimConfig
 from para.training.options import TrainConfig
+from para.training.transfer import start_from
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +57,12 @@ class TrainJob:
 
     n_threads: int
     """Threads of this job, where it has a process of its own."""
+
+    supervision: Supervision = "all"
+    """What its demonstrations tell it."""
+
+    start: Path | None = None
+    """The checkpoint that it starts from; None: random weights."""
 
     @property
     def seed(self) -> int:
@@ -89,27 +99,39 @@ def train_one(job: TrainJob) -> None:
     """Train one policy, or go on with it, or find it finished; waits for another process that is training it."""
     demonstrations = Demonstrations.open(job.demonstrations)
     heldout = Demonstrations.open(job.heldout)
-    policy = fresh_policy(job.config, demonstrations, job.seed)
-    horizon = job.config.horizon
+    policy, start = fresh_policy(job.config, demonstrations, job.seed, supervision=job.supervision), ""
+    if job.start is not None:
+        done, start = start_from(policy, job.start)
+        logger.info("%s seed %d starts from %s: %s", job.name, job.seed, job.start, done.describe())
     with turn_to_write(job.folder):
         result = train(
             policy,
-            ChunkDataset(demonstrations, horizon, job.step),
+            samples_of(job, demonstrations),
             job.training,
             job.folder,
-            heldout=ChunkDataset(heldout, horizon, job.step),
+            heldout=samples_of(job, heldout),
             data_hash=demonstrations.data_hash,
+            start=start,
         )
     if result.reused:
         logger.info("%s seed %d: already trained", job.name, job.seed)
 
 
-def fresh_policy(config: Any, demonstrations: Demonstrations, seed: int) -> nn.Module:
-    """An untrained policy: random weights from a seed, ranges of outputs from the demonstrations."""
+def samples_of(job: TrainJob, demonstrations: Demonstrations) -> ChunkData:
+    """The samples of some demonstrations as a job sees them."""
+    samples = ChunkDataset(demonstrations, job.config.horizon, job.step)
+    return samples if job.supervision == "all" else PixelsOnly(samples)
+
+
+def fresh_policy(
+    config: Any, demonstrations: Demonstrations, seed: int, *, supervision: Supervision = "all"
+) -> nn.Module:
+    """An untrained policy: random weights from a seed, ranges of outputs from what the demonstrations tell."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = make_policy(config)
-    policy.fit_ranges(*all_actions(demonstrations))
+    actions, camera = all_actions(demonstrations)
+    policy.fit_ranges(actions if supervision == "all" else pixels_only_actions(actions, camera), camera)
     return policy
 
 

@@ -1,0 +1,105 @@
+"""What experiments with few demonstrations have in common: sets of N of them, and policies with and without a past.
+
+A policy is pretrained once, and then fine-tuned on N demonstrations of the robot; each is compared with the same policy
+trained from scratch on the same N, for the same steps at the same rate. The sets are nested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from para.experiments.experiment import Recipe, Supervision, TrainingSet
+from para.experiments.halves import grid_scenes
+from para.experiments.recipes import ACT, PARA, variant, with_options
+from para.experiments.scale import Scale
+from para.worlds.scenes import Workspace
+
+CIRCLES = "circles"
+"""The set of demonstrations in which an orange disc stands in the robot's place."""
+
+SEED = 31
+"""Of the order in which positions are taken."""
+
+PIXELS_ONLY = {"n_height_bins": 1, "n_gripper_bins": 0}
+"""Heads of a PARA that is pretrained on pixels: the heat-map, and no more."""
+
+
+def few(workspace: Workspace, counts: Sequence[int], half: str | None = None) -> dict[str, np.ndarray]:
+    """Nested sets of N positions of the grid, or of one half of it: "few<N>" -> (N, 2) metres."""
+    positions = workspace.grid_positions().reshape(-1, 2) if half is None else workspace.grid_half(half)
+    order = np.random.default_rng(SEED).permutation(len(positions))
+    return {f"few{n}": positions[order[:n]] for n in counts}
+
+
+def everywhere_on_the_grid(workspace: Workspace, scale: Scale, half: str | None = None, **world: Any) -> TrainingSet:
+    """A demonstration from home at every position of the grid, or of one half, as many as the scale takes.
+
+    Args:
+        world: options of the world in which they are recorded.
+    """
+    return TrainingSet(grid_scenes(workspace, half, random_starts=0, stride=scale.grid_stride), world)
+
+
+def pretrained(base: Recipe, name: str, data: str, supervision: Supervision, why: str) -> Recipe:
+    """A policy as it is before it sees the robot: on all its heads, or, where only pixels are told, PARA's heat-map."""
+    recipe = variant(base, f"+{name}", why, data=data)
+    bare = supervision == "pixels" and base.name.split("+")[0] == "para"
+    config = with_options(recipe.config, PIXELS_ONLY) if bare else recipe.config
+    return replace(recipe, config=config, supervision=supervision)
+
+
+def fine_tuned(base: Recipe, starts: Mapping[str, Recipe | None], counts: Sequence[int]) -> tuple[Recipe, ...]:
+    """The policy on each number of demonstrations from each start: `<base><suffix>+n<N>`.
+
+    Args:
+        base: the recipe.
+        starts: suffix of the name -> the pretrained recipe; None: from scratch.
+        counts: N.
+    """
+    return tuple(
+        replace(
+            variant(base, f"{suffix}+n{n}", describe(n, start), data=f"few{n}"),
+            start=start,
+        )
+        for n in counts
+        for suffix, start in starts.items()
+    )
+
+
+def describe(n: int, start: Recipe | None) -> str:
+    """A recipe in words."""
+    plural = "demonstration" if n == 1 else "demonstrations"
+    return f"{n} {plural}, " + ("from scratch" if start is None else f"after pretraining: {start.why}")
+
+
+def against_scratch(
+    bases: Sequence[str], suffixes: Sequence[str], counts: Sequence[int], split: str = "test"
+) -> tuple[tuple[str, str, str], ...]:
+    """Each pretrained policy against the same one from scratch: comparisons of an `Experiment`."""
+    return tuple(
+        (f"{base}{suffix}+n{n}", f"{base}+n{n}", split) for base in bases for n in counts for suffix in suffixes
+    )
+
+
+def figure_of(
+    counts: Sequence[int], kinds: Mapping[str, str], paper_stages: Mapping[str, Sequence[float]] | None = None
+) -> dict[str, Any]:
+    """What the page needs for its curves and table: `few_shot` of an experiment's `figures`.
+
+    Args:
+        counts: N.
+        kinds: how a policy started, in words -> suffix of its name, "" from scratch.
+        paper_stages: policy -> the paper's placed, grasped only and weighted score.
+    """
+    return {
+        "few_shot": {
+            "counts": list(counts),
+            "kinds": dict(kinds),
+            "policies": [PARA.name, ACT.name],
+            "paper_stages": {name: list(values) for name, values in (paper_stages or {}).items()},
+        }
+    }
