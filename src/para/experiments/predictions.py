@@ -63,22 +63,24 @@ def describe_distance(item: EvaluationScene) -> str:
     return ", ".join(parts) or "another scene"
 
 
-def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, scale: Scale) -> None:
+def export_predictions(
+    folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, scale: Scale, suffix: str = ""
+) -> None:
     """Write `predictions/<policy>/<moment>.npz` for every trained policy, and early and late ones of the first.
 
-    What is there already is kept. The arrays are listed in docs/architecture.md.
+    What is there already is kept. The arrays are listed in docs/architecture.md. `suffix` is that of the policies'
+    names in a world that is not the run's.
     """
     wanted: list[tuple[Path, Path, Moment, int]] = []
     for job in jobs:
+        into = folder / "predictions" / (job.name + suffix)
         for moment in moments(scenes):
-            wanted.append(
-                (folder / "predictions" / job.name / f"{moment.name}.npz", job.folder, moment, scale.train_steps)
-            )
+            wanted.append((into / f"{moment.name}.npz", job.folder, moment, scale.train_steps))
         first = moments(scenes)[1]
         for kind, step in (("early", scale.early_snapshot), ("late", scale.train_steps)):
             source = job.folder if kind == "late" else job.folder / "snapshots" / f"step_{step:06d}"
             moment = first._replace(name=kind, kind=kind, title=f"{first.title}, after {step} training steps")
-            wanted.append((folder / "predictions" / job.name / f"{kind}.npz", source, moment, step))
+            wanted.append((into / f"{kind}.npz", source, moment, step))
     missing = [item for item in wanted if not item[0].exists()]
     if not missing:
         return

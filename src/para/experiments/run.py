@@ -17,6 +17,7 @@ from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments import pick_experiment
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.locks import check_free, only_writer, turn_to_write
+from para.experiments.pixel_errors import export_pixel_errors
 from para.experiments.predictions import export_predictions
 from para.experiments.provenance import seconds_of_training
 from para.experiments.run_config import run_config
@@ -209,10 +210,30 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     ran, kept = evaluate(all_trials(plan), run, workers=options.workers)
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
-    export_predictions(
-        options.out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes, plan.scale
-    )  # fmt: skip
+    look_inside(plan)
     return summary
+
+
+def look_inside(plan: Plan) -> None:
+    """What the first training run's policies predict; and where some are executed among circles, there too, with the
+    pixel errors of every run in both.
+    """
+    out, circles = plan.options.out, plan.spec.with_options({"circles": True})
+    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes, plan.scale)
+    suffixes = {
+        recipe.name: suffix
+        for recipe in plan.recipes
+        for suffix, how in recipe.executions.items()
+        if dict(how.world).get("circles")
+    }
+    chosen = [job for job in plan.jobs if job.name in suffixes]
+    for job in chosen:
+        if job.seed == 0:
+            export_predictions(out, circles, [job], plan.scenes, plan.scale, suffixes[job.name])
+    if chosen:
+        scenes = [item.scene for item in list(plan.scenes.evaluation.values())[-1]]
+        worlds = {"circles": circles, "robot": plan.spec}
+        export_pixel_errors(out, worlds, [(job.name, job.seed, job.folder) for job in chosen], scenes)
 
 
 def everything_trained(plan: Plan) -> list[Path]:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from para.files import write_atomic
 from para.reports import figures, tables
+from para.reports.few_shot import few_shot_section
+from para.reports.heatmap_transfer import heatmap_transfer_section
 from para.reports.made import how_it_was_made
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles, read_run
@@ -155,6 +157,8 @@ def training_section(run: RunFiles, pictures: Pictures) -> str | None:
 
 SECTIONS = (
     Section("results", "Ours and the paper’s", results_section),
+    Section("few_shot", "Few demonstrations", few_shot_section),
+    Section("transfer", "What carries over", heatmap_transfer_section),
     Section("positions", "Where it works", positions_section),
     Section("rollouts", "Rollouts", rollouts_section),
     Section("predictions", "What the policies see", predictions_section),

@@ -107,12 +107,15 @@ class RunFiles:
     predictions: Sequence[Prediction]
     videos: Sequence[RolloutVideo]
     logs: Sequence[TrainingLog]
+    pixel_errors: Mapping[str, Any] | None = None
+    """`pixel_errors.json`, where the run has one."""
 
     @property
     def main_policies(self) -> list[str]:
-        """Those that are no variant of another; all of them where there are only variants."""
+        """Those that are no variant of another; where there are only variants, the headline's, or all of them."""
         policies = in_reading_order(row["policy"] for row in self.summary["rows"])
-        return [policy for policy in policies if not variant_of(policy)] or policies
+        chosen = [policy for policy in policies if policy in self.config.get("headline", ())]
+        return [policy for policy in policies if not variant_of(policy)] or chosen or policies
 
     @property
     def headline(self) -> list[str]:
@@ -180,6 +183,7 @@ def read_run(folder: Path | str) -> RunFiles:
         predictions=[_prediction(path) for path in sorted(folder.glob("predictions/*/*.npz"))],
         videos=_videos(folder, records),
         logs=[_log(path) for path in sorted(folder.glob("checkpoints/*/seed*/log.jsonl"))],
+        pixel_errors=_read_json(folder / "pixel_errors.json"),
     )
 
 

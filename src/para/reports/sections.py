@@ -56,7 +56,7 @@ def predictions_section(run: RunFiles, pictures: Pictures) -> str | None:
     """For each scene: input, heatmaps, lifted path; then heatmaps early and late in training."""
     main = [p for p in run.predictions if not variant_of(p.policy)]
     scenes: dict[str, list[Prediction]] = {}
-    for prediction in sorted(main, key=lambda p: (p.kind != "train", _stage(p.name), p.name)):
+    for prediction in sorted(main, key=lambda p: (p.kind != "train", stage_of(p.name), p.name)):
         if prediction.kind in ("train", "test"):
             scenes.setdefault(prediction.name, []).append(prediction)
     if not scenes and not main:
@@ -73,7 +73,8 @@ def predictions_section(run: RunFiles, pictures: Pictures) -> str | None:
     return "".join(parts)
 
 
-def _stage(name: str) -> int:
+def stage_of(name: str) -> int:
+    """Where a prediction of that name comes in the task."""
     last = name.rpartition("_")[2]
     return STAGES.index(last) if last in STAGES else len(STAGES)
 

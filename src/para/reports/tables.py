@@ -67,9 +67,14 @@ def main_table(run: RunFiles) -> str:
 
 
 def paper_sources(run: RunFiles) -> str:
-    """Where the paper's numbers come from, in words."""
-    rows = [row for row in run.summary["rows"] if row["paper"] is not None and row["paper_source"]]
-    said = [f"{policy_name(row['policy'])} {percent(row['paper'])}: {row['paper_source']}" for row in rows]
+    """Where the paper's numbers come from, in words; numbers of one source together."""
+    by_source: dict[str, list[str]] = {}
+    for row in run.summary["rows"]:
+        if row["paper"] is not None and row["paper_source"]:
+            by_source.setdefault(row["paper_source"], []).append(
+                f"{policy_name(row['policy'])} {percent(row['paper'])}"
+            )
+    said = [f"{', '.join(numbers)}: {source}" for source, numbers in by_source.items()]
     return escape(f"Sources of the paper’s numbers: {'; '.join(said)}.") if said else ""
 
 
