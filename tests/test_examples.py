@@ -20,6 +20,12 @@ PROMISES = {
     "01_pixel_to_action.py": ("at (0.100, -0.250, 0.055) m", "the bowl is placed", "picture: pixel_to_action.png"),
     "02_record_and_train.py": ("recorded 16 demonstrations", "height classes", "trained: 200 steps", "move 8 of 8"),
     "03_evaluate_with_intervals.py": ("noise_0.4px placed 12/12", "exact McNemar p = ", "64/64: 94 to 100%"),
+    "05_pretrain_on_tracks.py": (
+        "6 videos",
+        "known of a step: {'pixel': True, 'height': False, 'gripper': False}; hidden: 2",
+        "34 tensors copied; 2 tiled",
+        "scratch: the next steps are",
+    ),
     "04_your_own_backbone.py": ("grid (1, 32, 12, 16)", "policy 'para' on colour_pyramid", "policy 'act'"),
 }
 """What each example prints, besides numbers that training decides."""
