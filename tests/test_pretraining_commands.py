@@ -1,0 +1,91 @@
+"""A user's way by commands: videos and tracks, pretraining, a robot's demonstrations, fine-tuning, evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests import sized_world
+from tests.datasets.track_videos import dot_track, write_csv, write_dot_video
+from tests.test_cli import TINY_POLICY, TRAINING, evaluate, para, refusal, train
+
+HEATMAP_ALONE = ("--n-height-bins", "1", "--n-gripper-bins", "0")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """videos/, tracks/ and data/ of a robot in a world without physics, and a pretrained checkpoint/."""
+    folder = tmp_path_factory.mktemp("pretraining")
+    (folder / "videos").mkdir()
+    for seed in (0, 1, 2):
+        uv = dot_track(seed=seed)
+        write_dot_video(folder / "videos" / f"hand{seed}.mp4", uv, seed=seed)
+        write_csv(folder / "videos" / f"hand{seed}.csv", uv, np.arange(len(uv)) % 9 != 4)
+    with pytest.MonkeyPatch.context() as patch:
+        sized_world.register(patch)
+        record = ["record", "--world", "fake", "--half", "left", "--image-size", "48", "64", "--workers", "1"]
+        steps = {
+            "tracks": tracks(folder),
+            "record": para(*record, "--out", folder / "data"),
+            "pretrain": train(folder / "tracks", folder / "pretrained", "para", *HEATMAP_ALONE),
+        }
+    for name, said in steps.items():
+        assert said.code == 0, (name, said)
+    return folder, steps
+
+
+def tracks(folder, *more):
+    return para("tracks", "--videos", folder / "videos", "--out", folder / "tracks", "--image-size", "48", "64", *more)
+
+
+def fine_tune(folder, out, *before, start="pretrained"):
+    data = ("--data", folder / "data", "--out", out, "--pretrain", folder / start)
+    return para("train", *data, *before, *TRAINING, "para", *TINY_POLICY)
+
+
+def test_each_step_says_what_it_did_and_what_comes_next(made):
+    folder, steps = made
+    assert "3 videos imported" in steps["tracks"].out and "0 were there already" in steps["tracks"].out
+    assert f"next: para train --data {folder / 'tracks'}" in steps["tracks"].out
+    assert " ".join(HEATMAP_ALONE) in steps["tracks"].out
+    assert "0 videos imported" in tracks(folder).out
+    assert "gripper" not in steps["pretrain"].out and "pixel_error_px" in steps["pretrain"].out
+    assert "no problems found" in para("dataset", "check", folder / "tracks").out
+
+
+def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
+    sized_world.register(monkeypatch)
+    said = fine_tune(made[0], tmp_path / "tuned")
+    assert said.code == 0 and "2 tiled (heads.height.weight, heads.height.bias)" in said.out
+    assert "was trained before" in fine_tune(made[0], tmp_path / "tuned").out
+    assert "/3" in evaluate(tmp_path / "tuned", tmp_path / "run").out
+    assert "start is" in refusal("train", "--data", made[0] / "data", "--out", tmp_path / "tuned", *TRAINING, "para",
+                                 *TINY_POLICY)  # fmt: skip
+
+
+def test_both_at_once(made, tmp_path):
+    also = ("--also", made[0] / "tracks", "--also-share", "0.5")
+    said = para("train", "--data", made[0] / "data", "--out", tmp_path / "both", *also, *TRAINING, "para", *TINY_POLICY)
+    assert said.code == 0 and "gripper" in said.out
+    assert "holds another run" in refusal("train", "--data", made[0] / "data", "--out", tmp_path / "both", *TRAINING,
+                                          "para", *TINY_POLICY)  # fmt: skip
+
+
+def test_what_cannot_be_done_is_one_line_and_exit_code_2(made, tmp_path):
+    folder, _ = made
+    data = ("--data", folder / "data", "--out", tmp_path / "out")
+    wrong = ("--pretrain", folder / "pretrained")
+    policy = [option for option in TINY_POLICY if option not in ("--horizon", "4")]
+    assert "horizon" in refusal("train", *data, *wrong, *TRAINING, "para", *policy, "--horizon", "3")
+    assert "to be fine-tuned is 'act'" in refusal("train", *data, *wrong, *TRAINING, "act", *TINY_POLICY)
+    assert "no checkpoint folder" in refusal("train", *data, "--pretrain", folder / "nothing", *TRAINING, "para",
+                                             *TINY_POLICY)  # fmt: skip
+    assert "also_share" in refusal("train", *data, "--also-share", "1.5", *TRAINING, "para", *TINY_POLICY)
+    assert "no folder" in refusal("tracks", "--videos", folder / "nothing", "--out", tmp_path / "tracks")
+    assert "no point 4" in refusal(
+        "tracks", "--videos", folder / "videos", "--out", tmp_path / "tracks", "--point", "4"
+    )
+    small = para("tracks", "--videos", folder / "videos", "--out", tmp_path / "small", "--image-size", "32", "32")
+    assert small.code == 0
+    also = ("--also", tmp_path / "small")
+    assert "images of one size" in refusal("train", *data, *also, *TRAINING, "para", *TINY_POLICY)
