@@ -1,0 +1,133 @@
+"""Experiments with a past: what is trained before what, on what, and what their sets of scenes promise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from para.evaluation.protocol import WorldSpec
+from para.experiments.pixel_errors import errors_of, export_pixel_errors
+from para.experiments.plan import work_left
+from para.experiments.run import RunOptions, config_of, plan_run
+from para.files import read_json
+from para.interfaces import ActionChunk, Scene
+from para.training import save_policy
+from para.worlds.scenes import TABLETOP
+from tests.conftest import random_batch
+from tests.tiny import build, policy_config
+
+NAMES = ("track_pretraining", "track_pretraining_fair", "cross_embodiment", "heatmap_transfer")
+
+
+def plan(name: str, *recipes: str, shared: bool = False, seeds: int = 2):
+    out = Path("runs") / name
+    options = RunOptions(name, out, scale="tiny", recipes=recipes, train_seeds=seeds, shared=out if shared else None)
+    return plan_run(options)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_a_training_starts_from_is_trained_before_it_and_everything_once(name, shared):
+    made = plan(name, shared=shared)
+    trained = set()
+    for wave in made.waves:
+        for job in wave:
+            assert job.start is None or job.start in trained
+            assert job.start is None or job.start.name == f"seed{job.seed}"
+        trained |= {job.folder for job in wave}
+    jobs = [job for wave in made.waves for job in wave]
+    assert len({job.folder for job in jobs}) == len(jobs) and {job.folder for job in made.jobs} <= trained
+    assert work_left(made, set()).trainings == len(jobs)
+
+
+def test_only_what_is_asked_for_is_pretrained():
+    made = plan("track_pretraining", "para+2d+n5", "para+n5")
+    assert [recipe.name for recipe in made.starts] == ["para+2d"]
+    assert set(made.sets) == {"few5", "circles", "demonstrations_heldout"}
+    assert plan("track_pretraining", "para+n5").starts == [] and len(plan("track_pretraining", "para+n5").waves) == 1
+
+
+def test_in_a_shared_folder_another_past_is_another_training():
+    made = plan("track_pretraining", shared=True, seeds=1)
+    folders = {job.name: job.folder for job in made.jobs}
+    assert len(set(folders.values())) == len(folders)
+    starts = {recipe.name: made.checkpoint(recipe, 0) for recipe in made.starts}
+    assert len(set(starts.values())) == len(starts)
+    same = plan("track_pretraining_fair", shared=True, seeds=1)
+    assert made.checkpoint(made.starts[0], 0) != same.checkpoint(made.starts[0], 0), "circles of half the table"
+
+
+def test_the_record_of_a_run_says_what_its_policies_started_from(tmp_path):
+    made = plan_run(RunOptions("track_pretraining", tmp_path / "run", scale="tiny", recipes=("para+2d+n5", "para+n5")))
+    starts = config_of(made)["starts"]
+    assert set(starts) == {"para+2d+n5"} and starts["para+2d+n5"]["supervision"] == "pixels"
+    assert starts["para+2d+n5"]["policy"]["n_height_bins"] == 1 and starts["para+2d+n5"]["data"] == "circles"
+    assert "starts" not in config_of(plan_run(RunOptions("left_to_right", tmp_path / "other", scale="tiny")))
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_sets_of_n_demonstrations_are_nested_and_have_n(name):
+    train = plan(name).scenes.train
+    sets = {int(key[3:]): [s.object_xy for s in data.scenes] for key, data in train.items() if key.startswith("few")}
+    assert all(len(set(xy)) == n for n, xy in sets.items()) and len(sets) >= 4
+    for smaller, larger in zip(sorted(sets), sorted(sets)[1:]):
+        assert sets[larger][:smaller] == sets[smaller]
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_the_fair_form_shows_nothing_of_the_half_in_which_it_is_tested(validation):
+    options = RunOptions("track_pretraining_fair", Path("runs"), scale="small", validation=validation)
+    scenes = plan_run(options).scenes
+    shown = np.array([scene.object_xy for data in scenes.train.values() for scene in data.scenes])
+    assert (TABLETOP.boundary_distance(shown, "left") == 0).all()
+    tested = next(items for split, items in scenes.evaluation.items() if split.endswith("test"))
+    assert (TABLETOP.boundary_distance(np.array([t.scene.object_xy for t in tested]), "right") == 0).all()
+    assert len(scenes.train["circles"].scenes) == 128 and scenes.train["circles"].world == {"circles": True}
+
+
+def test_the_other_arm_demonstrates_and_the_usual_one_is_tested():
+    made = plan("cross_embodiment")
+    assert made.scenes.train["other_arm"].world == {"arm": "printed"}
+    assert dict(made.spec.options) == {} and not any(
+        dict(how.world) for recipe in made.recipes for how in recipe.executions.values()
+    )
+
+
+class Beside(torch.nn.Module):
+    """Predicts what is demonstrated, so many pixels to the right."""
+
+    config = policy_config("para")
+
+    def __init__(self, path, off: float):
+        super().__init__()
+        self.path, self.off = torch.as_tensor(path), off
+
+    def act(self, obs):
+        R = obs.camera.T_world_cam[0, :3, :3]
+        depth = (self.path - obs.camera.T_world_cam[0, :3, 3]) @ R[:, 2]  # (T,)
+        position = self.path + (self.off * depth / obs.camera.K[0, 0, 0]).unsqueeze(-1) * R[:, 0]
+        T = len(position)
+        return ActionChunk(position.unsqueeze(0), torch.ones(1, T), torch.zeros(1, T, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("off", [0.0, 3.0])
+def test_pixel_errors_are_those_between_prediction_and_demonstration(off):
+    obs, actions = random_batch(B=1)
+    path = actions.position[0].numpy()
+    errors = errors_of(Beside(path, off), [(obs, path), (obs, path[:2])])
+    assert errors["looks"] == 2 and errors["median_px"] == pytest.approx(off, abs=1e-2)
+    assert errors["median_px_by_step"] == pytest.approx([off] * 4, abs=1e-2)
+
+
+def test_pixel_errors_are_measured_once_for_the_same_weights(tmp_path):
+    spec = WorldSpec("tabletop", (48, 64))
+    worlds = {"circles": spec.with_options({"circles": True}), "robot": spec}
+    checkpoint = save_policy(build(policy_config("para")), tmp_path / "policy")
+    export_pixel_errors(tmp_path, worlds, [("para+2d", 0, checkpoint)], [Scene((0.0, -0.1))])
+    first = read_json(tmp_path / "pixel_errors.json")
+    assert {(row["policy"], row["world"]) for row in first["rows"]} == {("para+2d", "circles"), ("para+2d", "robot")}
+    missing = {name: replace(world, name="no such world") for name, world in worlds.items()}
+    export_pixel_errors(tmp_path, missing, [("para+2d", 0, checkpoint)], [Scene((0.0, -0.1))])
+    assert read_json(tmp_path / "pixel_errors.json")["rows"] == first["rows"]
