@@ -49,6 +49,7 @@ def test_each_step_says_what_it_did_and_what_comes_next(made):
     assert f"next: para train --data {folder / 'tracks'}" in steps["tracks"].out
     assert " ".join(HEATMAP_ALONE) in steps["tracks"].out
     assert "0 videos imported" in tracks(folder).out
+    assert f"next: para train --pretrain {folder / 'pretrained'}" in steps["pretrain"].out
     assert "gripper" not in steps["pretrain"].out and "pixel_error_px" in steps["pretrain"].out
     assert "no problems found" in para("dataset", "check", folder / "tracks").out
 

@@ -142,7 +142,12 @@ class Train:
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
-        print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
+        if getattr(config, "n_gripper_bins", None) == 0:
+            print(
+                f"next: para train --pretrain {self.out} --data <demonstrations of the robot> --out ... {policy.name}"
+            )
+        else:
+            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
 
     def _samples(self, own: ChunkData) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""
