@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EPISODES_TO_ORIENT = 12
-"""From so many episodes it is told which way up a dataset's frames are."""
-
 UNKNOWN = float("nan")
 
 
@@ -125,7 +122,7 @@ def _hdf5(source: Path, options: LiberoOptions) -> _Source:
     orientation = options.orientation
     if orientation == "auto":
         first = (demonstration for path in files for demonstration in read_demonstrations(path))
-        orientation = _orientation(_stored(demonstration) for demonstration in islice(first, EPISODES_TO_ORIENT))
+        orientation = _orientation(_stored(demonstration) for demonstration in first)
 
     def make(demonstration: Demonstration) -> Episode | None:
         if not demonstration.succeeded:
@@ -203,18 +200,18 @@ def _lerobot(source: Path, options: LiberoOptions) -> _Source:
 
     orientation = options.orientation
     if orientation == "auto":
-        orientation = _orientation(recording for _, recording in islice(recordings(), EPISODES_TO_ORIENT))
+        orientation = _orientation(recording for _, recording in recordings())
     where = Scene((UNKNOWN, UNKNOWN))  # such datasets keep no state of the simulator
     return _Source(total, ((n, lambda n=n, r=r: _upright(n, r, orientation, where)) for n, r in recordings()))
 
 
 def _orientation(recordings: Iterator[Recording]) -> str:
-    """Of the frames of some demonstrations, every third one of each."""
-    from para.datasets.orientation import find_orientation
+    """Of the frames of the first demonstrations, every third one of each."""
+    from para.datasets.orientation import ENOUGH_EPISODES, find_orientation
     from para.worlds.libero_recordings import agentview, thinned
 
-    first = [thinned(recording) for recording in recordings]
-    return find_orientation([(r.frames, r.ee_position) for r in first], agentview(first[0].frames.shape[1:3]))
+    first = (thinned(recording) for recording in islice(recordings, ENOUGH_EPISODES))
+    return find_orientation((r.frames, r.ee_position, agentview(r.frames.shape[1:3])) for r in first)
 
 
 def _upright(name: str, recording: Recording, orientation: str, scene: Scene) -> Episode:

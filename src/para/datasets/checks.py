@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from para.datasets.demonstrations import Demonstrations, Tables, open_tables
+from para.datasets.frame_cache import decoded_episodes
 from para.datasets.lerobot_v3_cameras import cameras_checksum, cameras_document
 from para.datasets.lerobot_v3_folder import uncommitted_files
 from para.datasets.lerobot_v3_layout import (
@@ -21,10 +22,12 @@ from para.datasets.lerobot_v3_layout import (
     RECORDING_FILE,
     STATS_FILE,
     TASKS_FILE,
+    DatasetError,
     has_file_per_episode,
     read_info,
 )
 from para.datasets.lerobot_v3_read import read_episode_rows, read_frame_columns, read_tasks, video_file
+from para.datasets.orientation import ENOUGH_EPISODES, find_orientation
 from para.datasets.video import read_video
 from para.files import read_json
 
@@ -51,7 +54,9 @@ def check_dataset(root: str | Path) -> list[str]:
         tables = open_tables(root)
     except (ValueError, OSError) as error:
         return [*problems, str(error)]
-    return [*problems, *_indices(tables), *_videos(tables), *_visibility(tables), *_cameras_file(tables)]
+    found = [*_videos(tables), *_visibility(tables)]
+    upright = [] if found else _orientation(tables)  # where frames are missing, nothing more can be said of them
+    return [*problems, *_indices(tables), *found, *upright, *_cameras_file(tables)]
 
 
 def _leftovers(root: Path, info: dict[str, Any]) -> list[str]:
@@ -130,6 +135,30 @@ def _visibility(tables: Tables) -> list[str]:
     return [
         f"in episodes {', '.join(map(str, unseen[:5]))}{', ...' if unseen.size > 5 else ''} the camera never sees the "
         "end effector; it must project into the image: check T_world_cam of those episodes"
+    ]
+
+
+def _orientation(tables: Tables) -> list[str]:
+    """Frames that are mirrored or upside down with respect to their camera; silent where that cannot be told."""
+    demonstrations, key = tables.demonstrations, tables.source.video_key
+    if tables.source.pose_column is not None:
+        return []  # the picture of a moving camera changes everywhere
+    rows = tables.rows[:ENOUGH_EPISODES]
+    episodes = decoded_episodes(tables.root, tables.info, rows, key, demonstrations.image_size)
+    starts, stops = demonstrations.episode_start, demonstrations.episode_stop
+    parts = (
+        (frames, demonstrations.ee_position[start:stop], demonstrations.camera([start])[0])
+        for frames, start, stop in zip(episodes, starts, stops)
+    )
+    try:
+        orientation = find_orientation(parts)
+    except DatasetError:
+        return []
+    if orientation == "upright":
+        return []
+    return [
+        f"the frames are {orientation} with respect to their camera: what moves in them is not where the end effector "
+        "projects to; turn them (LIBERO's: `para dataset convert-libero`), or mend the camera's K and T_world_cam"
     ]
 
 

@@ -110,7 +110,7 @@ def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str,
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_2_0(file, header)
             with progress_bar(len(rows), "decoding demonstrations", unit="episode") as bar:
-                for frames in _decoded_episodes(root, info, rows, video_key, shape[1:3]):
+                for frames in decoded_episodes(root, info, rows, video_key, shape[1:3]):
                     file.write(np.ascontiguousarray(frames).data)
                     bar.update()
             file.flush()
@@ -124,7 +124,7 @@ def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str,
         temporary.unlink(missing_ok=True)
 
 
-def _decoded_episodes(root: Path, info: dict, rows: list[dict], video_key: str, image_size: tuple[int, int]):
+def decoded_episodes(root: Path, info: dict, rows: list[dict], video_key: str, image_size: tuple[int, int]):
     """The frames (n, H, W, 3) of each episode; episodes that share a file follow one another in it."""
     opened: tuple[Path, np.ndarray] | None = None
     for row in rows:

@@ -35,6 +35,9 @@ MIN_MOTION = 0.15
 PAIRS_PER_EPISODE = 40
 """Pairs of frames that are compared of each episode."""
 
+ENOUGH_EPISODES = 12
+"""From so many episodes it is told which way up a dataset's frames are."""
+
 MIN_PAIRS = 20
 """With fewer pairs in all, nothing is concluded."""
 
@@ -88,12 +91,12 @@ def orientation_scores(frames: np.ndarray, ee_position: np.ndarray, camera: Came
     return scores / max(len(chosen), 1), len(chosen)
 
 
-def find_orientation(episodes: Iterable[tuple[np.ndarray, np.ndarray]], camera: Camera) -> str:
+def find_orientation(episodes: Iterable[tuple[np.ndarray, np.ndarray, Camera]]) -> str:
     """The orientation of a dataset's frames.
 
     Args:
-        episodes: frames (N, H, W, 3) uint8 and end-effector positions (N, 3) of some episodes, a dozen is ample.
-        camera: of upright frames, not batched.
+        episodes: frames (N, H, W, 3) uint8, end-effector positions (N, 3), and the camera of upright frames, unbatched,
+            of some episodes; more than `ENOUGH_EPISODES` add nothing.
 
     Returns:
         A name of `ORIENTATIONS`.
@@ -103,7 +106,7 @@ def find_orientation(episodes: Iterable[tuple[np.ndarray, np.ndarray]], camera: 
             not the one that took the frames, or the arm keeps to the middle of the image).
     """
     total, n_pairs = np.zeros(len(ORIENTATIONS)), 0
-    for frames, ee_position in episodes:
+    for frames, ee_position, camera in episodes:
         scores, n = orientation_scores(frames, ee_position, camera)
         total, n_pairs = total + n * scores, n_pairs + n
     scores = total / max(n_pairs, 1)
