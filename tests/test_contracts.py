@@ -10,6 +10,7 @@ import torch
 
 from para.backbones import BACKBONES
 from para.datasets import ChunkDataset, Demonstrations, record
+from para.datasets.partial_supervision import pixels_only
 from para.geometry import Camera
 from para.interfaces import ActionChunk, Backbone, Observation, Policy
 from para.policies import make_policy
@@ -183,6 +184,13 @@ def test_steps_of_which_nothing_is_known_change_no_loss_and_no_gradient(policy):
     flipped = torch.where(pad, 1 - actions.gripper, actions.gripper)
     masked = loss_and_gradients(policy, obs, ActionChunk(moved, flipped, torch.zeros_like(pad), known=unknown))
     assert_same(masked, loss_and_gradients(policy, obs, replace(actions, is_pad=pad)))
+
+
+def test_a_policy_learns_from_pixels_alone_exactly_if_it_says_so(policy):
+    losses = loss_and_gradients(policy, *pixels_only(*random_batch()))
+    gradients = [p.grad for p in policy.parameters() if p.grad is not None]
+    assert torch.isfinite(losses["total"]) and all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients) == getattr(policy, "learns_from_pixels", False)
 
 
 @pytest.mark.parametrize("what", ["position", "gripper"])

@@ -86,6 +86,10 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(made, tmp_path):
     assert "no point 4" in refusal(
         "tracks", "--videos", folder / "videos", "--out", tmp_path / "tracks", "--point", "4"
     )
+    on_tracks = ("--data", folder / "tracks", "--out", tmp_path / "out")
+    for name in ("diffusion", "motion_tracks"):
+        said = refusal("train", *on_tracks, *TRAINING, name, *TINY_POLICY)
+        assert f"tell only pixels, from which '{name}' learns nothing" in said
     small = para("tracks", "--videos", folder / "videos", "--out", tmp_path / "small", "--image-size", "32", "32")
     assert small.code == 0
     also = ("--also", tmp_path / "small")

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
-from para.datasets.partial_supervision import PixelsOnly, pixels_only_actions
+from para.datasets.partial_supervision import PixelsOnly, known_actions, pixels_only_actions
 from para.experiments.experiment import Supervision
 from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
@@ -126,10 +126,20 @@ def samples_of(job: TrainJob, demonstrations: Demonstrations) -> ChunkData:
 def fresh_policy(
     config: Any, demonstrations: Demonstrations, seed: int, *, supervision: Supervision = "all"
 ) -> nn.Module:
-    """An untrained policy: random weights from a seed, ranges of outputs from what the demonstrations tell."""
+    """An untrained policy: random weights from a seed, ranges of outputs from what the demonstrations tell.
+
+    Raises:
+        ValueError: if they tell only pixels, and the policy learns nothing from those.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = make_policy(config)
+    known = known_actions(demonstrations)
+    partial = supervision == "pixels" or (known is not None and not known.all(dim=-1).any())
+    if partial and not getattr(policy, "learns_from_pixels", False):
+        raise ValueError(
+            f"the demonstrations tell only pixels, from which '{policy.name}' learns nothing: train para or act on them"
+        )
     actions, camera = all_actions(demonstrations)
     policy.fit_ranges(actions if supervision == "all" else pixels_only_actions(actions, camera), camera)
     return policy

@@ -141,6 +141,8 @@ class Para(nn.Module):
     """The policy `para`; see the module's docstring and `para.interfaces.Policy`."""
 
     name = "para"
+    learns_from_pixels = True
+    """Points of which only the pixel is known teach it something (`ActionChunk.known`)."""
 
     def __init__(self, config: ParaConfig):
         super().__init__()

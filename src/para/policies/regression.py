@@ -136,6 +136,9 @@ def beside_the_ray(position: Tensor, label: Tensor, camera: Camera) -> Tensor:
 class Regression(nn.Module):
     """The policies `act` and `global_regression`; see the module's docstring and `para.interfaces.Policy`."""
 
+    learns_from_pixels = True
+    """Points of which only the pixel is known teach it something (`ActionChunk.known`)."""
+
     def __init__(self, config: ActConfig):
         super().__init__()
         self.global_mean = isinstance(config, GlobalRegressionConfig)

@@ -82,6 +82,9 @@ class SoftArgmax(nn.Module):
 
     name = "soft_argmax"
 
+    learns_from_pixels = True
+    """Points of which only the pixel is known teach it something (`ActionChunk.known`)."""
+
     def __init__(self, config: SoftArgmaxConfig):
         super().__init__()
         self.backbone = make_backbone(config.backbone, config.image_size)
