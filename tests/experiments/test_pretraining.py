@@ -10,7 +10,7 @@ import torch
 from para.evaluation.protocol import WorldSpec
 from para.experiments.pixel_errors import errors_of, export_pixel_errors
 from para.experiments.plan import work_left
-from para.experiments.run import RunOptions, config_of, plan_run
+from para.experiments.run import RunOptions, check_runs, config_of, plan_run
 from para.files import read_json
 from para.interfaces import ActionChunk, Scene
 from para.training import save_policy
@@ -131,3 +131,14 @@ def test_pixel_errors_are_measured_once_for_the_same_weights(tmp_path):
     missing = {name: replace(world, name="no such world") for name, world in worlds.items()}
     export_pixel_errors(tmp_path, missing, [("para+2d", 0, checkpoint)], [Scene((0.0, -0.1))])
     assert read_json(tmp_path / "pixel_errors.json")["rows"] == first["rows"]
+
+
+def test_a_world_that_cannot_show_what_demonstrations_need_is_refused_before_anything_is_done(tmp_path):
+    for name in NAMES:
+        options = RunOptions(name, tmp_path / name, world="libero", scale="tiny")
+        if name == "cross_embodiment":
+            with pytest.raises(ValueError, match="world 'libero' has no option 'arm'"):
+                check_runs([options])
+        else:
+            check_runs([options])
+    assert not list(tmp_path.iterdir())

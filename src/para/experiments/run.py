@@ -29,7 +29,7 @@ from para.files import read_json, write_json
 from para.policies import make_policy
 from para.registry import pick
 from para.training.checkpoint import load_policy, weights_hash
-from para.worlds import world_entry
+from para.worlds import check_options, world_entry
 
 logger = logging.getLogger(__name__)
 
@@ -166,14 +166,18 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     """Find now, not in some hours, what would keep one of these runs from beginning at its turn. Writes nothing.
 
     Raises:
-        ValueError: for an unknown experiment, world, scale or policy, or a folder that holds something else or that
-            another process is writing into.
+        ValueError: for an unknown experiment, world, scale or policy, a world that cannot show what demonstrations
+            need, or a folder that holds something else or that another process is writing into.
         ImportError: if a policy needs a package that is not there; it names the extra to install.
     """
     plans = [plan_run(options) for options in runs]
     for plan in plans:
         config_of(plan)
         check_free(plan.options.out)
+        for data in plan.sets.values():
+            # what circles are made of is a robot that can be hidden
+            wanted = {"robot_visible" if option == "circles" else option for option in data.world}
+            check_options(plan.spec.name, sorted(wanted))
     configs = [recipe.config(plan.scale) for plan in plans for recipe in [*plan.recipes, *plan.starts]]
     for config in {type(config): config for config in configs}.values():
         make_policy(config)

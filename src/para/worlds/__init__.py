@@ -7,7 +7,7 @@ Importing this room imports no simulator; building a world does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from para.interfaces import World
@@ -84,12 +84,16 @@ def make_world(name: str, image_size: tuple[int, int] = (128, 128), **options: A
         ValueError: for an unknown world or option, or a value that the option does not take.
         ImportError: where its simulator or a renderer is missing; it says what to install.
     """
-    build = world_entry(name).build
-    known = [option for option in inspect.signature(build).parameters if option != "image_size"]
+    check_options(name, options)
+    return world_entry(name).build(image_size=image_size, **options)
+
+
+def check_options(name: str, options: Iterable[str]) -> None:
+    """Raise ValueError for an unknown world, or the name of an option that it does not have; nothing is built."""
+    known = [option for option in inspect.signature(world_entry(name).build).parameters if option != "image_size"]
     for option in options:
         if option not in known:
             raise ValueError(f"world '{name}' has no option '{option}'{did_you_mean(option, known)}")
-    return build(image_size=image_size, **options)
 
 
 def world_entry(name: str) -> WorldEntry:
