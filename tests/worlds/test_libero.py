@@ -153,6 +153,18 @@ def test_an_official_state_is_set_up_as_it_is(world):
         world.reset(scene.with_(task="initial_state_50"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("index", range(1, 10))
+def test_the_other_tasks_are_set_up_from_their_official_states_and_run(index):
+    world = make_world("libero", (32, 48), assets="generated", task_index=index)
+    scene = libero_scenes.official_scenes(index)[0]
+    obs = world.reset(scene)
+    np.testing.assert_allclose(world.bowl_state().position[:2], scene.object_xy, atol=5e-3)
+    moved = world.execute(obs.ee_position[0].double().numpy() + [0.0, 0.03, -0.03], 0.0)
+    assert world.outcome() == "missed" and not torch.equal(moved.image, obs.image)
+    world.close()
+
+
 def test_a_file_of_states_that_holds_anything_but_arrays_is_refused():
     import io
     import pickle
