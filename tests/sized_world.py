@@ -12,7 +12,7 @@ from para.worlds.scenes import Workspace
 from tests.conftest import oblique_camera
 from tests.datasets.fake_world import FakeWorld
 
-SMALL_TABLE = Workspace(low=(-0.08, -0.08), high=(0.08, 0.08), goal_offset=(0.0, 0.1), n_grid=4)
+SMALL_TABLE = Workspace(low=(-0.08, -0.08), high=(0.08, 0.08), goal_offset=(0.0, 0.1), n_grid=4, distractors=("mug",))
 """All of it is seen by the oblique camera."""
 
 STEPS_PER_EXECUTE = 30

@@ -13,9 +13,6 @@ from para.worlds.scenes import Workspace, sample_object_xy
 SEEDS = {"test": 44, "validation_test": 46}
 """One stream of random numbers per set of scenes."""
 
-DISTRACTORS = ("cookie_box", "ramekin", "second_bowl", "mug", "cabinet", "stove")
-"""What else there is in the paper's full scene, and a mug."""
-
 LOOKS = ("garage", "studio", "cafe", "office")
 """Tables, walls and lights that no demonstration shows, and no choice was made on."""
 
@@ -28,16 +25,19 @@ N_POSITIONS = 20
 
 def cluttered(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     """The paper's two protocols: the object at its default position ("default_position"), or at twenty positions
-    ("test"), among all distractors, which lie elsewhere in each scene."""
+    ("test"), among all the world's distractors, which lie elsewhere in each scene: those of the paper's full scene, and
+    in `tabletop` a mug."""
     clean = default_to_all(workspace, scale, validation)
     prefix = "validation_" if validation else ""
     seed = 1000 * SEEDS[f"{prefix}test"]
     n_default = scale.n_in_distribution
-    default = [Scene(workspace.default_xy, distractors=DISTRACTORS, seed=seed + 500 + i) for i in range(n_default)]
+    default = [
+        Scene(workspace.default_xy, distractors=workspace.distractors, seed=seed + 500 + i) for i in range(n_default)
+    ]
     generator = np.random.default_rng(SEEDS[f"{prefix}test"])
     twenty = sample_object_xy(workspace.low, workspace.high, N_POSITIONS, generator=generator).round(4)
     moved = [
-        Scene((float(x), float(y)), distractors=DISTRACTORS, seed=seed + i)
+        Scene((float(x), float(y)), distractors=workspace.distractors, seed=seed + i)
         for i, (x, y) in enumerate(twenty[np.arange(scale.n_test) % N_POSITIONS])
     ]
     return clean._replace(

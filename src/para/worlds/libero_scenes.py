@@ -27,6 +27,7 @@ LIBERO = Workspace(
     goal_offset=(0.115, 0.0),
     min_goal_distance=0.14,
     usual_xy=(-0.06, 0.20),
+    distractors=tuple(DISTRACTORS),
 )
 """See above. A plate that is drawn on its own keeps 14 cm from the bowl, so that the hand has room between them."""
 

@@ -38,6 +38,9 @@ class Workspace:
     usual_xy: tuple[float, float] | None = None
     """Where the world's own task has the object, (x, y) metres; None: it has no such place."""
 
+    distractors: tuple[str, ...] = ()
+    """What else can stand about, by the names that `Scene.distractors` takes; a seed places them in this order."""
+
     @property
     def default_xy(self) -> tuple[float, float]:
         """Where the object lies while an experiment varies only what stands around it: its usual place, or the middle,
@@ -120,7 +123,13 @@ class Workspace:
             raise ValueError(f"no half '{half}' of the workspace (known: {', '.join(HALVES)})")
 
 
-TABLETOP = Workspace(low=(-0.20, -0.38), high=(0.19, 0.22), goal_offset=(0.0, 0.16), min_goal_distance=0.14)
+TABLETOP = Workspace(
+    low=(-0.20, -0.38),
+    high=(0.19, 0.22),
+    goal_offset=(0.0, 0.16),
+    min_goal_distance=0.14,
+    distractors=("cookie_box", "ramekin", "second_bowl", "mug", "cabinet", "stove"),
+)
 """39 cm by 60 cm, as in the paper. It is shifted to the left by half of the goal's offset, so that bowl and plate
 together lie symmetrically before the robot and the camera (which are at y = 0)."""
 
