@@ -14,7 +14,7 @@ import pytest
 from para.cli import main
 from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
-from para.experiments.family import family_runs
+from para.experiments.family import FAMILIES, family_runs
 from para.experiments.plan import describe_plan
 from para.experiments.run import RunOptions, check_runs, plan_run, run_experiment
 from para.experiments.summaries import RECORDS, export_records, summarise_family_of
@@ -41,9 +41,21 @@ def fake(monkeypatch):
     sized_world.register(monkeypatch)
 
 
-def test_all_means_every_experiment_in_the_order_of_the_registry_with_one_shared_folder(tmp_path):
+def test_every_experiment_is_in_its_axis_family_and_in_all_or_trained_in_stages(tmp_path):
+    names = {family: [run.experiment for run in family_runs(RunOptions(family, tmp_path))] for family in FAMILIES}
+    assert [name for name in EXPERIMENTS if name in names["all"] + names["pretraining"]] == list(EXPERIMENTS)
+    assert names["all"] == [name for name in EXPERIMENTS if EXPERIMENTS[name].axis != "pretraining"]
+    assert all(names[axis] == [n for n in EXPERIMENTS if EXPERIMENTS[n].axis == axis] for axis in set(names) - {"all"})
+    with pytest.raises(ValueError, match="no family of experiments 'contol'; did you mean 'control'"):
+        family_runs(RunOptions("contol", tmp_path))
+
+
+def test_no_experiment_is_called_like_a_family():
+    assert not set(EXPERIMENTS) & set(FAMILIES)
+
+
+def test_the_experiments_of_a_family_share_one_folder(tmp_path):
     runs = family_runs(RunOptions("all", tmp_path, world="tabletop", train_seeds=3))
-    assert [run.experiment for run in runs] == list(EXPERIMENTS)
     assert {run.shared for run in runs} == {tmp_path / "shared"}
     assert len({run.out for run in runs}) == len(runs) and {run.train_seeds for run in runs} == {3}
 
@@ -51,7 +63,7 @@ def test_all_means_every_experiment_in_the_order_of_the_registry_with_one_shared
 def test_all_with_some_policies_leaves_out_experiments_that_have_none_of_them(tmp_path):
     runs = family_runs(RunOptions("all", tmp_path, recipes=("para+depth",)))
     assert [run.experiment for run in runs] == ["depth_vs_height"]
-    with pytest.raises(ValueError, match="no policy of any experiment is called 'para[+]deph'; did you mean"):
+    with pytest.raises(ValueError, match="no policy of the experiments of 'all' is called 'para[+]deph'; did you mean"):
         family_runs(RunOptions("all", tmp_path, recipes=("para+deph",)))
 
 
@@ -105,7 +117,7 @@ def test_a_missing_package_is_told_before_anything_is_run(tmp_path, monkeypatch)
 
 
 def test_a_folder_that_holds_something_else_is_told_before_the_first_experiment_starts(tmp_path, capsys):
-    last = list(EXPERIMENTS)[-1]
+    last = family_runs(RunOptions("all", tmp_path))[-1].experiment
     (tmp_path / last).mkdir()
     (tmp_path / last / "thesis.txt").write_text("x")
     with pytest.raises(SystemExit) as stop:

@@ -79,24 +79,26 @@ def run_family(runs: list[RunOptions], folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Run one table or figure of the paper, or all of them: record, train, evaluate, and build the page.
+    """Run one table or figure of the paper, or a family of them: record, train, evaluate, and build the page.
 
-    Restartable: the same command goes on from what is in --out. With `all`, one that fails does not stop the others,
-    and the exit code is 1. Examples (two CPU cores; ten minutes, and hours):
+    Restartable: the same command goes on from what is in --out. Of a family, one that fails does not stop the others,
+    and the exit code is 1. Examples (two CPU cores; ten minutes, an hour, and hours):
 
         para experiment left_to_right --scale small --policies para act
+        para experiment position --scale small
         para experiment all --scale small --train-seeds 3
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """Which one, as left_to_right or viewpoints (a wrong name lists them); or `all`, one after the other."""
+    """Which one, as left_to_right or viewpoints (a wrong name lists them); or a family of them, one after the other:
+    position, view, clutter, control, or `all` of these four; or pretraining, which `all` leaves out."""
 
     out: Path | None = None
-    """Folder for everything it leaves behind; default: runs/<name>. With `all`, a folder for each experiment in it."""
+    """Folder for everything it leaves behind; default: runs/<name>. Of a family, a folder for each experiment in it."""
 
     shared: Path | None = None
     """Folder for demonstrations and checkpoints that several experiments share; default: each has its own in --out, but
-    with `all` they share <out>/shared."""
+    those of a family share <out>/shared."""
 
     world: str = "tabletop"
     """Name of the world."""
@@ -117,7 +119,7 @@ class Experiment:
     """Evaluate on the validation scenes: for choosing recipes, never for reporting."""
 
     def run(self) -> None:
-        from para.experiments.family import family_runs
+        from para.experiments.family import FAMILIES, family_runs
         from para.experiments.locks import check_free
         from para.experiments.plan import describe_plan
         from para.experiments.run import RunOptions, check_runs, run_experiment
@@ -127,11 +129,12 @@ class Experiment:
             self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation,
             self.shared,
         )  # fmt: skip
-        runs = family_runs(options) if self.name == "all" else [options]
+        is_family = self.name in FAMILIES
+        runs = family_runs(options) if is_family else [options]
         check_free(out)
         check_runs(runs)
         print(describe_plan(runs))
-        if self.name == "all":
+        if is_family:
             run_family(runs, out)
         else:
             print_results(out, run_experiment(options))

@@ -15,7 +15,7 @@ from para.evaluation.records import EpisodeRecord, read_results
 from para.evaluation.results import adjusted, cluster_kind, compare, summary_row
 from para.files import read_json
 
-AXIS_ORDER = ("position", "view", "clutter", "control")
+AXIS_ORDER = ("position", "view", "clutter", "control", "pretraining")
 """In which experiments stand; those that name no axis come last."""
 
 TILT = "view_theta_deg"

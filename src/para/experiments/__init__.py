@@ -62,7 +62,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         HEATMAP_TRANSFER,
     )
 }
-"""In the order in which `para experiment all` runs them."""
+"""In the order in which a family of them runs (`para experiment all`)."""
 
 
 def pick_experiment(name: str) -> Experiment:

@@ -50,7 +50,7 @@ CROSS_EMBODIMENT = Experiment(
     name="cross_embodiment",
     title="From one arm to another",
     question="Do demonstrations of another arm make up for demonstrations of this one?",
-    axis="control",
+    axis="pretraining",
     scenes=scenes,
     recipes=(
         *fine_tuned(PARA, {"+other_arm": PARA_ARM, "+other_arm_2d": PARA_ARM_2D, "+2d": PARA_2D, "": None}, COUNTS),

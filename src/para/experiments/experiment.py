@@ -10,8 +10,9 @@ from para.interfaces import Scene
 from para.rollout import RolloutConfig
 from para.worlds.scenes import Workspace
 
-Axis = Literal["position", "view", "clutter", "control"]
-"""What an experiment varies: where the object is, where the camera is, what else there is, or the method itself."""
+Axis = Literal["position", "view", "clutter", "control", "pretraining"]
+"""What an experiment varies: where the object is, where the camera is, what else there is, the method itself, or what
+the policy has learnt from before."""
 
 
 Supervision = Literal["all", "pixels"]

@@ -1,31 +1,43 @@
-"""The whole family: every experiment one after the other, with demonstrations and checkpoints in common."""
+"""A family: several experiments one after the other, with demonstrations and checkpoints in common."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import get_args
 
 from para.experiments import EXPERIMENTS
+from para.experiments.experiment import Axis
 from para.experiments.run import RunOptions
 from para.registry import pick
 
+FAMILIES: Mapping[str, tuple[Axis, ...]] = {
+    "all": ("position", "view", "clutter", "control"),
+    **{axis: (axis,) for axis in get_args(Axis)},
+}
+"""Name -> axes of its experiments. `all` leaves out what is trained in several stages: as many hours once more."""
+
 
 def family_runs(options: RunOptions) -> list[RunOptions]:
-    """The run of each experiment, in the order of the registry.
+    """The run of each experiment of a family, in the order of the registry.
 
     With `recipes`, only the policies of those names, and no experiment that has none of them.
 
     Args:
-        options: of all of them; `out` gets a folder for each, and `shared` is in it unless it says otherwise.
+        options: of all of them, `experiment` the family's name; `out` gets a folder for each, and `shared` is in it
+            unless it says otherwise.
 
     Raises:
-        ValueError: for a name that no experiment has.
+        ValueError: for a name that no family has, or that no policy of its experiments has.
     """
-    known = {recipe.name: recipe for experiment in EXPERIMENTS.values() for recipe in experiment.recipes}
+    axes = pick(FAMILIES, "family of experiments", options.experiment)
+    members = {name: experiment for name, experiment in EXPERIMENTS.items() if experiment.axis in axes}
+    known = {recipe.name: recipe for experiment in members.values() for recipe in experiment.recipes}
     for name in options.recipes:
-        pick(known, "policy of any experiment is called", name)
+        pick(known, f"policy of the experiments of {options.experiment!r} is called", name)
     shared = options.shared or options.out / "shared"
     return [
         replace(options, experiment=name, out=options.out / name, shared=shared, recipes=wanted)
-        for name, experiment in EXPERIMENTS.items()
+        for name, experiment in members.items()
         if (wanted := tuple(r.name for r in experiment.recipes if r.name in options.recipes)) or not options.recipes
     ]

@@ -43,7 +43,7 @@ TRACK_PRETRAINING_FAIR = Experiment(
     name="track_pretraining_fair",
     title="Pretraining on a moving disc, tested where it was not",
     question="Do such videos help on the right half of the table when they, too, show only the left?",
-    axis="control",
+    axis="pretraining",
     scenes=scenes,
     recipes=(
         *fine_tuned(PARA, {"+3d": PARA_3D, "+2d": PARA_2D, "": None}, COUNTS),

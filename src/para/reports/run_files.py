@@ -131,7 +131,7 @@ class RunFiles:
 
     @property
     def axis(self) -> str:
-        """What the experiment varies: "position", "view", "clutter" or "control"; "other" where it does not say."""
+        """What the experiment varies, as `para.experiments.experiment.Axis`; "other" where it does not say."""
         return str(self.config.get("axis", "other"))
 
     @property
