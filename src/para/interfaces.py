@@ -97,8 +97,14 @@ class ActionChunk:
     Where the height is not, `position` is a point that projects to the pixel, at a nominal height
     (`para.datasets.partial_supervision`)."""
 
+    frames: Tensor | None = None
+    """(B, F, 3, H, W) uint8: what the camera saw later, at frames that the dataset chose
+    (`para.datasets.video_chunks`). For what learns from videos; None otherwise."""
+
     def __post_init__(self):
         B, T = self.gripper.shape
+        if self.frames is not None and (self.frames.ndim != 5 or len(self.frames) != B):
+            raise ValueError(f"frames must be (B, F, 3, H, W) with B = {B}; got {tuple(self.frames.shape)}")
         if self.known is not None and tuple(self.known.shape) != (B, T, 3):
             raise ValueError(f"known must be (B, T, 3) as gripper is {(B, T)}; got {tuple(self.known.shape)}")
         if tuple(self.position.shape) != (B, T, 3) or tuple(self.is_pad.shape) != (B, T):
@@ -244,6 +250,10 @@ class FeatureMap(NamedTuple):
 
     pooled: Tensor
     """(B, D) one vector for the whole image: the CLS token, or what stands in for it."""
+
+    frames: Tensor | None = None
+    """(B, F, C, h, w) of a backbone that sees a video coming: frame 0 is the image, the others what it expects, and
+    `grid` is their mean. None where features have no time axis."""
 
 
 @runtime_checkable

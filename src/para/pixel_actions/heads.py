@@ -4,6 +4,8 @@ The paper's heads are 1 x 1 convolutions, bilinearly upsampled to the image. A 1
 interpolation, so logits *at a pixel* are the head applied to the features interpolated there: the same numbers, losses
 and gradients as from the upsampled volume of 12 x 32 x 448 x 448 logits (308 MB an image), which is never held.
 `materialised_logits` builds that volume for the test and the benchmark that show it.
+
+Where the grid has a time axis, (B, F, C, h, w), each step reads the features of its own frame (`frames.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from para.geometry.pixels import sample_at_pixels
+from para.pixel_actions.frames import first_frame, sample_at_steps, steps_of_frames
 
 Formulation = Literal["factorised", "joint"]
 """`factorised`: a softmax over pixels, then heights at the pixel (the paper's text). `joint`: one softmax over pixels x
@@ -35,10 +38,17 @@ class StepLinear(nn.Module):
         return torch.einsum("btc,tnc->btn", features, self.weight) + self.bias
 
     def everywhere(self, grid: Tensor) -> Tensor:
-        """Each step's map applied in every cell. (B, C, h, w) -> (B, T, N, h, w)."""
+        """Each step's map applied in every cell. (B, C, h, w) or (B, F, C, h, w) -> (B, T, N, h, w)."""
         T, N, C = self.weight.shape
+        if grid.ndim == 5:
+            return torch.cat([self._of_steps(grid[:, f], s) for f, s in steps_of_frames(T, grid.shape[1])], dim=1)
         logits = F.conv2d(grid, self.weight.reshape(T * N, C, 1, 1), self.bias.flatten())
         return logits.unflatten(1, (T, N))
+
+    def _of_steps(self, grid: Tensor, steps: list[int]) -> Tensor:
+        weight, bias = self.weight[steps], self.bias[steps]  # (S, N, C), (S, N)
+        logits = F.conv2d(grid, weight.flatten(0, 1)[..., None, None], bias.flatten())
+        return logits.unflatten(1, tuple(bias.shape))
 
 
 class PixelHeads(nn.Module):
@@ -87,19 +97,19 @@ class PixelHeads(nn.Module):
 
     def height_logits(self, grid: Tensor, uv: Tensor, stride: float) -> Tensor:
         """Height logits read at one pixel per step. (B, C, h, w), (B, T, 2) -> (B, T, N_H)."""
-        return self.height.at_steps(sample_at_pixels(grid, uv, stride))
+        return self.height.at_steps(sample_at_steps(grid, uv, stride))
 
     def gripper_logits(self, grid: Tensor, uv: Tensor, start_uv: Tensor, stride: float) -> Tensor:
         """Gripper logits read at one pixel per step, and at the end effector's (B, 2). -> (B, T, N_G)."""
-        logits = self.gripper.at_steps(sample_at_pixels(grid, uv, stride))
+        logits = self.gripper.at_steps(sample_at_steps(grid, uv, stride))
         if self.gripper_start is None:
             return logits
-        start = sample_at_pixels(grid, start_uv.unsqueeze(1), stride).squeeze(1)  # (B, C)
+        start = sample_at_pixels(first_frame(grid), start_uv.unsqueeze(1), stride).squeeze(1)  # (B, C)
         return logits + self.gripper_start(start).unflatten(-1, (self.horizon, -1))
 
     def rotation_logits(self, grid: Tensor, uv: Tensor, stride: float) -> Tensor:
         """Logits of the three Euler angles read at one pixel per step. -> (B, T, 3, N_R)."""
-        return self.rotation.at_steps(sample_at_pixels(grid, uv, stride)).unflatten(-1, (3, -1))
+        return self.rotation.at_steps(sample_at_steps(grid, uv, stride)).unflatten(-1, (3, -1))
 
 
 def materialised_logits(head: StepLinear, grid: Tensor, stride: int) -> Tensor:

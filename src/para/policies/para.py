@@ -172,8 +172,9 @@ class Para(nn.Module):
         self.height_bins.fit(depths, self.config.depth_margin_m)
 
     def features(self, obs: Observation) -> Tensor:
-        """The backbone's grid, told where the end effector is. -> (B, C, h, w)."""
-        return self.backbone(obs.image, self.start(obs, self.backbone.stride)).grid
+        """The backbone's grid, told where the end effector is. -> (B, C, h, w), of a video backbone (B, F, C, h, w)."""
+        features = self.backbone(obs.image, self.start(obs, self.backbone.stride))
+        return features.grid if features.frames is None else features.frames
 
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
