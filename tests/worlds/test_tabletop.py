@@ -9,9 +9,10 @@ import torch
 from para.geometry import Camera, project
 from para.geometry.pixels import in_image
 from para.interfaces import OUTCOMES, Scene, World
-from para.worlds import WORLDS, arm, make_world, mujoco_camera, parse_options, scenes, tabletop, tabletop_model
+from para.worlds import WORLDS, arm, make_world, mujoco_camera, parse_options, scenes, tabletop_model
 from para.worlds.appearance import LOOKS
 from para.worlds.distractors import DISTRACTORS
+from para.worlds.servo_world import MAX_CONTROL_STEPS, MIN_CONTROL_STEPS, POSITION_TOLERANCE
 from para.worlds.tabletop_expert import GRASP_OFFSET, HOVER_HEIGHT
 from tests.worlds.conftest import run_expert
 
@@ -143,19 +144,19 @@ def test_targets_out_of_reach_are_clamped_and_survived(world, target):
         observation = world.execute(np.array(target, dtype=float), 0.0)
     ee = observation.ee_position[0].double().numpy()
     assert (ee >= np.array(arm.BOX_LOW) - 1e-3).all() and (ee <= np.array(arm.BOX_HIGH) + 1e-3).all()
-    np.testing.assert_allclose(ee, arm.clamp_to_reach(np.array(target)), atol=tabletop.POSITION_TOLERANCE)
+    np.testing.assert_allclose(ee, arm.clamp_to_reach(np.array(target)), atol=POSITION_TOLERANCE)
 
 
 def test_a_step_takes_three_control_steps_and_moves_at_most_the_servo_speed(world):
     world.reset(MIDDLE)
     world.execute(np.array(arm.HOME), 1.0)
-    assert world.n_steps == tabletop.MIN_CONTROL_STEPS
+    assert world.n_steps == MIN_CONTROL_STEPS
     world.reset(MIDDLE)
     world.execute(np.array(arm.HOME) + [0, 0.3, 0], 1.0)
     assert 18 <= world.n_steps <= 21  # 0.3 m at 0.3 m/s and 0.05 s per step, to within 5 mm
     world.reset(MIDDLE.with_(ee_start=(-0.3, -0.5, 0.1)))
     world.execute(np.array([0.0, 0.5, 0.1]), 1.0)
-    assert world.n_steps == tabletop.MAX_CONTROL_STEPS
+    assert world.n_steps == MAX_CONTROL_STEPS
 
 
 @pytest.mark.parametrize("opening", [1.0, 0.6, 0.25, 0.0])

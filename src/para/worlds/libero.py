@@ -7,13 +7,14 @@ it about the point where its optical axis meets the table.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 import torch
 
 from para.geometry import Camera
-from para.interfaces import Observation, Outcome, Scene
+from para.interfaces import Observation, Scene
 from para.worlds import libero_arm, libero_package, libero_scenes, mujoco_camera
 from para.worlds.libero_assets import find_assets
 from para.worlds.libero_expert import LiberoExpert
@@ -22,13 +23,15 @@ from para.worlds.libero_servo import TABLE_HEIGHT
 from para.worlds.libero_stages import JudgedStages
 from para.worlds.rendering import hide_body
 from para.worlds.servo import SERVOS
+from para.worlds.servo_world import RENDER_QUALITIES, ArmServo, ServoWorld, check_options
 from para.worlds.stages import BowlState
-from para.worlds.tabletop import MAX_CONTROL_STEPS, MIN_CONTROL_STEPS, POSITION_TOLERANCE, RENDER_QUALITIES
 from para.worlds.tabletop_expert import DWELL_FRAMES
 
 
-class LiberoWorld:
+class LiberoWorld(ServoWorld):
     """See `para.interfaces.World`. Targets out of reach are clamped (`libero_arm.clamp_to_reach`), never an error."""
+
+    name = "libero"
 
     def __init__(
         self,
@@ -56,15 +59,10 @@ class LiberoWorld:
             ImportError: where hf-libero is missing, mujoco is too new for it, or MuJoCo finds no way to draw.
             FileNotFoundError: where the folder of assets lacks something.
         """
-        for name, value, known in (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES)):
-            if value not in known:
-                raise ValueError(f"world 'libero' knows {name} {' or '.join(known)}; got '{value}'")
-        if not isinstance(robot_visible, bool):
-            raise ValueError(f"world 'libero' takes robot_visible true or false; got {robot_visible!r}")
-        if len(image_size) != 2 or min(image_size) < 1:
-            raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
-        if dwell_frames < 1:
-            raise ValueError(f"world 'libero' needs dwell_frames of at least 1 to grasp at all; got {dwell_frames}")
+        check_options(
+            self.name, image_size, dwell_frames, robot_visible,
+            servo=(servo, SERVOS), render_quality=(render_quality, RENDER_QUALITIES),
+        )  # fmt: skip
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.dwell_frames, self._task_index = dwell_frames, task_index
         self._servo_kind, self._quality, self._robot_visible = servo, render_quality, robot_visible
@@ -72,9 +70,7 @@ class LiberoWorld:
         self.assets = find_assets(assets)
         self._control_env = libero_package.import_libero(self.assets.folder)
         self._models: dict[bool, LiberoModel] = {}
-        self._stages: JudgedStages | None = None
         self._closed = False
-        self.n_steps = 0
         self._now = self._model_of(clean=libero_package.has_clean_scene(self._task))
         self._now.draw(self.image_size)  # where nothing can be drawn, say so now
 
@@ -118,66 +114,6 @@ class LiberoWorld:
         self._now.show(state, stands)
         return self._begin(scene)
 
-    def execute(self, position: np.ndarray, gripper: float, rotation: np.ndarray | None = None) -> Observation:
-        """Servo the end effector to a world position, and look again.
-
-        Args:
-            position: (3,) metres. Out of reach, below the table: the nearest point of `libero_arm.clamp_to_reach`.
-            gripper: 0 closed to 1 open; clipped.
-            rotation: must be None: the tool keeps pointing down, as in the paper ("zero rotation").
-
-        Raises:
-            ValueError: if the target is not finite or not of that shape, or a rotation is asked for.
-            RuntimeError: if no scene was set up, or the physics diverged.
-        """
-        target = np.asarray(position, dtype=float)
-        if target.shape != (3,) or not np.isfinite(target).all() or not np.isfinite(gripper):
-            raise ValueError(f"a target is three finite metres and a finite opening; got {position} and {gripper}")
-        if rotation is not None:
-            raise ValueError("world 'libero' keeps its tool pointing down; pass rotation=None")
-        target, opening = libero_arm.clamp_to_reach(target), float(np.clip(gripper, 0.0, 1.0))
-        servo = self._now.servo
-        for step in range(1, MAX_CONTROL_STEPS + 1):
-            self._control_step(target, opening)
-            self.n_steps += 1
-            arrived = np.linalg.norm(servo.ee_position - target) < POSITION_TOLERANCE
-            if step >= MIN_CONTROL_STEPS and arrived and servo.fingers_at_rest:
-                break
-        return self.look()
-
-    def displace(self, offset: np.ndarray) -> Observation:
-        """Move the end effector, and what it holds, by an offset (3,) in metres, off the record: no steps are counted.
-
-        For demonstrations of recovery. The gripper keeps its present command.
-
-        Raises:
-            ValueError: if the offset is not finite or not of that shape.
-        """
-        offset = np.asarray(offset, dtype=float)
-        if offset.shape != (3,) or not np.isfinite(offset).all():
-            raise ValueError(f"an offset is three finite metres; got {offset}")
-        self._require_scene()
-        servo = self._now.servo
-        target = libero_arm.clamp_to_reach(servo.ee_position + offset)
-        for _ in range(MAX_CONTROL_STEPS):
-            self._control_step(target, servo.commanded_gripper)
-            if np.linalg.norm(servo.ee_position - target) < POSITION_TOLERANCE:
-                break
-        return self.look()
-
-    def look(self) -> Observation:
-        """What the camera sees now, as a batch of one; nothing moves."""
-        return self._observe(marker=None)
-
-    def show_marker(self, p_world: np.ndarray, radius: float = 0.01) -> Observation:
-        """`look` with a self-luminous magenta sphere at a point (3,), metres: where is it rendered? For tests."""
-        position = np.asarray(p_world, dtype=float) + [0.0, 0.0, TABLE_HEIGHT]
-        return self._observe(lambda drawing: mujoco_camera.add_marker(drawing, position, radius, (1.0, 0.0, 1.0, 1.0)))
-
-    def outcome(self) -> Outcome:
-        """How the episode stands; what that means is in `para.worlds.libero_stages`."""
-        return self._require_scene().outcome
-
     def expert(self) -> LiberoExpert:
         """The scripted demonstrator, from the present state on."""
         self._require_scene()
@@ -198,16 +134,6 @@ class LiberoWorld:
         return self._now.approved()
 
     @property
-    def ee_position(self) -> np.ndarray:
-        """(3,) robosuite's grip site, between the fingertips, world frame, metres."""
-        return self._now.servo.ee_position
-
-    @property
-    def gripper(self) -> float:
-        """Measured opening, 0 closed to 1 open."""
-        return self._now.servo.gripper
-
-    @property
     def goal_xy(self) -> np.ndarray:
         """(2,) the plate's centre as it lies now (it can be pushed), world frame, metres."""
         return self._now.xy_of(PLATE)
@@ -216,6 +142,14 @@ class LiberoWorld:
     def plate_height(self) -> float:
         """Of the origin of the plate above the table, metres."""
         return self._now.plate_height
+
+    def clamp_to_reach(self, p_world: np.ndarray) -> np.ndarray:
+        """See `para.worlds.libero_arm.clamp_to_reach`."""
+        return libero_arm.clamp_to_reach(p_world)
+
+    @property
+    def _servo(self) -> ArmServo:
+        return self._now.servo
 
     def _model_of(self, *, clean: bool) -> LiberoModel:
         """The clean or the full environment, built when first needed: the clean one is twice as fast."""
@@ -242,21 +176,18 @@ class LiberoWorld:
         return self.look()
 
     def _control_step(self, target: np.ndarray, gripper: float) -> None:
-        stages = self._require_scene()
         self._now.servo.control_step(target, gripper)
         if self._now.diverged():
             raise RuntimeError(f"the physics of world 'libero' diverged at step {self.n_steps} on the way to {target}")
-        stages.update(self._now.bowl_state(), self._now.approved())
+        self._stages.update(self._now.bowl_state(), self._now.approved())
 
-    def _require_scene(self) -> JudgedStages:
-        if self._stages is None:
-            raise RuntimeError("world 'libero' has no scene yet; call reset(scene) first")
-        return self._stages
-
-    def _observe(self, marker) -> Observation:
+    def _observe(self, marker: tuple[np.ndarray, float] | None) -> Observation:
         self._require_scene()
-        now = self._now
-        image = torch.from_numpy(now.draw(self.image_size, marker)).permute(2, 0, 1).unsqueeze(0)  # (1, 3, H, W)
+        now, draw = self._now, None
+        if marker is not None:
+            centre = marker[0] + [0.0, 0.0, TABLE_HEIGHT]
+            draw = partial(mujoco_camera.add_marker, p_world=centre, radius=marker[1], rgba=(1.0, 0.0, 1.0, 1.0))
+        image = torch.from_numpy(now.draw(self.image_size, draw)).permute(2, 0, 1).unsqueeze(0)  # (1, 3, H, W)
         camera = mujoco_camera.camera_of(now.model, now.data, now.camera_id, self.image_size)
         T_world_cam = camera.T_world_cam.clone()
         T_world_cam[2, 3] -= TABLE_HEIGHT

@@ -8,34 +8,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from para.interfaces import Observation, Outcome, Scene
+from para.interfaces import Observation, Scene
 from para.worlds import appearance, distractors, mujoco_camera, scenes, tabletop_model
 from para.worlds.arm import BOX_HIGH, BOX_LOW, HOME
 from para.worlds.arms import ARMS
 from para.worlds.rendering import hide_body, import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
+from para.worlds.servo_world import RENDER_QUALITIES, ServoWorld, check_options
 from para.worlds.stages import BowlState, StageTracker
 from para.worlds.tabletop_expert import DWELL_FRAMES, TabletopExpert
 
 logger = logging.getLogger(__name__)
 
-POSITION_TOLERANCE = 0.005
-"""`execute` is done when the end effector is this close to its target, metres, and the fingers rest."""
-
-MIN_CONTROL_STEPS = 3
-"""Per `execute`: 0.15 s, one stored frame (the paper stores every third frame at 20 Hz)."""
-
-MAX_CONTROL_STEPS = 25
-"""Per `execute`; a target not reached by then (the other servo, a blocked arm) is given up silently, as on a robot."""
-
-RENDER_QUALITIES = ("fast", "nice")
-
 HIDDEN = (0.0, 0.0, -50.0)
 """Where distractors wait that are not in the scene: beyond the camera's view, below the floor."""
 
 
-class TabletopWorld:
+class TabletopWorld(ServoWorld):
     """See `para.interfaces.World`. Targets out of reach are clamped (`Arm.clamp_to_reach`), never an error."""
+
+    name = "tabletop"
 
     def __init__(
         self,
@@ -60,16 +52,10 @@ class TabletopWorld:
             ValueError: for an unknown option.
             ImportError: where MuJoCo finds no way to draw; it names the system package to install.
         """
-        options = (("servo", servo, SERVOS), ("render_quality", render_quality, RENDER_QUALITIES), ("arm", arm, ARMS))
-        for name, value, known in options:
-            if value not in known:
-                raise ValueError(f"world 'tabletop' knows {name} {' or '.join(known)}; got '{value}'")
-        if not isinstance(robot_visible, bool):
-            raise ValueError(f"world 'tabletop' takes robot_visible true or false; got {robot_visible!r}")
-        if len(image_size) != 2 or min(image_size) < 1:
-            raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
-        if dwell_frames < 1:
-            raise ValueError(f"world 'tabletop' needs dwell_frames of at least 1 to grasp at all; got {dwell_frames}")
+        check_options(
+            self.name, image_size, dwell_frames, robot_visible,
+            servo=(servo, SERVOS), render_quality=(render_quality, RENDER_QUALITIES), arm=(arm, ARMS),
+        )  # fmt: skip
         mujoco = import_mujoco()
         self._mujoco = mujoco
         self.dwell_frames = dwell_frames
@@ -80,16 +66,14 @@ class TabletopWorld:
         if not robot_visible:
             hide_body(self._model, "base")
         self._data = mujoco.MjData(self._model)
-        self._servo = Servo(self._model, self._data, servo, self._arm)
+        self._arm_servo = Servo(self._model, self._data, servo, self._arm)
         self._renderer: Any = open_renderer(self._model, self.image_size, shadows=render_quality == "nice")
         self._camera_id = self._model.camera("agentview").id
         self._bowl = self._model.body("bowl").id
         self._bowl_qpos = self._model.joint("bowl").qposadr[0]
         self._bowl_dof = self._model.joint("bowl").dofadr[0]
         self._fingers = [self._model.body(f"finger_{side}").id for side in ("left", "right")]
-        self._stages: StageTracker | None = None
         self._goal_xy = np.zeros(2)
-        self.n_steps = 0
 
     def reset(self, scene: Scene) -> Observation:
         """Set up a scene and show it. Nothing of the previous scene remains: equal scenes give equal frames.
@@ -122,66 +106,6 @@ class TabletopWorld:
         self.n_steps = 0
         return self.look()
 
-    def execute(self, position: np.ndarray, gripper: float, rotation: np.ndarray | None = None) -> Observation:
-        """Servo the end effector to a world position, and look again.
-
-        Args:
-            position: (3,) metres. Out of reach, below the table: the nearest point of `Arm.clamp_to_reach` instead.
-            gripper: 0 closed to 1 open; clipped.
-            rotation: must be None: this arm's tool keeps pointing down.
-
-        Raises:
-            ValueError: if the target is not finite or not of that shape, or a rotation is asked for.
-            RuntimeError: if no scene was set up, or the physics diverged.
-        """
-        target = np.asarray(position, dtype=float)
-        if target.shape != (3,) or not np.isfinite(target).all() or not np.isfinite(gripper):
-            raise ValueError(f"a target is three finite metres and a finite opening; got {position} and {gripper}")
-        if rotation is not None:
-            raise ValueError("world 'tabletop' keeps its tool pointing down; pass rotation=None")
-        stages = self._require_scene()
-        target, opening = self._arm.clamp_to_reach(target), float(np.clip(gripper, 0.0, 1.0))
-        for step in range(1, MAX_CONTROL_STEPS + 1):
-            self._control_step(target, opening)
-            self.n_steps += 1
-            stages.update(self.bowl_state())
-            arrived = np.linalg.norm(self._servo.ee_position - target) < POSITION_TOLERANCE
-            if step >= MIN_CONTROL_STEPS and arrived and self._servo.fingers_at_rest:
-                break
-        return self.look()
-
-    def displace(self, offset: np.ndarray) -> Observation:
-        """Move the end effector, and what it holds, by an offset (3,) in metres, off the record: no steps are counted.
-
-        For demonstrations of recovery. The gripper keeps its present command.
-
-        Raises:
-            ValueError: if the offset is not finite or not of that shape.
-        """
-        offset = np.asarray(offset, dtype=float)
-        if offset.shape != (3,) or not np.isfinite(offset).all():
-            raise ValueError(f"an offset is three finite metres; got {offset}")
-        stages = self._require_scene()
-        target = self._arm.clamp_to_reach(self._servo.ee_position + offset)
-        for _ in range(MAX_CONTROL_STEPS):
-            self._control_step(target, self._servo.commanded_gripper)
-            stages.update(self.bowl_state())
-            if np.linalg.norm(self._servo.ee_position - target) < POSITION_TOLERANCE:
-                break
-        return self.look()
-
-    def look(self) -> Observation:
-        """What the camera sees now, as a batch of one; nothing moves."""
-        return self._observe(marker=None)
-
-    def show_marker(self, p_world: np.ndarray, radius: float = 0.01) -> Observation:
-        """`look` with a self-luminous magenta sphere at a point (3,), metres: where is it rendered? For tests."""
-        return self._observe(marker=(np.asarray(p_world, dtype=float), radius))
-
-    def outcome(self) -> Outcome:
-        """How the episode stands; thresholds are in `para.worlds.stages`."""
-        return self._require_scene().outcome
-
     def expert(self) -> TabletopExpert:
         """The scripted demonstrator, from the present state on."""
         self._require_scene()
@@ -204,19 +128,17 @@ class TabletopWorld:
         )
 
     @property
-    def ee_position(self) -> np.ndarray:
-        """(3,) the point between the fingertips, world frame, metres."""
-        return self._servo.ee_position
-
-    @property
-    def gripper(self) -> float:
-        """Measured opening, 0 closed to 1 open."""
-        return self._servo.gripper
-
-    @property
     def goal_xy(self) -> np.ndarray:
         """(2,) the plate's centre, world frame, metres."""
         return self._goal_xy.copy()
+
+    def clamp_to_reach(self, p_world: np.ndarray) -> np.ndarray:
+        """See `para.worlds.arm.clamp_to_reach`, or the other arm's own."""
+        return self._arm.clamp_to_reach(p_world)
+
+    @property
+    def _servo(self) -> Servo:
+        return self._arm_servo
 
     def _check(self, scene: Scene) -> None:
         scenes.check_scene_numbers(scene)
@@ -263,6 +185,7 @@ class TabletopWorld:
             raise RuntimeError(
                 f"the physics of world 'tabletop' diverged at step {self.n_steps} on the way to {target}"
             )
+        self._stages.update(self.bowl_state())
 
     def _touching(self) -> tuple[bool, bool]:
         contacts = self._data.contact.geom[: self._data.ncon]  # (n, 2)
@@ -270,11 +193,6 @@ class TabletopWorld:
         with_bowl = bodies[(bodies == self._bowl).any(axis=1)]
         left, right = (bool((with_bowl == finger).any()) for finger in self._fingers)
         return left, right
-
-    def _require_scene(self) -> StageTracker:
-        if self._stages is None:
-            raise RuntimeError("world 'tabletop' has no scene yet; call reset(scene) first")
-        return self._stages
 
     def _observe(self, marker: tuple[np.ndarray, float] | None) -> Observation:
         if self._renderer is None:
