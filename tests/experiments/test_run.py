@@ -98,10 +98,18 @@ def test_a_policy_trains_at_its_own_learning_rate(tmp_path):
     assert plan.store.shared is None
     shared = replace(plan.store, shared=tmp_path)
     folders = {
-        shared.checkpoint(recipe, recipe.config(plan.scale), train_config(plan.scale, 0, recipe.lr_scale), "data", 0)
+        shared.checkpoint(recipe, recipe.config(plan.scale), train_config(plan.scale, recipe, 0), "data", 0)
         for recipe in (plan.recipes[0], slower)
     }
     assert len(folders) == 2
+
+
+def test_a_policy_may_train_for_longer_than_the_others_and_is_then_another_in_its_folder(tmp_path):
+    plan = plan_run(RunOptions("left_to_right", tmp_path, scale="tiny", shared=tmp_path / "shared"))
+    longer, shorter = (replace(plan.recipes[0], steps_scale=share) for share in (2.0, 0.25))
+    assert train_config(TINY, longer, 0).steps == 2 * TINY.train_steps
+    assert train_config(TINY, shorter, 0).snapshot_steps == (TINY.train_steps // 4,)  # none later than its last
+    assert plan.checkpoint(longer, 0) != plan.checkpoint(plan.recipes[0], 0)
 
 
 def test_there_is_one_record_per_policy_execution_and_scene_and_its_fields_are_the_documented_ones(folder):

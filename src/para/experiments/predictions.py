@@ -13,7 +13,6 @@ import torch
 
 from para.evaluation.protocol import WorldSpec
 from para.experiments.experiment import EvaluationScene, SceneSet
-from para.experiments.scale import Scale
 from para.experiments.training_jobs import TrainJob
 from para.files import write_atomic
 from para.geometry import project
@@ -63,9 +62,7 @@ def describe_distance(item: EvaluationScene) -> str:
     return ", ".join(parts) or "another scene"
 
 
-def export_predictions(
-    folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, scale: Scale, suffix: str = ""
-) -> None:
+def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, suffix: str = "") -> None:
     """Write `predictions/<policy>/<moment>.npz` for every trained policy, and early and late ones of the first.
 
     What is there already is kept. The arrays are listed in docs/architecture.md. `suffix` is that of the policies'
@@ -75,9 +72,9 @@ def export_predictions(
     for job in jobs:
         into = folder / "predictions" / (job.name + suffix)
         for moment in moments(scenes):
-            wanted.append((into / f"{moment.name}.npz", job.folder, moment, scale.train_steps))
+            wanted.append((into / f"{moment.name}.npz", job.folder, moment, job.training.steps))
         first = moments(scenes)[1]
-        for kind, step in (("early", scale.early_snapshot), ("late", scale.train_steps)):
+        for kind, step in (("early", job.training.snapshot_steps[0]), ("late", job.training.steps)):
             source = job.folder if kind == "late" else job.folder / "snapshots" / f"step_{step:06d}"
             moment = first._replace(name=kind, kind=kind, title=f"{first.title}, after {step} training steps")
             wanted.append((into / f"{kind}.npz", source, moment, step))

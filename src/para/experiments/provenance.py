@@ -52,7 +52,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if a policy is now another, or executed otherwise, than in the records that are there.
     """
-    for what in ("policies", "execute", "learning_rates", "starts"):
+    for what in ("policies", "execute", "learning_rates", "train_steps", "starts"):
         before = old.get(what, {})
         for name, how in made.get(what, {}).items():
             if not agrees(before.get(name, how), how):
@@ -71,6 +71,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "seconds": old["seconds"],
         "recipes": old["recipes"] | made["recipes"],
         "learning_rates": old.get("learning_rates", {}) | made["learning_rates"],
+        "train_steps": old.get("train_steps", {}) | made["train_steps"],
         "policies": old["policies"] | made["policies"],
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),

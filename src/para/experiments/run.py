@@ -118,7 +118,7 @@ class Plan:
         """One training run."""
         threads = max(1, torch.get_num_threads() // max(1, self.options.workers))
         return TrainJob(
-            recipe.name, recipe.config(self.scale), train_config(self.scale, seed, recipe.lr_scale),
+            recipe.name, recipe.config(self.scale), train_config(self.scale, recipe, seed),
             self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
             threads, recipe.supervision, None if recipe.start is None else self.checkpoint(recipe.start, seed),
         )  # fmt: skip
@@ -126,7 +126,7 @@ class Plan:
     def checkpoint(self, recipe: Recipe, seed: int) -> Path:
         """Where a trained policy lies."""
         data = demonstrations_key(self.spec, self.sets[recipe.data])
-        training = train_config(self.scale, seed, recipe.lr_scale)
+        training = train_config(self.scale, recipe, seed)
         start = None if recipe.start is None else self.checkpoint(recipe.start, seed)
         return self.store.checkpoint(recipe, recipe.config(self.scale), training, data, seed, start)
 
@@ -223,7 +223,7 @@ def look_inside(plan: Plan) -> None:
     pixel errors of every run in both.
     """
     out, circles = plan.options.out, plan.spec.with_options({"circles": True})
-    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes, plan.scale)
+    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes)
     suffixes = {
         recipe.name: suffix
         for recipe in plan.recipes
@@ -233,7 +233,7 @@ def look_inside(plan: Plan) -> None:
     chosen = [job for job in plan.jobs if job.name in suffixes]
     for job in chosen:
         if job.seed == 0:
-            export_predictions(out, circles, [job], plan.scenes, plan.scale, suffixes[job.name])
+            export_predictions(out, circles, [job], plan.scenes, suffixes[job.name])
     if chosen:
         scenes = [item.scene for item in list(plan.scenes.evaluation.values())[-1]]
         worlds = {"circles": circles, "robot": plan.spec}

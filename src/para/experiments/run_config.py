@@ -9,6 +9,7 @@ from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.locks import is_lock_file
 from para.experiments.provenance import continued, provenance
 from para.experiments.scale import Scale
+from para.experiments.training_jobs import train_steps
 from para.files import read_json
 from para.training.configs import config_hash, config_to_dict
 from para.worlds import world_entry
@@ -34,6 +35,7 @@ def run_config(
         "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in recipes},
         "recipes": {recipe.name: recipe.why for recipe in recipes},
         "learning_rates": {recipe.name: scale.lr * recipe.lr_scale for recipe in recipes},
+        "train_steps": {recipe.name: train_steps(scale, recipe) for recipe in recipes},
         "execute": {
             recipe.name + suffix: describe_execution(how)
             for recipe in recipes
@@ -75,7 +77,8 @@ def run_config(
 def describe_start(recipe: Recipe, scale: Scale) -> dict[str, Any]:
     """What a policy started from: which recipe, on what, told what, JSON-ready."""
     told = {"recipe": recipe.name, "data": recipe.data, "supervision": recipe.supervision}
-    return told | {"policy": config_to_dict(recipe.config(scale)), "learning_rate": scale.lr * recipe.lr_scale}
+    trained = {"learning_rate": scale.lr * recipe.lr_scale, "train_steps": train_steps(scale, recipe)}
+    return told | {"policy": config_to_dict(recipe.config(scale))} | trained
 
 
 def describe_execution(how: Execution) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
 from para.datasets.partial_supervision import PixelsOnly, known_actions, pixels_only_actions
-from para.experiments.experiment import Supervision
+from para.datasets.video_chunks import VideoChunkDataset
+from para.experiments.experiment import Recipe, Supervision
 from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
 from para.geometry import Camera
@@ -119,8 +120,16 @@ def train_one(job: TrainJob) -> None:
 
 def samples_of(job: TrainJob, demonstrations: Demonstrations) -> ChunkData:
     """The samples of some demonstrations as a job sees them."""
-    samples = ChunkDataset(demonstrations, job.config.horizon, job.step)
+    samples = chunks_for(job.config, demonstrations, job.step)
     return samples if job.supervision == "all" else PixelsOnly(samples)
+
+
+def chunks_for(config: Any, demonstrations: Demonstrations, step: Literal["dense", "keypose"]) -> ChunkDataset:
+    """The samples that a policy's training needs: with the frames to come, where it learns from those."""
+    offsets = getattr(config, "video_offsets", ())
+    if not offsets:
+        return ChunkDataset(demonstrations, config.horizon, step)
+    return VideoChunkDataset(demonstrations, config.horizon, step, offsets=offsets)
 
 
 def fresh_policy(
@@ -145,17 +154,23 @@ def fresh_policy(
     return policy
 
 
-def train_config(scale: Scale, seed: int, lr_scale: float = 1.0) -> TrainConfig:
-    """How a policy trains at a scale: the same for every one, but for a learning rate of its own."""
-    optim = OptimConfig(lr=scale.lr * lr_scale, backbone_lr_scale=scale.backbone_lr_scale)
+def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
+    """How a policy trains at a scale: the same for every one, but for the recipe's learning rate and length."""
+    optim = OptimConfig(lr=scale.lr * recipe.lr_scale, backbone_lr_scale=scale.backbone_lr_scale)
+    steps = train_steps(scale, recipe)
     return TrainConfig(
-        steps=scale.train_steps,
+        steps=steps,
         batch_size=scale.batch_size,
         seed=seed,
         optim=optim,
         eval_every=scale.eval_every,
-        snapshot_steps=(scale.early_snapshot,),
+        snapshot_steps=(min(scale.early_snapshot, steps),),
     )
+
+
+def train_steps(scale: Scale, recipe: Recipe) -> int:
+    """How many steps a policy trains for at a scale."""
+    return max(1, round(scale.train_steps * recipe.steps_scale))
 
 
 def all_actions(demonstrations: Demonstrations) -> tuple[ActionChunk, Camera]:
