@@ -7,7 +7,7 @@ from para.experiments.provenance import agrees, continued
 OLD = {
     "command": "para experiment a", "started": "then", "seconds": {"record": 1.0}, "recipes": {"para": "ours"},
     "policies": {"para": {"horizon": 12, "backbone": {"channels": 48}}}, "execute": {"para": {"execute_steps": 4}},
-    "learning_rates": {"para": 3e-3},
+    "learning_rates": {"para": 3e-3}, "train_steps": {"para": 800},
 }  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def test_options_that_are_younger_than_the_record_do_not_make_it_another_run():
         {"policies": {"para": {"horizon": 12}}},
         {"execute": {"para": {"execute_steps": 1}}},
         {"learning_rates": {"para": 1e-3}},
+        {"train_steps": {"para": 400}},
     ],
 )
 def test_what_differs_or_is_gone_makes_it_another_run(changes):
