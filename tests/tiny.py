@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from para.backbones import BACKBONES, SmallConvConfig, VitConfig, default_config, make_backbone
+from para.backbones import BACKBONES, SmallConvConfig, SvdUnetConfig, VitConfig, default_config, make_backbone
 from para.policies import POLICIES, make_policy
 from para.policies.augment import AugmentConfig
 from para.policies.para import paper_form
+from para.policies.video_training import VideoTraining
 from tests.tiny_weights import tiny_weights
 
 IMAGE_SIZE = (48, 64)
@@ -23,6 +24,7 @@ HORIZON = 4
 TINY_BACKBONES: dict[str, Any] = {
     "small_conv": SmallConvConfig(channels=8, dilations=(1, 2), pooled_grid=2),
     "vit": VitConfig(channels=16, patch=8, depth=2, n_heads=2),
+    "svd_unet": SvdUnetConfig(weights="scratch_tiny", n_frames=3, model_size=(12, 16), neck_channels=16),
 }
 """Options that make a backbone small and let it take images of `IMAGE_SIZE`; one that is not here gets its defaults."""
 
@@ -51,6 +53,7 @@ def policy_config(name: str, **changes) -> Any:
     config_type = POLICIES[name].config_type
     # narrow MLPs: the steps of these tests are so large that wide ones are thrown about
     wanted = {"image_size": IMAGE_SIZE, "horizon": HORIZON, "backbone": TINY_BACKBONES["small_conv"], "hidden": 64}
+    wanted |= {"video": VideoTraining(objective="actions")}  # plain batches show nothing of the future
     wanted |= changes
     known = {f.name for f in fields(config_type)}
     if missing := {"image_size", "horizon"} - known:

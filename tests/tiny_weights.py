@@ -36,3 +36,25 @@ def tiny_weights(model_type: str, patch: int, seed: int = 0) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     model.save_pretrained(folder)
     return folder
+
+
+@cache
+def tiny_pipeline(seed: int = 0) -> Path:
+    """A folder that `save_pretrained` of diffusers' StableVideoDiffusionPipeline wrote, with tiny networks in it."""
+    from diffusers import StableVideoDiffusionPipeline
+    from transformers import CLIPImageProcessor
+
+    from para.backbones.svd_model import SCRATCH, build_parts, make_scheduler
+
+    architecture = SCRATCH["scratch_tiny"] | {"vae": SCRATCH["scratch_tiny"]["vae"] | {"scaling_factor": 0.18215}}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        unet, vae, image_encoder = build_parts(architecture)
+    pipeline = StableVideoDiffusionPipeline(
+        vae=vae, image_encoder=image_encoder, unet=unet, scheduler=make_scheduler(architecture),
+        feature_extractor=CLIPImageProcessor(),
+    )  # fmt: skip
+    folder = Path(tempfile.mkdtemp(prefix="para-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    pipeline.save_pretrained(folder)
+    return folder

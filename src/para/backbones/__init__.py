@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Union
 
 from para.backbones.dino import Dino, Dinov2Config, Dinov3Config
 from para.backbones.small_conv import SmallConv, SmallConvConfig
+from para.backbones.svd_unet import SvdUnet, SvdUnetConfig
 from para.backbones.vit import Vit, VitConfig
 from para.interfaces import Backbone
 from para.registry import pick
@@ -28,6 +29,7 @@ BACKBONES: dict[str, BackboneEntry] = {
     "vit": BackboneEntry(VitConfig, Vit),
     "dinov2": BackboneEntry(Dinov2Config, Dino),
     "dinov3": BackboneEntry(Dinov3Config, Dino),
+    "svd_unet": BackboneEntry(SvdUnetConfig, SvdUnet),
 }
 
 BackboneConfig = Union[tuple(entry.config_type for entry in BACKBONES.values())]  # noqa: UP007 a union of as many
@@ -57,6 +59,8 @@ __all__ = [
     "Dinov3Config",
     "SmallConv",
     "SmallConvConfig",
+    "SvdUnet",
+    "SvdUnetConfig",
     "Vit",
     "VitConfig",
     "default_config",

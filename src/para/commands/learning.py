@@ -114,8 +114,8 @@ class Train:
             raise ValueError(f"also_share must lie between 0 and 1; got {self.also_share}")
 
     def run(self) -> None:
-        from para.datasets import ChunkDataset, Demonstrations, split_episodes
-        from para.experiments.training_jobs import fresh_policy
+        from para.datasets import Demonstrations, split_episodes
+        from para.experiments.training_jobs import chunks_for, fresh_policy
         from para.training.engine import train
         from para.training.transfer import start_from
 
@@ -129,13 +129,13 @@ class Train:
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
             print(f"starting from {self.pretrain}: {done.describe()}")
-        samples, data_hash = self._samples(ChunkDataset(training, config.horizon, self.step))
+        samples, data_hash = self._samples(chunks_for(config, training, self.step))
         result = train(
             policy,
             samples,
             self.training,
             self.out,
-            heldout=None if heldout is None else ChunkDataset(heldout, config.horizon, self.step),
+            heldout=None if heldout is None else chunks_for(config, heldout, self.step),
             data_hash=demonstrations.data_hash + data_hash,
             start=start,
         )

@@ -23,8 +23,8 @@ class VideoChunkDataset(ChunkDataset):
 
         Args:
             demonstrations, horizon, step: as `ChunkDataset`.
-            offsets: how many stored frames after the one that is seen each later frame lies. Beyond an episode's end its
-                last frame stands still, as the chunk's last action does.
+            offsets: how many stored frames after the one that is seen each later frame lies. Beyond an episode's end
+                its last frame stands still, as the chunk's last action does.
 
         Raises:
             ValueError: as `ChunkDataset`, or if offsets do not rise from above 0.

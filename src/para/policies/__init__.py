@@ -16,6 +16,7 @@ from para.policies.motion_tracks import MotionTracks, MotionTracksConfig
 from para.policies.para import Para, ParaConfig
 from para.policies.regression import ActConfig, GlobalRegressionConfig, Regression
 from para.policies.soft_argmax import SoftArgmax, SoftArgmaxConfig
+from para.policies.video import VideoPara, VideoParaConfig, VideoRegression, VideoRegressionConfig
 from para.registry import pick
 
 
@@ -33,6 +34,8 @@ POLICIES: dict[str, PolicyEntry] = {
     "motion_tracks": PolicyEntry(MotionTracksConfig, MotionTracks),
     "diffusion": PolicyEntry(DiffusionConfig, Diffusion),
     "soft_argmax": PolicyEntry(SoftArgmaxConfig, SoftArgmax),
+    "video_para": PolicyEntry(VideoParaConfig, VideoPara),
+    "video_regression": PolicyEntry(VideoRegressionConfig, VideoRegression),
 }
 
 
@@ -63,6 +66,10 @@ __all__ = [
     "Regression",
     "SoftArgmax",
     "SoftArgmaxConfig",
+    "VideoPara",
+    "VideoParaConfig",
+    "VideoRegression",
+    "VideoRegressionConfig",
     "make_policy",
     "policy_entry",
 ]

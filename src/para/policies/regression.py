@@ -145,8 +145,7 @@ class Regression(nn.Module):
         self.name = "global_regression" if self.global_mean else "act"
         self.backbone = make_backbone(config.backbone, config.image_size)
         self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
-        image_channels = self.backbone.channels if self.global_mean else self.backbone.pooled_channels
-        n_inputs = image_channels + 4 * config.use_state + N_CAMERA_NUMBERS * config.use_camera
+        n_inputs = self.image_channels() + 4 * config.use_state + N_CAMERA_NUMBERS * config.use_camera
         self.mlp = nn.Sequential(
             nn.Linear(n_inputs, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
@@ -213,10 +212,18 @@ class Regression(nn.Module):
         """The inverse of `to_frame`."""
         return p if self.config.frame == "world" else from_picture_frame(p, camera, self.reference_K)
 
+    def image_channels(self) -> int:
+        """Numbers in `image_vector`."""
+        return self.backbone.channels if self.global_mean else self.backbone.pooled_channels
+
+    def image_vector(self, image: Tensor) -> Tensor:
+        """The one vector of each image that is regressed from. -> (B, D)."""
+        features = self.backbone(image)
+        return features.grid.mean(dim=(-2, -1)) if self.global_mean else features.pooled
+
     def outputs(self, obs: Observation) -> tuple[Tensor, Tensor]:
         """Positions in the regressed frame, metres, and gripper logits. -> (B, T, 3), (B, T)."""
-        features = self.backbone(obs.image)
-        x = features.grid.mean(dim=(-2, -1)) if self.global_mean else features.pooled
+        x = self.image_vector(obs.image)
         if self.config.use_state:
             here = self.to_frame(obs.ee_position, obs.camera)
             state = torch.cat([here, obs.gripper.unsqueeze(-1)], dim=-1)  # (B, 4)

@@ -5,6 +5,9 @@ heads. Every tensor that both have goes over. How a pixel's one logit becomes on
 head's row is repeated for each of the N_H heights and log N_H is taken off its bias, so that the softmax, summed over
 heights, is the very heatmap that was learnt, and the heights are still all alike. (The original says no more than that
 all weights transfer in the 3D form, where heads have equal sizes.)
+
+A policy that was trained for videos alone names the tensors that this taught (`taught`): these go over, into whatever
+policy has the same video model, and nothing else does.
 """
 
 from __future__ import annotations
@@ -86,8 +89,13 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
         ValueError: if the two are different policies, differ in their backbone or in an option of `SAME_OPTIONS`;
             nothing is copied then.
     """
-    _check_alike(pretrained, policy)
+    taught = getattr(pretrained, "taught", None)
     given, own = pretrained.state_dict(), policy.state_dict()
+    if taught is None:
+        _check_alike(pretrained, policy)
+    else:
+        given = {name: value for name, value in given.items() if name.startswith(taught)}
+        _check_fits(given, own)
     fate = {name: _fate(name, given, own, policy) for name in own}
     for name, what in fate.items():
         if what == "copied":
@@ -152,6 +160,15 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
     heights = (getattr(there, "n_height_bins", 0), getattr(here, "n_height_bins", 0))
     if heights[0] == heights[1] > 1 and there.third != here.third:
         raise ValueError(f"it predicts {there.third}, to be fine-tuned is {here.third}; pretrain with the same `third`")
+
+
+def _check_fits(given: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    wrong = [name for name, value in given.items() if name not in own or own[name].shape != value.shape]
+    if wrong:
+        raise ValueError(
+            f"its video model is another one ({len(wrong)} of {len(given)} tensors do not fit, first {wrong[0]}); use "
+            "the same weights and frames for both"
+        )
 
 
 def _backbone_shapes(policy: nn.Module) -> dict[str, tuple[int, ...]]:

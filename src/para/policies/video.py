@@ -1,0 +1,118 @@
+"""Policies on a video model: `video_para`, PARA's heads on its features, and `video_regression`, its paper's baseline.
+
+Both are `para` and `global_regression` to the last head; what they add is the video model's own loss
+(`video_training.py`). Trained for videos alone they are the first of two stages: the second, of either policy, begins
+with the video model that it left behind (`para.training.transfer`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from para.backbones import BackboneConfig, SvdUnetConfig
+from para.interfaces import ActionChunk, Observation
+from para.pixel_actions.frames import frame_offsets
+from para.policies.para import Para, ParaConfig
+from para.policies.regression import GlobalRegressionConfig, Regression
+from para.policies.video_training import VideoObjective, VideoTraining
+
+VIDEO_PARTS = ("backbone.unet.", "backbone.vae.", "backbone.image_encoder.", "backbone.latent_scale")
+"""What a training for videos alone teaches: how names of those tensors begin."""
+
+
+@dataclass(frozen=True)
+class VideoParaConfig(ParaConfig):
+    """Options of the policy `video_para`."""
+
+    backbone: BackboneConfig = field(default_factory=SvdUnetConfig)
+    """The backbone and its options."""
+
+    video: VideoTraining = field(default_factory=VideoTraining)
+    """What it is trained for."""
+
+    @property
+    def video_offsets(self) -> tuple[int, ...]:
+        """How many stored frames after what is seen each frame lies that training needs; empty: none."""
+        return offsets_of(self)
+
+
+@dataclass(frozen=True)
+class VideoRegressionConfig(GlobalRegressionConfig):
+    """Options of the policy `video_regression`."""
+
+    backbone: BackboneConfig = field(default_factory=SvdUnetConfig)
+    """The backbone and its options."""
+
+    video: VideoTraining = field(default_factory=VideoTraining)
+    """What it is trained for."""
+
+    @property
+    def video_offsets(self) -> tuple[int, ...]:
+        """How many stored frames after what is seen each frame lies that training needs; empty: none."""
+        return offsets_of(self)
+
+
+def offsets_of(config: VideoParaConfig | VideoRegressionConfig) -> tuple[int, ...]:
+    """The frames to come that a policy's training needs, in stored frames after what is seen."""
+    if config.video.objective == "actions":
+        return ()
+    return frame_offsets(config.horizon, getattr(config.backbone, "n_frames", 1))
+
+
+class VideoPara(Para):
+    """The policy `video_para`; see the module's docstring and `para.interfaces.Policy`."""
+
+    name = "video_para"
+
+    def __init__(self, config: VideoParaConfig):
+        super().__init__(config)
+        self.video = VideoObjective(config.video, self.backbone)
+
+    @property
+    def taught(self) -> tuple[str, ...] | None:
+        """How names of the tensors begin that its training teaches; None: all of them."""
+        return VIDEO_PARTS if self.config.video.objective == "video" else None
+
+    def loss(
+        self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """PARA's terms, the video model's, or both balanced (`VideoObjective`)."""
+        own = super().loss
+        return self.video(self.backbone, obs, actions, lambda: own(obs, actions, generator=generator))
+
+
+class VideoRegression(Regression):
+    """The policy `video_regression`; see the module's docstring and `para.interfaces.Policy`.
+
+    It regresses from the mean over the image of each frame's features, one frame after the other.
+    """
+
+    def __init__(self, config: VideoRegressionConfig):
+        super().__init__(config)
+        self.name = "video_regression"
+        self.video = VideoObjective(config.video, self.backbone)
+
+    @property
+    def taught(self) -> tuple[str, ...] | None:
+        """How names of the tensors begin that its training teaches; None: all of them."""
+        return VIDEO_PARTS if self.config.video.objective == "video" else None
+
+    def image_channels(self) -> int:
+        """Numbers in `image_vector`."""
+        return self.backbone.channels * getattr(self.backbone.config, "n_frames", 1)
+
+    def image_vector(self, image: Tensor) -> Tensor:
+        """The mean over the image of each frame's features. -> (B, F * C)."""
+        features = self.backbone(image)
+        grids = features.grid.unsqueeze(1) if features.frames is None else features.frames  # (B, F, C, h, w)
+        return grids.mean(dim=(-2, -1)).flatten(1)
+
+    def loss(
+        self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """The regressor's terms, the video model's, or both balanced (`VideoObjective`)."""
+        own = super().loss
+        return self.video(self.backbone, obs, actions, lambda: own(obs, actions, generator=generator))
