@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from para.experiments import EXPERIMENTS
@@ -10,13 +11,28 @@ from para.worlds import WORLDS, libero_scenes
 
 
 @pytest.mark.parametrize("scale", ["small", "paper"])
-@pytest.mark.parametrize("name", ["left_to_right", "near_to_far", "viewpoints", "distractors"])
+@pytest.mark.parametrize("name", ["left_to_right", "near_to_far", "viewpoints", "distractors", "default_position"])
 def test_libero_can_show_every_scene_of_its_experiments(name, scale):
-    sets = EXPERIMENTS[name].scenes(WORLDS["libero"].workspace, SCALES[scale], False)
+    # the test scenes of default_position are LIBERO's own, which need its package
+    sets = EXPERIMENTS[name].scenes(WORLDS["libero"].workspace, SCALES[scale], name == "default_position")
     scenes = [item.scene for split in sets.evaluation.values() for item in split]
+    scenes += [scene for data in sets.train.values() for scene in data.scenes]
     for scene in scenes:
         libero_scenes.check(scene)
         libero_scenes.place_distractors(scene)
-    if name == "distractors":
+    if name in ("distractors", "default_position"):
         cluttered = [scene for scene in scenes if scene.distractors]
         assert cluttered and all(set(s.distractors) == set(libero_scenes.DISTRACTORS) for s in cluttered)
+
+
+@pytest.mark.libero
+def test_the_default_position_is_tested_in_liberos_fifty_states_and_shown_in_none_of_them():
+    pytest.importorskip("libero", reason="hf-libero is not installed (`make libero`)")
+    sets = EXPERIMENTS["default_position"].scenes(WORLDS["libero"].workspace, SCALES["small"], False)
+    tested = [item.scene for item in sets.evaluation["test"]]
+    assert tested == libero_scenes.official_scenes() and len(tested) == 50
+    shown = sets.train["demonstrations"].scenes
+    assert len(shown) == 50 and not any(scene.task for scene in shown)
+    low, high = (np.array([s.object_xy for s in shown]).min(axis=0), np.array([s.object_xy for s in shown]).max(axis=0))
+    middle = np.mean([scene.object_xy for scene in tested], axis=0)
+    assert (low < middle).all() and (middle < high).all()

@@ -11,6 +11,7 @@ from para.experiments.calibration_error import CALIBRATION_ERROR
 from para.experiments.controller import CONTROLLER
 from para.experiments.corner_scaling import CORNER_SCALING
 from para.experiments.cross_embodiment import CROSS_EMBODIMENT
+from para.experiments.default_position import DEFAULT_POSITION
 from para.experiments.depth_vs_height import DEPTH_VS_HEIGHT
 from para.experiments.distractors import DISTRACTORS
 from para.experiments.experiment import Experiment
@@ -50,6 +51,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         DEPTH_VS_HEIGHT,
         CALIBRATION_ERROR,
         INDEPENDENT_OBJECTS,
+        DEFAULT_POSITION,
         WINDOW,
         CONTROLLER,
         FORMULATION,

@@ -21,6 +21,29 @@ from para.worlds import distractors, libero_package
 from para.worlds.libero_model import BOWL, DISTRACTORS, PLATE
 from para.worlds.scenes import Workspace, check_scene_numbers
 
+
+def official_scenes(task_index: int = 0) -> list[Scene]:
+    """LIBERO's own fifty initial states of a task, with everything of its task file, as scenes.
+
+    Raises:
+        ImportError: where hf-libero is not installed.
+        ValueError: for a task that does not exist.
+    """
+    names = libero_package.object_names(libero_package.task_text(task_index))
+    states = libero_package.initial_states(task_index)
+    scenes = []
+    for i, state in enumerate(states):
+        xy = {name: xy_in_state(state, names.index(name)) for name in (BOWL, PLATE)}
+        scenes.append(Scene(xy[BOWL], goal_xy=xy[PLATE], distractors=tuple(DISTRACTORS), task=f"initial_state_{i}"))
+    return scenes
+
+
+def xy_in_state(state: np.ndarray, index: int) -> tuple[float, float]:
+    """Of the free object with an index, in a state [time, 7 joints, 2 fingers, 7 numbers per object, ...]."""
+    x, y = state[1 + 9 + 7 * index :][:2]
+    return round(float(x), 4), round(float(y), 4)
+
+
 LIBERO = Workspace(
     low=(-0.36, -0.30),
     high=(-0.06, 0.30),
@@ -28,6 +51,7 @@ LIBERO = Workspace(
     min_goal_distance=0.14,
     usual_xy=(-0.06, 0.20),
     distractors=tuple(DISTRACTORS),
+    own_scenes=official_scenes,
 )
 """See above. A plate that is drawn on its own keeps 14 cm from the bowl, so that the hand has room between them."""
 
@@ -96,22 +120,6 @@ def place_distractors(scene: Scene) -> dict[str, tuple[float, float, float]]:
     return {DISTRACTORS[name]: pose for name, pose in poses.items()}
 
 
-def official_scenes(task_index: int = 0) -> list[Scene]:
-    """LIBERO's own fifty initial states of a task, with everything of its task file, as scenes.
-
-    Raises:
-        ImportError: where hf-libero is not installed.
-        ValueError: for a task that does not exist.
-    """
-    names = libero_package.object_names(libero_package.task_text(task_index))
-    states = libero_package.initial_states(task_index)
-    scenes = []
-    for i, state in enumerate(states):
-        xy = {name: xy_in_state(state, names.index(name)) for name in (BOWL, PLATE)}
-        scenes.append(Scene(xy[BOWL], goal_xy=xy[PLATE], distractors=tuple(DISTRACTORS), task=f"initial_state_{i}"))
-    return scenes
-
-
 def official_state(scene: Scene, task_index: int) -> np.ndarray | None:
     """The simulator's state that a scene of `official_scenes` names, or None for any other scene.
 
@@ -131,9 +139,3 @@ def official_state(scene: Scene, task_index: int) -> np.ndarray | None:
     if scene.ee_start is not None:
         raise ValueError(f"{scene.task} sets the arm too; pass ee_start=None")
     return libero_package.initial_states(task_index)[index]
-
-
-def xy_in_state(state: np.ndarray, index: int) -> tuple[float, float]:
-    """Of the free object with an index, in a state [time, 7 joints, 2 fingers, 7 numbers per object, ...]."""
-    x, y = state[1 + 9 + 7 * index :][:2]
-    return round(float(x), 4), round(float(y), 4)

@@ -7,6 +7,7 @@ so image right is +y, "left" is small y; "near" is near the robot, which is smal
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,9 @@ class Workspace:
 
     distractors: tuple[str, ...] = ()
     """What else can stand about, by the names that `Scene.distractors` takes; a seed places them in this order."""
+
+    own_scenes: Callable[[], list[Scene]] | None = None
+    """Makes the initial conditions that the world's makers test in; None: there are none."""
 
     @property
     def default_xy(self) -> tuple[float, float]:
