@@ -29,6 +29,7 @@ from para.experiments.random_10 import RANDOM_10
 from para.experiments.repairs import REPAIRS
 from para.experiments.track_pretraining import TRACK_PRETRAINING
 from para.experiments.track_pretraining_fair import TRACK_PRETRAINING_FAIR
+from para.experiments.video_backbone import VIDEO_BACKBONE, VIDEO_FEATURES
 from para.experiments.viewpoints import VIEWPOINTS
 from para.experiments.wide_views import WIDE_VIEWS
 from para.experiments.window import WINDOW
@@ -62,6 +63,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         TRACK_PRETRAINING_FAIR,
         CROSS_EMBODIMENT,
         HEATMAP_TRANSFER,
+        VIDEO_BACKBONE,
+        VIDEO_FEATURES,
     )
 }
 """In the order in which a family of them runs (`para experiment all`)."""

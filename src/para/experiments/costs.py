@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -35,10 +35,15 @@ class Kind(NamedTuple):
     n_height_bins: int
     """Height or depth classes per pixel; 0 where it has none."""
 
+    trained: str = ""
+    """What of it is trained for what, where there is a choice."""
+
 
 def kind_of(config: Any) -> Kind:
     """The kind of the policy that a config describes."""
-    return Kind(type(config).__name__, type(config.backbone).__name__, getattr(config, "n_height_bins", 0))
+    kind = Kind(type(config).__name__, type(config.backbone).__name__, getattr(config, "n_height_bins", 0))
+    video = getattr(config, "video", None)
+    return kind if video is None else kind._replace(trained=f"{video.objective} {config.backbone.mode}")
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,9 @@ def step_once(world: World, expert: Expert) -> None:
 def measure_policy(config: Any, obs: Observation, batch_size: int) -> tuple[float, float]:
     """Seconds of a training step of a policy, on a batch made of one observation, and of a prediction."""
     batch, actions = example_batch(obs, batch_size, config.horizon)
+    if offsets := getattr(config, "video_offsets", ()):
+        actions = replace(actions, frames=batch.image.unsqueeze(1).repeat(1, len(offsets), 1, 1, 1))
+        config = replace(config, video=replace(config.video, autoencoder_steps=0))  # of the phase that takes longest
     policy = make_policy(config)
     policy.fit_ranges(actions.map(lambda tensor: tensor[:, :1]), batch.camera)
     generator = torch.Generator().manual_seed(0)

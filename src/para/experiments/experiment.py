@@ -103,6 +103,9 @@ class Recipe:
     start: Recipe | None = None
     """The recipe whose trained weights it starts from, which is trained first; None: random ones."""
 
+    training: Callable[[Any, Any], Any] | None = None
+    """(scale, `TrainConfig` of every recipe at it) -> that of this one; None: as it is."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -136,6 +139,12 @@ class Experiment:
 
     headline_splits: tuple[str, ...] = ("test",)
     """Splits of that table."""
+
+    look: Callable[[Any], None] | None = None
+    """A further look at what was trained, given the run's plan (`para.experiments.run.Plan`): files for the page."""
+
+    needs: Callable[[Any], str] | None = None
+    """What it needs at a scale, in a sentence, where that is more than a moment's measurement can tell; else ""."""
 
     figures: Mapping[str, Any] = field(default_factory=dict)
     """What the page's figures need beyond records, JSON-ready: the paper's curves, the factors of an ablation."""

@@ -10,6 +10,7 @@ from typing import Any
 from para.evaluation.results import read_results
 from para.experiments.costs import Costs, Kind, kind_of, measure
 from para.experiments.run import Plan, RunOptions, plan_run
+from para.experiments.training_jobs import train_config
 from para.rollout import steps_before_looking
 
 EPISODE_FRAMES = 45
@@ -53,7 +54,8 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     plans = [plan_run(options) for options in runs]
     known: set = set()
     work = [work_left(plan, known) for plan in plans]
-    costs = costs_of(plans, work) if estimate else None
+    told = any(plan.experiment.needs is not None and plan.experiment.needs(plan.scale) for plan in plans)
+    costs = costs_of(plans, work) if estimate and not told else None
     lines = [line for plan, left in zip(plans, work) for line in describe_one(plan, left, costs)]
     if len(plans) > 1:
         lines += [total_line(plans, work, costs)]
@@ -75,12 +77,23 @@ def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:
     splits = ", ".join(f"{len(items)} {split}" for split, items in plan.scenes.evaluation.items())
     policies = ", ".join(recipe.name for recipe in plan.recipes)
     minutes = "" if costs is None else f"; about {time_text(seconds_of(left, costs, plan.options.workers))}"
+    needs = "" if plan.experiment.needs is None else plan.experiment.needs(plan.scale)
     return [
         f"{plan.experiment.name}: {plan.experiment.question}",
         f"  policies {policies}; scenes {splits}; into {plan.options.out}",
         f"  left to do: {left.demonstrations} demonstrations, {left.trainings} trainings, {left.episodes} episodes"
         + minutes,
+        *own_trainings(plan),
+        *([f"  needs {needs}"] if needs else []),
     ]
+
+
+def own_trainings(plan: Plan) -> list[str]:
+    """A line on the recipes that do not train as the scale does; none where all do."""
+    own = [recipe for recipe in [*plan.starts, *plan.recipes] if recipe.training is not None]
+    configs = [(recipe.name, train_config(plan.scale, recipe, 0)) for recipe in own]
+    told = ", ".join(f"{name} {config.steps} of batch {config.batch_size}" for name, config in configs)
+    return [f"  steps: {told}"] if told else []
 
 
 def total_line(plans: list[Plan], work: list[Work], costs: Costs | None) -> str:
@@ -106,7 +119,8 @@ def work_left(plan: Plan, known: set) -> Work:
     known.update(job.folder for job in every)
     steps: Counter[Kind] = Counter()
     for job in jobs.values():
-        steps[kind_of(job.config)] += job.training.steps
+        # in steps of the scale's batch, on which costs are measured
+        steps[kind_of(job.config)] += round(job.training.steps * job.training.batch_size / plan.scale.batch_size)
     episodes, looks = 0, Counter()
     done = episodes_done(plan)
     for recipe in plan.recipes:

@@ -215,6 +215,8 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     look_inside(plan)
+    if plan.experiment.look is not None:
+        plan.experiment.look(plan)
     return summary
 
 

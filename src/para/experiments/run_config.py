@@ -9,7 +9,7 @@ from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.locks import is_lock_file
 from para.experiments.provenance import continued, provenance
 from para.experiments.scale import Scale
-from para.experiments.training_jobs import train_steps
+from para.experiments.training_jobs import train_config, train_steps
 from para.files import read_json
 from para.training.configs import config_hash, config_to_dict
 from para.worlds import world_entry
@@ -34,7 +34,7 @@ def run_config(
     made = provenance() | {
         "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in recipes},
         "recipes": {recipe.name: recipe.why for recipe in recipes},
-        "learning_rates": {recipe.name: scale.lr * recipe.lr_scale for recipe in recipes},
+        "learning_rates": {recipe.name: train_config(scale, recipe, 0).optim.lr for recipe in recipes},
         "train_steps": {recipe.name: train_steps(scale, recipe) for recipe in recipes},
         "execute": {
             recipe.name + suffix: describe_execution(how)
@@ -44,6 +44,10 @@ def run_config(
     }
     started = {recipe.name: describe_start(recipe.start, scale) for recipe in recipes if recipe.start is not None}
     made |= {"starts": started} if started else {}
+    own = [recipe for recipe in recipes if recipe.training is not None]
+    made |= (
+        {"trainings": {recipe.name: config_to_dict(train_config(scale, recipe, 0)) for recipe in own}} if own else {}
+    )
     path = out / "config.json"
     if path.exists():
         old = read_json(path)
@@ -77,7 +81,7 @@ def run_config(
 def describe_start(recipe: Recipe, scale: Scale) -> dict[str, Any]:
     """What a policy started from: which recipe, on what, told what, JSON-ready."""
     told = {"recipe": recipe.name, "data": recipe.data, "supervision": recipe.supervision}
-    trained = {"learning_rate": scale.lr * recipe.lr_scale, "train_steps": train_steps(scale, recipe)}
+    trained = {"learning_rate": train_config(scale, recipe, 0).optim.lr, "train_steps": train_steps(scale, recipe)}
     return told | {"policy": config_to_dict(recipe.config(scale))} | trained
 
 

@@ -155,10 +155,10 @@ def fresh_policy(
 
 
 def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
-    """How a policy trains at a scale: the same for every one, but for the recipe's learning rate and length."""
+    """How a policy trains at a scale: the same for every one, but for what the recipe says."""
     optim = OptimConfig(lr=scale.lr * recipe.lr_scale, backbone_lr_scale=scale.backbone_lr_scale)
-    steps = train_steps(scale, recipe)
-    return TrainConfig(
+    steps = max(1, round(scale.train_steps * recipe.steps_scale))
+    usual = TrainConfig(
         steps=steps,
         batch_size=scale.batch_size,
         seed=seed,
@@ -166,11 +166,12 @@ def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
         eval_every=scale.eval_every,
         snapshot_steps=(min(scale.early_snapshot, steps),),
     )
+    return usual if recipe.training is None else recipe.training(scale, usual)
 
 
 def train_steps(scale: Scale, recipe: Recipe) -> int:
     """How many steps a policy trains for at a scale."""
-    return max(1, round(scale.train_steps * recipe.steps_scale))
+    return train_config(scale, recipe, 0).steps
 
 
 def all_actions(demonstrations: Demonstrations) -> tuple[ActionChunk, Camera]:

@@ -17,6 +17,7 @@ from para.reports.made import how_it_was_made
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles, read_run
 from para.reports.sections import predictions_section, rollouts_section
+from para.reports.video import video_section
 
 
 class Section(NamedTuple):
@@ -159,6 +160,7 @@ SECTIONS = (
     Section("results", "Ours and the paper’s", results_section),
     Section("few_shot", "Few demonstrations", few_shot_section),
     Section("transfer", "What carries over", heatmap_transfer_section),
+    Section("video", "What the video model imagines", video_section),
     Section("positions", "Where it works", positions_section),
     Section("rollouts", "Rollouts", rollouts_section),
     Section("predictions", "What the policies see", predictions_section),

@@ -47,16 +47,42 @@ def heatmap_image(prediction: Prediction, step: int, width: int = 200) -> np.nda
     Colours are relative to the brightest cell of that step, and show the cube root of the probability: trained heatmaps
     are so peaked that what else the policy deems possible would not be seen.
     """
+    canvas, scale = _enlarged(prediction.image, width)
+    canvas = heat_over(canvas, prediction.heatmaps[step])
+    _ring(canvas, prediction.demonstrated_uv[step], scale, 8, (255, 255, 255))
+    return canvas
+
+
+def heat_over(canvas: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """A heatmap (h, w) over a picture (H, W, 3), which is dimmed; both uint8."""
     import matplotlib
 
-    canvas, scale = _enlarged(prediction.image, width)
     grey = canvas.mean(axis=-1, keepdims=True)
     dimmed = 0.40 * canvas + 0.30 * grey
-    heat = cv2.resize(prediction.heatmaps[step], canvas.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    heat = cv2.resize(heatmap, canvas.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     heat = np.cbrt(np.clip(heat / max(float(heat.max()), 1e-12), 0, 1))
     colours = 255 * matplotlib.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]
-    canvas = (dimmed + heat[..., None] * (colours - dimmed)).round().astype(np.uint8)
-    _ring(canvas, prediction.demonstrated_uv[step], scale, 8, (255, 255, 255))
+    return (dimmed + heat[..., None] * (colours - dimmed)).round().astype(np.uint8)
+
+
+def marked_picture(
+    image: np.ndarray, width: int, *, heatmap: np.ndarray | None = None, ring: np.ndarray | None = None,
+    dot: tuple[np.ndarray, str] | None = None, cross: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """A picture `width` pixels wide with a heatmap over it and marks at pixels (u, v) of the original.
+
+    Args:
+        ring, cross: where.
+        dot: where, and of which policy's colour.
+    """
+    canvas, scale = _enlarged(image, width)
+    canvas = canvas.copy() if heatmap is None else heat_over(canvas, heatmap)
+    if ring is not None:
+        _ring(canvas, ring, scale, 7, (255, 255, 255))
+    if dot is not None:
+        _dot(canvas, dot[0], scale, 3, rgb(policy_colour(dot[1])))
+    if cross is not None:
+        _cross(canvas, cross, scale, 6)
     return canvas
 
 

@@ -174,7 +174,7 @@ def read_run(folder: Path | str) -> RunFiles:
     records = read_results(folder / "results.jsonl")
     if not records:
         raise ValueError(f"{folder / 'results.jsonl'} holds no records; evaluate first")
-    config = _read_json(folder / "config.json") or {}
+    config = read_object(folder / "config.json") or {}
     return RunFiles(
         folder=folder,
         config=config,
@@ -183,7 +183,7 @@ def read_run(folder: Path | str) -> RunFiles:
         predictions=[_prediction(path) for path in sorted(folder.glob("predictions/*/*.npz"))],
         videos=_videos(folder, records),
         logs=[_log(path) for path in sorted(folder.glob("checkpoints/*/seed*/log.jsonl"))],
-        pixel_errors=_read_json(folder / "pixel_errors.json"),
+        pixel_errors=read_object(folder / "pixel_errors.json"),
     )
 
 
@@ -198,7 +198,8 @@ def _pairs(values: Any) -> np.ndarray:
     return np.asarray(np.zeros((0, 2)) if values is None else values, dtype=float).reshape(-1, 2)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def read_object(path: Path) -> dict[str, Any] | None:
+    """A file that holds one JSON object, or None where there is none. Raises ValueError for one that cannot be read."""
     if not path.is_file():
         return None
     try:
@@ -214,7 +215,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _summary(path: Path, config: Mapping[str, Any], records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     """The summary of the run, or one made from its records: of PARA against every other policy in every split."""
-    found = _read_json(path)
+    found = read_object(path)
     if found is None:
         policies = in_reading_order(r.policy for r in records if not variant_of(r.policy))
         splits = sorted({r.split for r in records})

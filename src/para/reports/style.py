@@ -26,6 +26,8 @@ POLICY_COLOURS = {
     "motion_tracks": "#4d7c8a",
     "diffusion": "#8a5a44",
     "soft_argmax": "#b0417c",
+    "video_para": "#0f7f72",
+    "video_regression": "#a0621a",
 }
 
 POLICY_MARKS = {
@@ -35,6 +37,8 @@ POLICY_MARKS = {
     "motion_tracks": "D",
     "diffusion": "^",
     "soft_argmax": "v",
+    "video_para": "h",
+    "video_regression": "X",
 }
 """matplotlib's marker of each policy, so that no curve is told apart by colour alone."""
 

@@ -13,6 +13,8 @@ POLICY_NAMES = {
     "motion_tracks": "Motion Tracks",
     "diffusion": "Diffusion",
     "soft_argmax": "Soft-argmax",
+    "video_para": "PARA on video",
+    "video_regression": "Regression on video",
 }
 """How policies are called in text; one that is missing here goes by its own name."""
 

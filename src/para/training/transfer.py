@@ -31,6 +31,9 @@ INPUT_STATISTICS = ("state_mean", "state_std", "camera_mean", "camera_std", "poi
 
 HEIGHT_RANGE = "height_bins.edges"
 
+MAX_NAMES = 12
+"""So many tensors are named in one line."""
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -57,7 +60,8 @@ class Transfer:
         for what in ("tiled", "reinitialised", "kept", "unused"):
             names = getattr(self, what)
             if names:
-                parts.append(f"{len(names)} {what} ({', '.join(names)})")
+                more = f", and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+                parts.append(f"{len(names)} {what} ({', '.join(names[:MAX_NAMES])}{more})")
         return "; ".join(parts)
 
 

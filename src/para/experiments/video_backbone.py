@@ -1,0 +1,108 @@
+"""Video diffusion as a policy's backbone (paper, video backbone): two stages, and what each of them is good for."""
+
+from __future__ import annotations
+
+from para.experiments.experiment import Experiment, PaperNumber, SceneSet, TrainingSet
+from para.experiments.few_shot import everywhere_on_the_grid
+from para.experiments.position_sets import everywhere
+from para.experiments.scale import Scale
+from para.experiments.video_recipes import FROZEN, FROZEN_DEEPER, JOINT, REGRESSION, SIZES, TWO_STAGES, reading
+from para.experiments.video_samples import export_video_samples
+from para.worlds.scenes import Workspace
+
+ALL = "demonstrations"
+"""A demonstration from home at every position of the grid, as many as the paper's 256."""
+
+PARAMETERS = {"unet": 1_524_623_082, "autoencoder": 97.7e6, "image encoder": 632e6}
+"""Of the published model."""
+
+FORWARD_TFLOP = 5.7
+"""Of its UNet on 7 frames of 320 x 576, counted."""
+
+GPU_TFLOPS = 300.0
+"""What a recent data-centre GPU makes of its bfloat16 rate in such networks, about."""
+
+
+def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
+    """Training on the whole grid, evaluation anywhere off the grid: all of it in distribution, as in the paper."""
+    trained = everywhere_on_the_grid(workspace, scale)
+    positions = workspace.grid_positions().reshape(-1, 2)
+    sets = {ALL: positions, "again": positions}  # of two sets: no scene lies outside, and there is no distance to tell
+    evaluated = everywhere(workspace, scale.with_fewer_scenes(2), validation, sets)
+    prefix = "validation_" if validation else ""
+    anywhere = evaluated.evaluation[f"{prefix}test"]
+    return SceneSet(
+        train={ALL: TrainingSet(trained.scenes)}, heldout=evaluated.heldout, evaluation={f"{prefix}train": anywhere}
+    )
+
+
+def needs(scale: Scale) -> str:
+    """Memory and time of the published model; nothing to say of the small ones."""
+    if scale.name != "paper":
+        return ""
+    size = SIZES["paper"]
+    states = 16 * PARAMETERS["unet"] / 1e9  # weights, gradients and Adam's two moments, in float32
+    fixed = 4 * (PARAMETERS["autoencoder"] + PARAMETERS["image encoder"]) / 1e9
+    seconds = {
+        name: steps * size.batch_size * passes * FORWARD_TFLOP / GPU_TFLOPS
+        for name, steps, passes in (
+            # forward, twice that backward, and forward again for what checkpointing did not keep
+            ("first stage", size.video_steps, 4), ("two-stage joint", 2 * size.joint_steps, 8),
+            ("one stage", size.scratch_steps, 8), ("frozen", 2 * size.frozen_steps, 1),
+        )
+    }  # fmt: skip
+    hours = ", ".join(f"{name} {s / 3600:.1f} h" for name, s in seconds.items())
+    return (
+        f"a GPU with about {states + fixed + 6 * size.batch_size:.0f} GB (weights, gradients and Adam {states:.0f}, "
+        f"frozen networks {fixed:.0f}, some 6 for each of {size.batch_size} samples), 9 GB of weights from the hub and "
+        f"20 GB of disk for a checkpoint; per seed about {sum(seconds.values()) / 3600:.0f} h of it ({hours})"
+    )
+
+
+SOURCE = "original project's pages and paper, LIBERO, clean, on their grid of positions"
+
+VIDEO_BACKBONE = Experiment(
+    name="video_backbone",
+    title="Video diffusion as a backbone",
+    question="Does a model that generates videos make a better policy, and must it be trained along with the heads?",
+    axis="pretraining",
+    scenes=scenes,
+    recipes=(TWO_STAGES, REGRESSION, JOINT, FROZEN, FROZEN_DEEPER),
+    comparisons=tuple((TWO_STAGES.name, other.name, "train") for other in (REGRESSION, JOINT, FROZEN, FROZEN_DEEPER)),
+    headline=(TWO_STAGES.name, REGRESSION.name, JOINT.name, FROZEN.name),
+    headline_splits=("train",),
+    paper={
+        TWO_STAGES.name: {"train": PaperNumber(11 / 12, f"{SOURCE}: 11 of 12 (a second source: 18 of 20)")},
+        REGRESSION.name: {"train": PaperNumber(0.0, f"{SOURCE}: 0 of 20, after 2K joint steps to PARA's 3K")},
+        JOINT.name: {"train": PaperNumber(0.55, f"{SOURCE}: 11 of 20 after 10K joint steps")},
+        FROZEN.name: {"train": PaperNumber(0.0, f"{SOURCE}: 0 of 20 after 4K + 12K steps")},
+    },
+    look=export_video_samples,
+    needs=needs,
+    figures={"video": True},
+)
+
+SIGMAS = (0.1, 1.0, 100.0)
+"""Noise levels of the sweep, besides the recipes' own, 10."""
+
+SWEEP = (
+    TWO_STAGES,
+    *(reading(TWO_STAGES, f"+sigma{s:g}", f"features at noise level {s:g}, not 10", sigma=s) for s in SIGMAS),
+    *(
+        reading(TWO_STAGES, f"+block{block}", f"features of decoder block {block} alone", blocks=(block,))
+        for block in (0, 1, 2)
+    ),
+)
+
+VIDEO_FEATURES = Experiment(
+    name="video_features",
+    title="Where a video model is read",
+    question="At which noise level, and in which decoder block, are the features that an action can be read from?",
+    axis="pretraining",
+    scenes=scenes,
+    recipes=SWEEP,
+    comparisons=tuple((TWO_STAGES.name, recipe.name, "train") for recipe in SWEEP[1:]),
+    headline=(TWO_STAGES.name,),
+    headline_splits=("train",),
+    needs=needs,
+)
