@@ -20,7 +20,7 @@ SIGMA_MIN, SIGMA_MAX = 0.002, 700.0
 """Of the published scheduler."""
 
 P_MEAN, P_STD = 0.7, 1.6
-"""log(sigma) of training is normal with these: what fine-tuning of the published model at 576 x 320 and above uses."""
+"""log(sigma) of training is normal with these, as public code for fine-tuning the published model has them."""
 
 
 def draw_sigmas(n: int, device: torch.device) -> Tensor:

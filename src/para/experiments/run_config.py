@@ -44,10 +44,7 @@ def run_config(
     }
     started = {recipe.name: describe_start(recipe.start, scale) for recipe in recipes if recipe.start is not None}
     made |= {"starts": started} if started else {}
-    own = [recipe for recipe in recipes if recipe.training is not None]
-    made |= (
-        {"trainings": {recipe.name: config_to_dict(train_config(scale, recipe, 0)) for recipe in own}} if own else {}
-    )
+    made |= own_trainings(recipes, scale)
     path = out / "config.json"
     if path.exists():
         old = read_json(path)
@@ -76,6 +73,13 @@ def run_config(
         "thresholds": world_entry(world).describe_stages(),
     }
     return config | dict(experiment.figures) | made
+
+
+def own_trainings(recipes: list[Recipe], scale: Scale) -> dict[str, Any]:
+    """How the recipes train that do not train as the scale does, under "trainings"; empty where all do."""
+    own = [recipe for recipe in recipes if recipe.training is not None]
+    told = {recipe.name: config_to_dict(train_config(scale, recipe, 0)) for recipe in own}
+    return {"trainings": told} if told else {}
 
 
 def describe_start(recipe: Recipe, scale: Scale) -> dict[str, Any]:

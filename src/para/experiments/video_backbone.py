@@ -52,14 +52,15 @@ def needs(scale: Scale) -> str:
         )
     }  # fmt: skip
     hours = ", ".join(f"{name} {s / 3600:.1f} h" for name, s in seconds.items())
+    memory = states + fixed + 6 * size.batch_size
     return (
-        f"a GPU with about {states + fixed + 6 * size.batch_size:.0f} GB (weights, gradients and Adam {states:.0f}, "
-        f"frozen networks {fixed:.0f}, some 6 for each of {size.batch_size} samples), 9 GB of weights from the hub and "
-        f"20 GB of disk for a checkpoint; per seed about {sum(seconds.values()) / 3600:.0f} h of it ({hours})"
+        f"a GPU with about {memory:.0f} GB (weights, gradients and Adam {states:.0f}, frozen networks {fixed:.0f}, "
+        f"some 6 for each of {size.batch_size} samples), 9 GB of weights from the hub, 60 GB of disk while a policy "
+        f"trains and 18 for each that is done; per seed about {sum(seconds.values()) / 3600:.0f} h of it ({hours})"
     )
 
 
-SOURCE = "original project's pages and paper, LIBERO, clean, on their grid of positions"
+SOURCE = "paper and original project's page on the video model, LIBERO, clean, 600 steps"
 
 VIDEO_BACKBONE = Experiment(
     name="video_backbone",
