@@ -52,7 +52,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: if a policy is now another, or executed otherwise, than in the records that are there.
     """
-    for what in ("policies", "execute", "learning_rates", "train_steps", "starts"):
+    for what in ("policies", "execute", "learning_rates", "train_steps", "starts", "trainings"):
         before = old.get(what, {})
         for name, how in made.get(what, {}).items():
             if not agrees(before.get(name, how), how):
@@ -63,8 +63,9 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     commands = old["command"].split("; ")
     if made["command"] not in commands:
         commands.append(made["command"])
-    starts = old.get("starts", {}) | made.get("starts", {})
-    made = made | ({"starts": starts} if starts else {})
+    for what in ("starts", "trainings"):  # of runs that have such
+        both = old.get(what, {}) | made.get(what, {})
+        made = made | ({what: both} if both else {})
     return made | {
         "command": "; ".join(commands),
         "started": old["started"],
