@@ -114,6 +114,7 @@ def test_a_run_leaves_generated_frames_their_keypoints_and_a_page_and_goes_on_fr
         assert look["real"].shape == look["generated"].shape == (3, 64, 64, 3) and len(look["heatmaps"]) == 2
     page = build_report(out).read_text()
     assert "What the video model imagines" in page and "the arm moved" in page
+    assert "PARA on video, frozen" in page.split('id="video"')[0]  # in the table of results, not among variants
     assert any(path.name.startswith("video_video_para") for path in (out / "figures").iterdir())
     before = (out / "video_alignment.json").stat().st_mtime_ns
     assert run_experiment(options)["rows"] == summary["rows"]

@@ -80,7 +80,10 @@ VIDEO_BACKBONE = Experiment(
     },
     look=export_video_samples,
     needs=needs,
-    figures={"video": True},
+    figures={
+        "video": True,
+        "main": [recipe.name for recipe in (TWO_STAGES, REGRESSION, JOINT, FROZEN, FROZEN_DEEPER)],
+    },
 )
 
 SIGMAS = (0.1, 1.0, 100.0)

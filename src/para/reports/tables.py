@@ -81,7 +81,8 @@ def paper_sources(run: RunFiles) -> str:
 def variants_table(run: RunFiles) -> str | None:
     """Further variants beside the policy that each varies, out of distribution first; None where there are none."""
     names = in_reading_order(row["policy"] for row in run.summary["rows"])
-    variants = [name for name in names if variant_of(name) and execution_of(variant_of(name)) is None]
+    shown = run.config.get("main", ())
+    variants = [n for n in names if variant_of(n) and execution_of(variant_of(n)) is None and n not in shown]
     why = run.config.get("recipes") or {}
     lines = []
     for variant in variants:
