@@ -65,7 +65,7 @@ SIZES: dict[str, VideoSize] = {
     ),
     "small": VideoSize(
         SvdUnetConfig(weights="scratch_small", n_frames=4, model_size=(64, 64), noise_aug=0.0, neck_channels=48),
-        horizon=12, n_height_bins=16, batch_size=8, video_samples=4, autoencoder_steps=300, video_steps=400,
+        horizon=12, n_height_bins=16, batch_size=8, video_samples=4, autoencoder_steps=600, video_steps=400,
         joint_steps=300, scratch_steps=1000, frozen_steps=1200, lr=2e-3, backbone_lr_scale=0.25, video_lr=1e-3,
     ),
     "paper": VideoSize(
