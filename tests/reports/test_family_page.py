@@ -79,7 +79,7 @@ def test_a_baseline_that_wins_is_said_to_win(tmp_path):
     (folder / made.name / "config.json").write_text(json.dumps({**config, "headline": ["act", "para"]}))
     said = text_of(build_family_report(folder).read_text())
     assert "the other variant, places more: 1 Left to right (out of distribution): ACT" in said
-    assert "PARA ahead" in said and "ACT ahead" not in said
+    assert "ours behind" in said and "ours ahead" not in said
 
 
 def test_the_page_needs_no_network(page):

@@ -12,12 +12,15 @@ from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
-from para.reports.wording import p_text, percent, points, policy_name, split_name
+from para.reports.wording import p_text, percent, points, split_name
 
 OUTCOMES = ("placed", "grasped", "missed", "errors")
 """What a reader can ask the table for, as the rows of a summary call them."""
 
 Row = Mapping[str, Any]
+
+VERDICTS = {"a": "ours ahead", "b": "ours behind", "open": "not told apart"}
+"""What the minuend of a difference is, in words that leave the table as wide as its page."""
 
 
 def axes_table(family: Family, pictures: Pictures) -> str:
@@ -100,8 +103,7 @@ def _verdict(comparison: Row | None) -> str:
     if comparison is None:
         return ""
     found = verdict(comparison)
-    said = "not told apart" if found == "open" else f"{policy_name(comparison[found])} ahead"
-    return f'<span class="verdict {found}">{escape(said)}</span>'
+    return f'<span class="verdict {found}">{VERDICTS[found]}</span>'
 
 
 def all_numbers(family: Family) -> str:
