@@ -9,7 +9,7 @@ of height (1.6 cm).
 from __future__ import annotations
 
 from para.experiments.experiment import Experiment
-from para.experiments.recipes import COLOUR, PARA, variant
+from para.experiments.recipes import COLOUR, PARA, PARA_NO_WARPS, variant
 from para.experiments.view_sets import default_to_all
 
 DEPTH_VS_HEIGHT = Experiment(
@@ -23,7 +23,7 @@ DEPTH_VS_HEIGHT = Experiment(
         variant(
             PARA, "+depth", "bins of depth along the optical axis instead of height", third="depth", n_height_bins=57
         ),
-        variant(PARA, "+no_warps", "heights; pictures are never moved in training", augment=COLOUR),
+        PARA_NO_WARPS,
         variant(
             PARA,
             "+depth+no_warps",

@@ -6,7 +6,7 @@ from functools import partial
 
 from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import HEADLINES, headlines_compared
+from para.experiments.recipes import HEADLINES, PARA_NO_WARPS, headlines_compared
 
 NEAR_TO_FAR = Experiment(
     name="near_to_far",
@@ -14,9 +14,13 @@ NEAR_TO_FAR = Experiment(
     question="Trained only with the object on the half near the robot, does the policy place it on the far half?",
     axis="position",
     scenes=partial(half_scenes, "near", "far"),
-    recipes=HEADLINES,
-    comparisons=headlines_compared("test", "train"),
-    headline=tuple(recipe.name for recipe in HEADLINES),
+    recipes=(*HEADLINES, PARA_NO_WARPS),
+    comparisons=(
+        *headlines_compared("test", "train"),
+        ("para", "para+no_warps", "test"),
+        ("para+no_warps", "act", "test"),
+    ),
+    headline=tuple(recipe.name for recipe in (*HEADLINES, PARA_NO_WARPS)),
     paper={
         "para": {"test": PaperNumber(0.46, "paper draft, sec. 4.2: 46 of 100 trials, LIBERO")},
         "act": {"test": PaperNumber(0.07, "paper draft, sec. 4.2: 7 of 100 trials, LIBERO")},

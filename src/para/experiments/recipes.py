@@ -129,6 +129,10 @@ PARA_MANY_VIEWS = variant(
     PARA, "", "PARA on demonstrations in many views: virtual moves from one view to the next, no farther",
     augment=NEARBY_VIEWS,
 )  # fmt: skip
+PARA_NO_WARPS = variant(
+    PARA, "+no_warps", "PARA on pictures that are never moved: all that new positions ask for is in the head",
+    augment=COLOUR,
+)  # fmt: skip
 PARA_PAPER_FORM = Recipe(
     "para+paper_form", para_paper_form, executed("+execute4"), data="home",
     why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "
