@@ -85,9 +85,6 @@ class Recipe:
     lr_scale: float = 1.0
     """Its learning rate, as a share of the scale's: a policy gets the one that is best for it on validation scenes."""
 
-    steps_scale: float = 1.0
-    """How long it trains, as a share of the scale's steps."""
-
     step: Literal["dense", "keypose"] = "dense"
     """What a step of the chunk is: every stored frame (the paper), or the next key poses of the task."""
 

@@ -157,14 +157,13 @@ def fresh_policy(
 def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
     """How a policy trains at a scale: the same for every one, but for what the recipe says."""
     optim = OptimConfig(lr=scale.lr * recipe.lr_scale, backbone_lr_scale=scale.backbone_lr_scale)
-    steps = max(1, round(scale.train_steps * recipe.steps_scale))
     usual = TrainConfig(
-        steps=steps,
+        steps=scale.train_steps,
         batch_size=scale.batch_size,
         seed=seed,
         optim=optim,
         eval_every=scale.eval_every,
-        snapshot_steps=(min(scale.early_snapshot, steps),),
+        snapshot_steps=(scale.early_snapshot,),
     )
     return usual if recipe.training is None else recipe.training(scale, usual)
 
