@@ -23,8 +23,19 @@ VIDEO_PARTS = ("backbone.unet.", "backbone.vae.", "backbone.image_encoder.", "ba
 """What a training for videos alone teaches: how names of those tensors begin."""
 
 
+class _FramesToCome:
+    """Of both policies' options: which later frames training needs."""
+
+    @property
+    def video_offsets(self) -> tuple[int, ...]:
+        """How many stored frames after what is seen each frame lies that training needs; empty: none."""
+        if self.video.objective == "actions":
+            return ()
+        return frame_offsets(self.horizon, getattr(self.backbone, "n_frames", 1))
+
+
 @dataclass(frozen=True)
-class VideoParaConfig(ParaConfig):
+class VideoParaConfig(_FramesToCome, ParaConfig):
     """Options of the policy `video_para`."""
 
     backbone: BackboneConfig = field(default_factory=SvdUnetConfig)
@@ -33,14 +44,9 @@ class VideoParaConfig(ParaConfig):
     video: VideoTraining = field(default_factory=VideoTraining)
     """What it is trained for."""
 
-    @property
-    def video_offsets(self) -> tuple[int, ...]:
-        """How many stored frames after what is seen each frame lies that training needs; empty: none."""
-        return offsets_of(self)
-
 
 @dataclass(frozen=True)
-class VideoRegressionConfig(GlobalRegressionConfig):
+class VideoRegressionConfig(_FramesToCome, GlobalRegressionConfig):
     """Options of the policy `video_regression`."""
 
     backbone: BackboneConfig = field(default_factory=SvdUnetConfig)
@@ -49,20 +55,17 @@ class VideoRegressionConfig(GlobalRegressionConfig):
     video: VideoTraining = field(default_factory=VideoTraining)
     """What it is trained for."""
 
+
+class _Taught:
+    """Of both policies: what a training leaves to the next one."""
+
     @property
-    def video_offsets(self) -> tuple[int, ...]:
-        """How many stored frames after what is seen each frame lies that training needs; empty: none."""
-        return offsets_of(self)
+    def taught(self) -> tuple[str, ...] | None:
+        """How names of the tensors begin that its training teaches; None: all of them."""
+        return VIDEO_PARTS if self.config.video.objective == "video" else None
 
 
-def offsets_of(config: VideoParaConfig | VideoRegressionConfig) -> tuple[int, ...]:
-    """The frames to come that a policy's training needs, in stored frames after what is seen."""
-    if config.video.objective == "actions":
-        return ()
-    return frame_offsets(config.horizon, getattr(config.backbone, "n_frames", 1))
-
-
-class VideoPara(Para):
+class VideoPara(_Taught, Para):
     """The policy `video_para`; see the module's docstring and `para.interfaces.Policy`."""
 
     name = "video_para"
@@ -70,11 +73,6 @@ class VideoPara(Para):
     def __init__(self, config: VideoParaConfig):
         super().__init__(config)
         self.video = VideoObjective(config.video, self.backbone)
-
-    @property
-    def taught(self) -> tuple[str, ...] | None:
-        """How names of the tensors begin that its training teaches; None: all of them."""
-        return VIDEO_PARTS if self.config.video.objective == "video" else None
 
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
@@ -84,7 +82,7 @@ class VideoPara(Para):
         return self.video(self.backbone, obs, actions, lambda: own(obs, actions, generator=generator))
 
 
-class VideoRegression(Regression):
+class VideoRegression(_Taught, Regression):
     """The policy `video_regression`; see the module's docstring and `para.interfaces.Policy`.
 
     It regresses from the mean over the image of each frame's features, one frame after the other.
@@ -94,11 +92,6 @@ class VideoRegression(Regression):
         super().__init__(config)
         self.name = "video_regression"
         self.video = VideoObjective(config.video, self.backbone)
-
-    @property
-    def taught(self) -> tuple[str, ...] | None:
-        """How names of the tensors begin that its training teaches; None: all of them."""
-        return VIDEO_PARTS if self.config.video.objective == "video" else None
 
     def image_channels(self) -> int:
         """Numbers in `image_vector`."""
