@@ -8,7 +8,7 @@ from typing import Any
 
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
-from para.reports.wording import duration, in_reading_order, trained_policy
+from para.reports.wording import commands_of, duration, in_reading_order, trained_policy
 
 SHOWN_ELSEWHERE = frozenset("training_xy command versions seconds started data_hash title question thresholds".split())
 """Entries of `config.json` that need no place among the options."""
@@ -32,7 +32,7 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     facts.append(("Records", f"{n} episodes in <code>results.jsonl</code>; every rate above is computed from them"))
     facts.append(("Intervals", escape(_methods(run))))
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
-    command = f"<pre>{escape(str(config['command']))}</pre>" if config.get("command") else ""
+    command = "<pre>{}</pre>".format(escape("\n".join(commands_of(config)))) if config.get("command") else ""
     return f"{command}<dl>{items}</dl>{_options(config)}"
 
 

@@ -20,6 +20,7 @@ from para.reports.wording import (
     base_policy,
     comparison_text,
     in_reading_order,
+    one_command,
     p_text,
     percent,
     points,
@@ -191,7 +192,7 @@ def records_text(folder: Path) -> str:
     made = f"World `{summary['world']}`, scale `{summary['scale']}`, {seeds}"
     parts = [policy_table(summary, config["execute"]), comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
-    parts.append(f"{made}. Made by `{config['command']}`; records in `results/{folder.parent.name}/{folder.name}/`.")
+    parts.append(f"{made}. Made by `{one_command(config)}`; records in `results/{folder.parent.name}/{folder.name}/`.")
     return "\n\n".join(part for part in parts if part)
 
 

@@ -130,6 +130,24 @@ def splits_in_reading_order(splits: Iterable[str]) -> list[str]:
     return sorted(set(splits), key=lambda split: (order.get(split, 2), split))
 
 
+def commands_of(config: Mapping[str, Any]) -> list[str]:
+    """The commands that made a run, in their order: a folder that gained policies or seeds later has several."""
+    return str(config.get("command", "")).split("; ")
+
+
+def one_command(config: Mapping[str, Any]) -> str:
+    """The command that makes all of a run at once: the one that did, or one in place of the several that did."""
+    commands = commands_of(config)
+    if len(commands) == 1:
+        return commands[0]
+    words = ["para experiment", config["experiment"], "--scale", config["scale"]["name"]]
+    words += ["--world", config["world"]] if config["world"] != "tabletop" else []
+    words += ["--train-seeds", str(config["train_seeds"])]
+    left_out = set(config.get("data", {})) - set(config["policies"])
+    words += ["--policies", *config["policies"]] if left_out else []
+    return " ".join(words)
+
+
 def duration(seconds: float) -> str:
     """As `2 h 05 min`, `12 min` or `40 s`."""
     if seconds < 90:

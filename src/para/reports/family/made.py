@@ -9,7 +9,7 @@ from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import table
-from para.reports.wording import duration, percent
+from para.reports.wording import commands_of, duration, percent
 
 STATISTICS = {
     "ci": "interval of a rate, and of a difference on the same scenes",
@@ -79,7 +79,7 @@ def _run_made(run: RunFiles) -> str:
     ]
     items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts if value)
     question = f"<p>{escape(str(config['question']))}</p>" if config.get("question") else ""
-    command = f"<pre>{escape(str(config['command']))}</pre>" if config.get("command") else ""
+    command = "<pre>{}</pre>".format(escape("\n".join(commands_of(config)))) if config.get("command") else ""
     why = "".join(
         f"<li><code>{escape(policy)}</code>: {escape(str(said))}</li>"
         for policy, said in (config.get("recipes") or {}).items()

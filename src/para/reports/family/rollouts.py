@@ -10,7 +10,7 @@ from para.reports.pictures import Pictures, data_uri
 from para.reports.run_files import RolloutVideo, RunFiles
 from para.reports.tables import coloured, legend
 from para.reports.videos import video_grid
-from para.reports.wording import split_name
+from para.reports.wording import one_command, split_name
 
 MAX_SCENES = 6
 """Of each policy so many scenes are shown: the page holds every experiment."""
@@ -57,7 +57,7 @@ def _grids(run: RunFiles, budget: int) -> tuple[str, int]:
 def _commands(runs: list[RunFiles]) -> str:
     if not runs:
         return ""
-    commands = [(run, str(run.config["command"])) for run in runs if run.config.get("command")]
+    commands = [(run, one_command(run.config)) for run in runs if run.config.get("command")]
     items = "".join(
         f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))}: <code>{escape(command)}</code></li>"
         for run, command in commands

@@ -1,0 +1,29 @@
+"""How a run says by which command it can be made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from para.reports.wording import commands_of, one_command
+from tests.reports.synthetic_run import make_config
+
+FIRST = "para experiment left_to_right --out runs/all/left_to_right --policies para"
+LATER = "para experiment left_to_right --out runs/all/left_to_right --policies act --train-seeds 3"
+
+
+def test_a_run_of_one_command_is_made_by_that_command():
+    assert one_command(make_config(command=FIRST)) == FIRST
+
+
+@pytest.mark.parametrize(
+    ("recipes", "policies"), [(("para", "act"), ""), (("para", "act", "act+state"), " --policies para act")]
+)
+def test_a_run_of_several_commands_is_made_by_one_that_names_policies_where_it_lacks_some(recipes, policies):
+    config = make_config(command=f"{FIRST}; {LATER}", train_seeds=3, data=dict.fromkeys(recipes, "demonstrations"))
+    assert one_command(config) == "para experiment left_to_right --scale small --train-seeds 3" + policies
+    assert commands_of(config) == [FIRST, LATER]
+
+
+def test_another_world_than_the_usual_one_is_named():
+    config = make_config(command=f"{FIRST}; {LATER}", train_seeds=1, world="libero")
+    assert one_command(config) == "para experiment left_to_right --scale small --world libero --train-seeds 1"
