@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from para.commands.running import Experiment
 from para.datasets import ChunkDataset, Demonstrations, record
 from para.datasets.video_chunks import VideoChunkDataset
 from para.experiments.plan import describe_plan
@@ -64,6 +65,19 @@ def test_what_the_published_model_needs_is_told_before_anything_is_done(tmp_path
     assert "needs a GPU with about" in text and " GB " in text and "per seed about" in text
     assert "video_para 3000 of batch 4" in text
     assert VIDEO_BACKBONE.needs(SCALES["small"]) == ""
+
+
+def test_it_is_told_also_where_the_weights_are_missing(tmp_path, monkeypatch, capsys):
+    def weights_are_missing(runs):
+        raise FileNotFoundError("no weights here; get them")
+
+    monkeypatch.setattr("para.experiments.run.check_runs", weights_are_missing)
+    for name, told in (("video_backbone", "video_backbone needs a GPU with about"), ("left_to_right", "")):
+        with pytest.raises(FileNotFoundError, match="no weights here"):
+            Experiment(name, out=tmp_path / "run", scale="paper").run()
+        out = capsys.readouterr().out
+        assert out.startswith(told) and bool(out) == bool(told)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_sweep_changes_where_features_are_read_and_nothing_else():

@@ -121,7 +121,7 @@ class Experiment:
     def run(self) -> None:
         from para.experiments.family import FAMILIES, family_runs
         from para.experiments.locks import check_free
-        from para.experiments.plan import describe_plan
+        from para.experiments.plan import describe_needs, describe_plan
         from para.experiments.run import RunOptions, check_runs, run_experiment
 
         out = self.out or Path("runs") / self.name
@@ -132,7 +132,12 @@ class Experiment:
         is_family = self.name in FAMILIES
         runs = family_runs(options) if is_family else [options]
         check_free(out)
-        check_runs(runs)
+        try:
+            check_runs(runs)
+        except FileNotFoundError:  # of weights: whether the rest is at hand is worth knowing before they are fetched
+            for line in describe_needs(runs):
+                print(line)
+            raise
         print(describe_plan(runs))
         if is_family:
             run_family(runs, out)

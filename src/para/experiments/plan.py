@@ -54,7 +54,7 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     plans = [plan_run(options) for options in runs]
     known: set = set()
     work = [work_left(plan, known) for plan in plans]
-    told = any(plan.experiment.needs is not None and plan.experiment.needs(plan.scale) for plan in plans)
+    told = any(needs_line(plan, "") for plan in plans)
     costs = costs_of(plans, work) if estimate and not told else None
     lines = [line for plan, left in zip(plans, work) for line in describe_one(plan, left, costs)]
     if len(plans) > 1:
@@ -72,19 +72,34 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     )
 
 
+def describe_needs(runs: Sequence[RunOptions]) -> list[str]:
+    """A line for each experiment that needs more than a moment's measurement can tell, with what it needs.
+
+    Raises:
+        ValueError: for an unknown experiment, scale or policy.
+    """
+    plans = [plan_run(options) for options in runs]
+    return [line for plan in plans for line in needs_line(plan, f"{plan.experiment.name} needs ")]
+
+
+def needs_line(plan: Plan, opening: str) -> list[str]:
+    """What a run needs, after an opening; nothing where it needs nothing out of the ordinary."""
+    needs = "" if plan.experiment.needs is None else plan.experiment.needs(plan.scale)
+    return [opening + needs] if needs else []
+
+
 def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:
     """The lines of one experiment."""
     splits = ", ".join(f"{len(items)} {split}" for split, items in plan.scenes.evaluation.items())
     policies = ", ".join(recipe.name for recipe in plan.recipes)
     minutes = "" if costs is None else f"; about {time_text(seconds_of(left, costs, plan.options.workers))}"
-    needs = "" if plan.experiment.needs is None else plan.experiment.needs(plan.scale)
     return [
         f"{plan.experiment.name}: {plan.experiment.question}",
         f"  policies {policies}; scenes {splits}; into {plan.options.out}",
         f"  left to do: {left.demonstrations} demonstrations, {left.trainings} trainings, {left.episodes} episodes"
         + minutes,
         *own_trainings(plan),
-        *([f"  needs {needs}"] if needs else []),
+        *needs_line(plan, "  needs "),
     ]
 
 
