@@ -119,6 +119,11 @@ def with_options(config: Callable[[Any], Any], options: Mapping[str, Any]) -> Ca
     return lambda scale: replace(config(scale), **options)
 
 
+def trained_longer(recipe: Recipe, times: int) -> Recipe:
+    """The same policy after so many times the scale's steps."""
+    return replace(recipe, training=lambda scale, usual: replace(usual, steps=times * usual.steps))
+
+
 def headlines_compared(*splits: str, recipes: tuple[Recipe, ...] = HEADLINES) -> tuple[tuple[str, str, str], ...]:
     """PARA against each of its baselines, on each of the splits."""
     ours, *others = recipes
