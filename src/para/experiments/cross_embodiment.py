@@ -12,11 +12,11 @@ from para.experiments.few_shot import (
     against_scratch,
     everywhere_on_the_grid,
     few,
+    few_anywhere,
     figure_of,
     fine_tuned,
     pretrained,
 )
-from para.experiments.position_sets import everywhere
 from para.experiments.recipes import ACT, PARA
 from para.experiments.scale import Scale
 from para.experiments.track_pretraining import PARA_2D
@@ -37,13 +37,11 @@ KINDS = {"another arm": "+other_arm", "its pixels": "+other_arm_2d", "circles, 2
 
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     """N demonstrations of the arm to be tested, anywhere on the grid; the other arm and circles at every position."""
-    positions = few(workspace, (HEADLINE, *(n for n in COUNTS if n != HEADLINE)))
-    evaluated = everywhere(workspace, scale.with_fewer_scenes(2), validation, positions)
     further = {
         OTHER_ARM: everywhere_on_the_grid(workspace, scale, arm="printed"),
         CIRCLES: everywhere_on_the_grid(workspace, scale, circles=True),
     }
-    return evaluated._replace(train=dict(evaluated.train) | further)
+    return few_anywhere(workspace, scale, validation, few(workspace, COUNTS, HEADLINE), further)
 
 
 CROSS_EMBODIMENT = Experiment(

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from para.experiments.experiment import Recipe, Supervision, TrainingSet
+from para.experiments.experiment import Recipe, SceneSet, Supervision, TrainingSet
 from para.experiments.halves import grid_scenes
+from para.experiments.position_sets import everywhere
 from para.experiments.recipes import ACT, PARA, variant, with_options
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
@@ -28,11 +29,25 @@ PIXELS_ONLY = {"n_height_bins": 1, "n_gripper_bins": 0}
 """Heads of a PARA that is pretrained on pixels: the heat-map, and no more."""
 
 
-def few(workspace: Workspace, counts: Sequence[int], half: str | None = None) -> dict[str, np.ndarray]:
-    """Nested sets of N positions of the grid, or of one half of it: "few<N>" -> (N, 2) metres."""
+def few(workspace: Workspace, counts: Sequence[int], headline: int, half: str | None = None) -> dict[str, np.ndarray]:
+    """Nested sets of N positions of the grid, or of one half, the headline's N first: "few<N>" -> (N, 2) metres."""
     positions = workspace.grid_positions().reshape(-1, 2) if half is None else workspace.grid_half(half)
     order = np.random.default_rng(SEED).permutation(len(positions))
-    return {f"few{n}": positions[order[:n]] for n in counts}
+    return {f"few{n}": positions[order[:n]] for n in sorted(counts, key=lambda n: n != headline)}
+
+
+def few_anywhere(
+    workspace: Workspace, scale: Scale, validation: bool, sets: Mapping[str, np.ndarray],
+    further: Mapping[str, TrainingSet],
+) -> SceneSet:  # fmt: skip
+    """Scenes with few demonstrations: evaluation near those of the first set ("train") and anywhere ("test").
+
+    Args:
+        sets: positions of the robot's demonstrations, of `few`.
+        further: the demonstrations that policies are pretrained on.
+    """
+    evaluated = everywhere(workspace, scale.with_fewer_scenes(2), validation, sets)
+    return evaluated._replace(train=dict(evaluated.train) | dict(further))
 
 
 def everywhere_on_the_grid(workspace: Workspace, scale: Scale, half: str | None = None, **world: Any) -> TrainingSet:

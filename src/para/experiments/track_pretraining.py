@@ -13,11 +13,11 @@ from para.experiments.few_shot import (
     against_scratch,
     everywhere_on_the_grid,
     few,
+    few_anywhere,
     figure_of,
     fine_tuned,
     pretrained,
 )
-from para.experiments.position_sets import everywhere
 from para.experiments.recipes import ACT, PARA, variant
 from para.experiments.scale import Scale
 from para.policies.augment import AugmentConfig
@@ -69,13 +69,11 @@ those of the first; both are shown."""
 
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     """N demonstrations anywhere on the grid; evaluation anywhere, off the grid. Circles at every grid position."""
-    positions = few(workspace, (HEADLINE, *(n for n in COUNTS if n != HEADLINE)))
-    evaluated = everywhere(workspace, scale.with_fewer_scenes(2), validation, positions)
     further = {
         "all": everywhere_on_the_grid(workspace, scale),
         CIRCLES: everywhere_on_the_grid(workspace, scale, circles=True),
     }
-    return evaluated._replace(train=dict(evaluated.train) | further)
+    return few_anywhere(workspace, scale, validation, few(workspace, COUNTS, HEADLINE), further)
 
 
 TRACK_PRETRAINING = Experiment(

@@ -24,7 +24,7 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     stream = partial(sample, workspace, train_half=TRAIN)
     prefix = "validation_" if validation else ""
     fewer = scale.with_fewer_scenes(2)
-    positions = few(workspace, (HEADLINE, *(n for n in COUNTS if n != HEADLINE)), TRAIN)
+    positions = few(workspace, COUNTS, HEADLINE, TRAIN)
     return SceneSet(
         train={
             **{name: TrainingSet(home_scenes(xy)) for name, xy in positions.items()},
