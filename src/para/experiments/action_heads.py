@@ -17,6 +17,8 @@ from para.experiments.halves import half_scenes
 from para.experiments.recipes import (
     ACT,
     ACT_CAMERA,
+    ACT_CAMERA_FRAME,
+    ACT_CAMERA_FRAME_LONG,
     AFFINE,
     COLOUR,
     MOTION_TRACKS,
@@ -68,10 +70,6 @@ def pictures(base: Recipe, *suffixes: str) -> list[Recipe]:
     return [variant(base, suffix, AUGMENTATION[suffix], augment=PICTURES[suffix]) for suffix in suffixes]
 
 
-ACT_CAMERA_FRAME = variant(
-    ACT, "+camera_frame", "regression in the camera's frame, virtual views", frame="camera", augment=VIEWS
-)
-
 RECIPES = (
     PARA,
     *pictures(PARA, "+affine", "+no_warps"),
@@ -82,6 +80,7 @@ RECIPES = (
     ACT_CAMERA,
     variant(ACT, "+camera_frame+no_warps", "regression in the camera's frame", frame="camera"),
     ACT_CAMERA_FRAME,
+    ACT_CAMERA_FRAME_LONG,
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
 )
@@ -111,7 +110,15 @@ ACTION_HEADS = Experiment(
     comparisons=tuple(
         ("para", other, split)
         for split in ("test", "view", "both")
-        for other in ("soft_argmax", "act", "act+camera", "act+camera_frame", "motion_tracks+views", "para+no_warps")
+        for other in (
+            "soft_argmax",
+            "act",
+            "act+camera",
+            "act+camera_frame",
+            "act+camera_frame+long",
+            "motion_tracks+views",
+            "para+no_warps",
+        )
     ),
     headline=tuple(recipe.name for recipe in RECIPES),
     headline_splits=("test", "view", "both"),

@@ -19,6 +19,7 @@ from para.policies.looks import LookConfig
 from para.policies.motion_tracks import MotionTracksConfig
 from para.policies.para import paper_form
 from para.rollout import RolloutConfig
+from para.training.options import TrainConfig
 
 ENSEMBLE = RolloutConfig(execute_steps=1, ensemble_decay=0.1)
 """Look at every step and follow the average of all chunks that reach it (temporal ensembling). ACT was published with
@@ -120,8 +121,12 @@ def with_options(config: Callable[[Any], Any], options: Mapping[str, Any]) -> Ca
 
 
 def trained_longer(recipe: Recipe, times: int) -> Recipe:
-    """The same policy after so many times the scale's steps."""
-    return replace(recipe, training=lambda scale, usual: replace(usual, steps=times * usual.steps))
+    """The same policy after so many times the scale's steps, measured on held-out demonstrations as often in all."""
+
+    def longer(scale: Scale, usual: TrainConfig) -> TrainConfig:
+        return replace(usual, steps=times * usual.steps, eval_every=times * usual.eval_every)
+
+    return replace(recipe, training=longer)
 
 
 def headlines_compared(*splits: str, recipes: tuple[Recipe, ...] = HEADLINES) -> tuple[tuple[str, str, str], ...]:
@@ -151,6 +156,21 @@ ACT_CAMERA = variant(
     ACT, "+camera", "ACT told the camera, on warped pictures: its labels stay, and its input says where the view went",
     use_camera=True, augment=VIEWS,
 )  # fmt: skip
+ACT_CAMERA_FRAME = variant(
+    ACT, "+camera_frame", "regression in the camera's frame, virtual views", frame="camera", augment=VIEWS
+)
+ACT_CAMERA_FRAME_LONG = trained_longer(
+    replace(
+        variant(
+            ACT_CAMERA_FRAME, "+long",
+            "regression in the camera's frame, virtual views, six times the steps at half the rate: in PARA's steps it "
+            "learns nothing from warped pictures",
+        ),
+        lr_scale=0.5,
+    ),
+    6,
+)  # fmt: skip
+"""The fair opponent in new views: a pooled vector, but outputs that follow every warp, and the time that they take."""
 MOTION_TRACKS_VIEWS = variant(
     MOTION_TRACKS,
     "+views",
