@@ -49,6 +49,9 @@ AFFINE = replace(COLOUR, scale=(0.8, 1.1), max_rotation_deg=8.0, max_shift=0.08)
 VIEWS = replace(AFFINE, view_tilt_deg=35.0, view_plane_m=(0.02, 0.02))
 """Those, and virtual moves of the camera: pictures as they would be of what lies on the table, seen from elsewhere."""
 
+STRONG_LOOK = LookConfig(brightness=0.35, colour=0.2, colour_mix=0.25, texture=0.6, patches=5)
+"""Looks varied about twice as much as in `COLOUR`, for tests in which looks are what changes."""
+
 NEARBY_VIEWS = replace(VIEWS, view_tilt_deg=10.0)
 """The same for demonstrations in many views: moves from one to the next, and no farther. Moves as large as `VIEWS`,
 on top of those that the demonstrations have, ask for cameras 60 degrees away, at the cost of all others."""
@@ -118,6 +121,16 @@ def variant(base: Recipe, suffix: str, why: str, *, data: str | None = None, **o
 def with_options(config: Callable[[Any], Any], options: Mapping[str, Any]) -> Callable[[Any], Any]:
     """The same policy but for some options, at every scale."""
     return lambda scale: replace(config(scale), **options)
+
+
+def in_strong_looks(base: Recipe) -> Recipe:
+    """The recipe, under its own name, on pictures whose looks are varied more. Nothing moves: any policy may."""
+
+    def config(scale: Scale) -> Any:
+        usual = base.config(scale)
+        return replace(usual, augment=replace(usual.augment, look=STRONG_LOOK))
+
+    return replace(base, config=config, why=base.why + "; looks varied more, as they do in the test")
 
 
 def trained_longer(recipe: Recipe, times: int) -> Recipe:
