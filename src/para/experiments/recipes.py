@@ -134,10 +134,11 @@ def in_strong_looks(base: Recipe) -> Recipe:
 
 
 def trained_longer(recipe: Recipe, times: int) -> Recipe:
-    """The same policy after so many times the scale's steps, measured on held-out demonstrations as often in all."""
+    """The same policy after so many times the scale's steps, measured on held-out demonstrations as often in all, and
+    without the early snapshot, which is for pictures of the usual training."""
 
     def longer(scale: Scale, usual: TrainConfig) -> TrainConfig:
-        return replace(usual, steps=times * usual.steps, eval_every=times * usual.eval_every)
+        return replace(usual, steps=times * usual.steps, eval_every=times * usual.eval_every, snapshot_steps=())
 
     return replace(recipe, training=longer)
 
