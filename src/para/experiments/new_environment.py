@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from para.experiments.clutter_sets import elsewhere
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import HEADLINES, headlines_compared, in_strong_looks
+from para.experiments.recipes import (
+    ACT,
+    DIFFUSION,
+    MOTION_TRACKS,
+    PARA,
+    headlines_compared,
+    in_strong_looks,
+    variant,
+)
 
-RECIPES = tuple(in_strong_looks(recipe) for recipe in HEADLINES)
+RECIPES = (
+    in_strong_looks(PARA),
+    ACT,
+    MOTION_TRACKS,
+    DIFFUSION,
+    variant(PARA, "+usual_looks", "PARA with looks varied as in the other experiments"),
+    variant(in_strong_looks(ACT), "+strong_looks", "ACT with PARA's looks here, with which it does not learn the task"),
+)
+"""PARA trains in the looks that were best for it in validation rooms, ACT in the usual; and each in the other's."""
+
 SOURCE = "paper draft, sec. 4.3: SO-100 arm, not simulated; number of trials not given"
 
 NEW_ENVIRONMENT = Experiment(
@@ -16,7 +33,11 @@ NEW_ENVIRONMENT = Experiment(
     axis="clutter",
     scenes=elsewhere,
     recipes=RECIPES,
-    comparisons=headlines_compared("test"),
+    comparisons=(
+        *headlines_compared("test"),
+        ("para", "para+usual_looks", "test"),
+        ("para+usual_looks", "act", "test"),
+    ),
     headline=tuple(recipe.name for recipe in RECIPES),
     paper={
         "para": {"test": PaperNumber(0.94, SOURCE)},
