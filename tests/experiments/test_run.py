@@ -14,6 +14,7 @@ import pytest
 from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
 from para.experiments.plan import describe_plan
+from para.experiments.recipes import trained_longer
 from para.experiments.run import RunOptions, pick_recipes, plan_run, run_experiment
 from para.experiments.scale import SCALES
 from para.experiments.summaries import summarise_run
@@ -142,6 +143,18 @@ def test_the_summary_has_the_documented_rows_and_follows_from_the_records_alone(
     assert by_name["para", "test"]["paper"] == 0.54 and by_name["para", "train"]["paper"] is None
     (folder / "summary.json").unlink()
     assert summarise_run(folder) == summary == load(folder / "summary.json")
+
+
+def test_a_policy_that_trains_for_longer_runs_to_its_end_without_an_early_picture(fake, tmp_path):
+    long = trained_longer(pick_recipes(EXPERIMENTS["left_to_right"], ("para",))[0], 2)
+    changed = replace(EXPERIMENTS["left_to_right"], recipes=(replace(long, name="para+long"),), comparisons=())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(EXPERIMENTS, "left_to_right", changed)
+        summary = run_experiment(options(tmp_path / "run", recipes=()))
+    assert {row["policy"] for row in summary["rows"]} == {"para+long"}
+    assert load(tmp_path / "run" / "config.json")["trainings"]["para+long"]["steps"] == 2 * TINY.train_steps
+    shown = {path.stem for path in (tmp_path / "run" / "predictions" / "para+long").glob("*.npz")}
+    assert shown and not shown & {"early", "late"}
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -18,6 +18,7 @@ from para.files import write_atomic
 from para.geometry import project
 from para.interfaces import ActionChunk, Observation, Policy, Scene, World
 from para.training.checkpoint import load_policy
+from para.training.options import TrainConfig
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def describe_distance(item: EvaluationScene) -> str:
 
 
 def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, suffix: str = "") -> None:
-    """Write `predictions/<policy>/<moment>.npz` for every trained policy, and early and late ones of the first.
+    """Write `predictions/<policy>/<moment>.npz` for every trained policy, and early and late ones of the first moment.
 
     What is there already is kept. The arrays are listed in docs/architecture.md. `suffix` is that of the policies'
     names in a world that is not the run's.
@@ -74,7 +75,7 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
         for moment in moments(scenes):
             wanted.append((into / f"{moment.name}.npz", job.folder, moment, job.training.steps))
         first = moments(scenes)[1]
-        for kind, step in (("early", job.training.snapshot_steps[0]), ("late", job.training.steps)):
+        for kind, step in early_and_late(job.training):
             source = job.folder if kind == "late" else job.folder / "snapshots" / f"step_{step:06d}"
             moment = first._replace(name=kind, kind=kind, title=f"{first.title}, after {step} training steps")
             wanted.append((into / f"{kind}.npz", source, moment, step))
@@ -94,6 +95,12 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
     finally:
         world.close()
     logger.info("looked inside at %d moments", len(missing))
+
+
+def early_and_late(training: TrainConfig) -> list[tuple[str, int]]:
+    """The steps of an early snapshot and of the end; none where no snapshot was taken."""
+    early = [("early", step) for step in training.snapshot_steps[:1]]
+    return [*early, ("late", training.steps)] if early else []
 
 
 def predict_at(policy: Policy, world: World, moment: Moment) -> dict[str, np.ndarray]:
