@@ -38,7 +38,7 @@ NEW_ENVIRONMENT = Experiment(
         ("para", "para+usual_looks", "test"),
         ("para+usual_looks", "act", "test"),
     ),
-    headline=tuple(recipe.name for recipe in RECIPES),
+    headline=("para", "act", "motion_tracks", "diffusion", "para+usual_looks"),
     paper={
         "para": {"test": PaperNumber(0.94, SOURCE)},
         "act": {"test": PaperNumber(0.0, SOURCE)},
