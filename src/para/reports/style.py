@@ -90,7 +90,7 @@ def policy_colour(policy: str) -> str:
 
 
 def line_styles(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """How each policy of a plot is drawn: its colour and mark; variants of one policy by lines of their own."""
+    """How each policy of a plot is drawn: its colour and mark; variants of one policy by their lines and fills."""
     styles, seen = {}, Counter()
     for policy in policies:
         base = base_policy(policy)
@@ -99,10 +99,16 @@ def line_styles(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
         styles[policy] = {
             "color": policy_colour(policy),
             "marker": POLICY_MARKS.get(base, "o"),
-            "markerfacecolor": policy_colour(policy) if number == 0 else "white",
+            "markerfacecolor": mark_fill(policy_colour(policy), number),
             "linestyle": LINE_STYLES[number % len(LINE_STYLES)],
         }
     return styles
+
+
+def mark_fill(colour: str, number: int) -> str:
+    """What fills the marks of a policy's variants in one plot, in turn: its colour, white, half of it, black."""
+    half = "#" + "".join(f"{(part + 255) // 2:02x}" for part in rgb(colour))
+    return (colour, "white", half, INK)[number % 4]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

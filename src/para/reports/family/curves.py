@@ -76,18 +76,21 @@ def fit_of(records: Sequence[EpisodeRecord], variable: str) -> LogisticFit | Non
         return None
 
 
-def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, colour: str, *, unit: float = 1.0) -> None:
+def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, style: Mapping[str, Any], *, unit: float = 1.0) -> None:
     """A fitted curve over the range of its data, thin, and its pointwise 95% band; nothing for no fit.
 
-    `unit`: how many units of the axis are one unit of the fit's x.
+    Args:
+        style: of its line (`para.reports.style.line_styles`).
+        unit: how many units of the axis are one unit of the fit's x.
     """
+    colour = style["color"]
     if fit is None:
         return
     x = np.linspace(fit.x_low, fit.x_high, 80)
     rate, low, high = (100 * values for values in fitted_curve(fit, x))
     x = unit * x
     mark(axis.fill_between(x, low, high, color=colour, alpha=0.13, lw=0, zorder=1), policy=policy)
-    (drawn,) = axis.plot(x, rate, color=colour, lw=1.0, alpha=0.6, zorder=1.2)
+    (drawn,) = axis.plot(x, rate, color=colour, ls=style["linestyle"], lw=1.0, alpha=0.6, zorder=1.2)
     mark(drawn, policy=policy)
 
 

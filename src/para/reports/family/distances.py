@@ -65,7 +65,7 @@ def distance_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> st
         figure, axes = new_figure(PAGE_WIDTH, 3.4)
         axis = axes[0, 0]
         for place, (policy, style) in enumerate(styles.items()):
-            draw_band(axis, fits[policy], policy, style["color"], unit=CM_PER_M)
+            draw_band(axis, fits[policy], policy, style, unit=CM_PER_M)
             aside = (place - (len(styles) - 1) / 2) * 0.008 * 100 * edges[-1]
             points = binned(records[policy], edges)
             draw_points(axis, points, policy, style, aside=aside, unit=" cm", line=False)

@@ -93,7 +93,7 @@ def tilt_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str | 
             paper = paper_curve(run, policy)
             if paper:
                 draw_paper(axis, paper, policy, style)
-            draw_band(axis, fits[policy], policy, style["color"])
+            draw_band(axis, fits[policy], policy, style)
             aside = (place - (len(styles) - 1) / 2) * 0.004 * (tilts[-1] - tilts[0])
             draw_points(axis, points[policy], policy, style, aside=aside, unit="°", line=False)
         cap = cap_of(run)
