@@ -192,7 +192,8 @@ def records_text(folder: Path) -> str:
     made = f"World `{summary['world']}`, scale `{summary['scale']}`, {seeds}"
     parts = [policy_table(summary, config["execute"]), comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
-    parts.append(f"{made}. Made by `{one_command(config)}`; records in `results/{folder.parent.name}/{folder.name}/`.")
+    records = f"records in `results/{folder.parent.name}/{folder.name}/`"
+    parts.append(f"{made}. All of it once more: `{one_command(config)}`; {records}.")
     return "\n\n".join(part for part in parts if part)
 
 

@@ -83,9 +83,9 @@ def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, style: Mapping[s
         style: of its line (`para.reports.style.line_styles`).
         unit: how many units of the axis are one unit of the fit's x.
     """
-    colour = style["color"]
     if fit is None:
         return
+    colour = style["color"]
     x = np.linspace(fit.x_low, fit.x_high, 80)
     rate, low, high = (100 * values for values in fitted_curve(fit, x))
     x = unit * x
