@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from para.experiments.clutter_sets import cluttered
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import HEADLINES, headlines_compared
+from para.experiments.recipes import WHOLE_TABLE, headlines_compared
 
 AT_DEFAULT = "paper draft, sec. 4.2, and original report: default position, distractors and furniture, LIBERO"
 MOVED = "original website: most likely several positions, LIBERO"
@@ -16,9 +16,9 @@ DISTRACTORS = Experiment(
     question="Trained in a clean scene, does the policy work among objects that it has never seen?",
     axis="clutter",
     scenes=cluttered,
-    recipes=HEADLINES,
-    comparisons=headlines_compared("default_position", "test"),
-    headline=tuple(recipe.name for recipe in HEADLINES),
+    recipes=WHOLE_TABLE,
+    comparisons=headlines_compared("default_position", "test", recipes=WHOLE_TABLE),
+    headline=tuple(recipe.name for recipe in WHOLE_TABLE),
     headline_splits=("default_position", "test"),
     paper={
         "para": {"default_position": PaperNumber(0.60, AT_DEFAULT), "test": PaperNumber(0.28, MOVED)},

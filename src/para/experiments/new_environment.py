@@ -6,9 +6,8 @@ from para.experiments.clutter_sets import elsewhere
 from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.recipes import (
     ACT,
-    DIFFUSION,
-    MOTION_TRACKS,
     PARA,
+    WHOLE_TABLE,
     headlines_compared,
     in_strong_looks,
     variant,
@@ -16,9 +15,7 @@ from para.experiments.recipes import (
 
 RECIPES = (
     in_strong_looks(PARA),
-    ACT,
-    MOTION_TRACKS,
-    DIFFUSION,
+    *WHOLE_TABLE[1:],
     variant(PARA, "+usual_looks", "PARA with looks varied as in the other experiments"),
     variant(in_strong_looks(ACT), "+strong_looks", "ACT with PARA's looks here, with which it does not learn the task"),
 )
@@ -34,7 +31,7 @@ NEW_ENVIRONMENT = Experiment(
     scenes=elsewhere,
     recipes=RECIPES,
     comparisons=(
-        *headlines_compared("test"),
+        *headlines_compared("test", recipes=WHOLE_TABLE),
         ("para", "para+usual_looks", "test"),
         ("para+usual_looks", "act", "test"),
     ),

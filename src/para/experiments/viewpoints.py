@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import ACT_CAMERA_FRAME_LONG, HEADLINES, headlines_compared
+from para.experiments.recipes import FAIR_IN_NEW_VIEWS, WHOLE_TABLE, headlines_compared
 from para.experiments.view_sets import default_to_all
 
-RECIPES = (*HEADLINES, ACT_CAMERA_FRAME_LONG)
-"""The last can train on warped pictures too, and gets the steps that this takes it: PARA's fair opponent here. Others
-that can are in `action_heads`, in PARA's steps."""
+RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS)
+"""The last two can train on warped pictures too, and get the steps that this takes them. Others that can are in
+`action_heads`, in PARA's steps."""
 
 PAPER_SOURCE = "original report, per-theta table: 24 trials each, LIBERO"
 PAPER_THETAS = (0.0, 3.5714, 7.1429, 10.7143, 14.2857, 17.8571, 21.4286, 25.0)
