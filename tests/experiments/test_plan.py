@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from para.experiments import EXPERIMENTS, costs
 from para.experiments.costs import Costs, kind_of
 from para.experiments.plan import EPISODE_FRAMES, Work, describe_plan, seconds_of, work_left
 from para.experiments.run import RunOptions, plan_run
-from para.experiments.scale import SCALES
+from para.experiments.scale import SCALES, pick_scale
 from para.interfaces import Scene
 from tests import sized_world
 
@@ -115,3 +116,10 @@ def test_what_takes_long_is_done_once_and_what_does_not_is_warmed_up_first(monke
     calls.clear()
     monkeypatch.setattr(costs, "LONG_S", 0.0)
     assert costs.seconds_each(lambda: calls.append(1), 3) > 0 and len(calls) == 1
+
+
+def test_in_libero_every_policy_trains_for_twice_the_steps_of_the_scale_small_and_nothing_else_of_it_changes():
+    small, there = SCALES["small"], pick_scale("small", "libero")
+    assert (there.train_steps, there.eval_every) == (2 * small.train_steps, 2 * small.eval_every)
+    assert replace(there, train_steps=small.train_steps, eval_every=small.eval_every) == small
+    assert pick_scale("small", "tabletop") == small and pick_scale("paper", "libero") == SCALES["paper"]

@@ -138,7 +138,7 @@ class Plan:
 
 def plan_run(options: RunOptions) -> Plan:
     """What a run is going to do. Raises ValueError for an unknown experiment, world, scale or policy."""
-    experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale)
+    experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale, options.world)
     recipes = pick_recipes(experiment, options.recipes)
     scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     spec = WorldSpec(options.world, scale.image_size)
