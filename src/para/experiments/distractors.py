@@ -10,6 +10,8 @@ from para.experiments.recipes import WHOLE_TABLE, headlines_compared
 AT_DEFAULT = "paper draft, sec. 4.2, and original report: default position, distractors and furniture, LIBERO"
 MOVED = "original website: most likely several positions, LIBERO"
 
+SPLITS = ("default_position", "test")
+
 DISTRACTORS = Experiment(
     name="distractors",
     title="Distractors: trained clean, tested in clutter",
@@ -17,9 +19,12 @@ DISTRACTORS = Experiment(
     axis="clutter",
     scenes=cluttered,
     recipes=WHOLE_TABLE,
-    comparisons=headlines_compared("default_position", "test", recipes=WHOLE_TABLE),
+    comparisons=(
+        *headlines_compared(*SPLITS, recipes=WHOLE_TABLE),
+        *(("para+long", "act+long", split) for split in SPLITS),
+    ),
     headline=tuple(recipe.name for recipe in WHOLE_TABLE),
-    headline_splits=("default_position", "test"),
+    headline_splits=SPLITS,
     paper={
         "para": {"default_position": PaperNumber(0.60, AT_DEFAULT), "test": PaperNumber(0.28, MOVED)},
         "act": {"default_position": PaperNumber(0.40, AT_DEFAULT), "test": PaperNumber(0.10, MOVED)},

@@ -15,7 +15,7 @@ from para.experiments.recipes import (
 
 RECIPES = (
     in_strong_looks(PARA),
-    *WHOLE_TABLE[1:],
+    *(in_strong_looks(recipe) if recipe.name == "para+long" else recipe for recipe in WHOLE_TABLE[1:]),
     variant(PARA, "+usual_looks", "PARA with looks varied as in the other experiments"),
     variant(in_strong_looks(ACT), "+strong_looks", "ACT with PARA's looks here, with which it does not learn the task"),
 )
@@ -32,10 +32,11 @@ NEW_ENVIRONMENT = Experiment(
     recipes=RECIPES,
     comparisons=(
         *headlines_compared("test", recipes=WHOLE_TABLE),
+        ("para+long", "act+long", "test"),
         ("para", "para+usual_looks", "test"),
         ("para+usual_looks", "act", "test"),
     ),
-    headline=("para", "act", "motion_tracks", "diffusion", "para+usual_looks"),
+    headline=(*(recipe.name for recipe in WHOLE_TABLE), "para+usual_looks"),
     paper={
         "para": {"test": PaperNumber(0.94, SOURCE)},
         "act": {"test": PaperNumber(0.0, SOURCE)},
