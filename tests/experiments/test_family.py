@@ -17,7 +17,9 @@ from para.experiments import EXPERIMENTS
 from para.experiments.family import FAMILIES, family_runs
 from para.experiments.plan import describe_plan
 from para.experiments.run import RunOptions, check_runs, plan_run, run_experiment
+from para.experiments.scale import SCALES
 from para.experiments.summaries import RECORDS, export_records, summarise_family_of
+from para.training.options import TrainConfig
 from tests import sized_world
 
 NAMES = ("left_to_right", "repairs")
@@ -52,6 +54,18 @@ def test_every_experiment_is_in_its_axis_family_and_in_all_or_trained_in_stages(
 
 def test_no_experiment_is_called_like_a_family():
     assert not set(EXPERIMENTS) & set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", ["viewpoints", "distractors", "new_environment"])
+def test_where_act_trains_for_longer_it_meets_para_trained_as_long_and_each_the_other_of_the_usual_steps(name):
+    experiment = EXPERIMENTS[name]
+    met = {(b, split): a for a, b, split in reversed(experiment.comparisons)}  # the first of several is the table's
+    for split in experiment.headline_splits:
+        assert (met["act", split], met["act+long", split]) == ("para", "para+long")
+    recipes, usual = {recipe.name: recipe for recipe in experiment.recipes}, TrainConfig()
+    assert recipes["para"].training is recipes["act"].training is None
+    longer = [recipes[name].training(SCALES["tiny"], usual).steps for name in ("para+long", "act+long")]
+    assert longer == 2 * [4 * usual.steps]
 
 
 def test_the_experiments_of_a_family_share_one_folder(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from para.experiments.clutter_sets import cluttered
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import WHOLE_TABLE, headlines_compared
+from para.experiments.recipes import WHOLE_TABLE, whole_table_compared
 
 AT_DEFAULT = "paper draft, sec. 4.2, and original report: default position, distractors and furniture, LIBERO"
 MOVED = "original website: most likely several positions, LIBERO"
@@ -19,10 +19,7 @@ DISTRACTORS = Experiment(
     axis="clutter",
     scenes=cluttered,
     recipes=WHOLE_TABLE,
-    comparisons=(
-        *headlines_compared(*SPLITS, recipes=WHOLE_TABLE),
-        *(("para+long", "act+long", split) for split in SPLITS),
-    ),
+    comparisons=whole_table_compared(*SPLITS),
     headline=tuple(recipe.name for recipe in WHOLE_TABLE),
     headline_splits=SPLITS,
     paper={

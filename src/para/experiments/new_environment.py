@@ -8,9 +8,9 @@ from para.experiments.recipes import (
     ACT,
     PARA,
     WHOLE_TABLE,
-    headlines_compared,
     in_strong_looks,
     variant,
+    whole_table_compared,
 )
 
 RECIPES = (
@@ -31,8 +31,7 @@ NEW_ENVIRONMENT = Experiment(
     scenes=elsewhere,
     recipes=RECIPES,
     comparisons=(
-        *headlines_compared("test", recipes=WHOLE_TABLE),
-        ("para+long", "act+long", "test"),
+        *whole_table_compared("test"),
         ("para", "para+usual_looks", "test"),
         ("para+usual_looks", "act", "test"),
     ),

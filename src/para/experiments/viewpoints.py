@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import FAIR_IN_NEW_VIEWS, WHOLE_TABLE, headlines_compared
+from para.experiments.recipes import FAIR_IN_NEW_VIEWS, WHOLE_TABLE, whole_table_compared
 from para.experiments.view_sets import default_to_all
 
 RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS)
@@ -30,7 +30,7 @@ VIEWPOINTS = Experiment(
     axis="view",
     scenes=default_to_all,
     recipes=RECIPES,
-    comparisons=headlines_compared("test", "train", "beyond", recipes=RECIPES),
+    comparisons=whole_table_compared("test", "train", "beyond", recipes=RECIPES),
     headline=tuple(recipe.name for recipe in RECIPES),
     headline_splits=("test", "beyond"),
     paper={
