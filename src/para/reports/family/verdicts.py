@@ -32,7 +32,7 @@ def headline(family: Family) -> tuple[str, str]:
     full = (
         f"Behind in {found.count('b')}, not told apart in {found.count('open')} (paired tests, adjusted for their "
         f"number). It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
-        "the paper has a number; the paper’s world is another one, so read its numbers beside ours, not against them."
+        "the paper has a number; its pictures and its backbone were others: read its numbers beside ours, not against."
     )
     return short, full
 
