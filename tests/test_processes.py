@@ -17,7 +17,7 @@ import torch
 
 from para.processes import worker_pool
 
-SLOW_S = 30.0
+SLOW_S = 240.0
 
 
 def note(folder: str) -> None:
@@ -53,7 +53,7 @@ def faults_in_a_thread(passes: int) -> int:
     return counted[0]
 
 
-def wait_for(condition, seconds: float = 20.0) -> None:
+def wait_for(condition, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -93,7 +93,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     assert all(is_running(pid) for pid in workers)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    wait_for(lambda: not any(is_running(pid) for pid in workers), seconds=5.0)
+    wait_for(lambda: not any(is_running(pid) for pid in workers), seconds=60.0)
 
 
 def main(folder: str) -> None:
