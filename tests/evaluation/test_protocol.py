@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 
@@ -227,6 +228,7 @@ def test_a_time_limit_leaves_no_alarm_behind():
     with protocol.time_limit(0.05):
         pass
     time.sleep(0.1)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_a_video_shows_every_view_of_its_episode(run):

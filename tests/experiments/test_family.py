@@ -56,7 +56,10 @@ def test_no_experiment_is_called_like_a_family():
     assert not set(EXPERIMENTS) & set(FAMILIES)
 
 
-@pytest.mark.parametrize("name", ["viewpoints", "distractors", "new_environment"])
+LONG = {"para+long", "act+long"}
+
+
+@pytest.mark.parametrize("name", [n for n, e in EXPERIMENTS.items() if LONG <= {recipe.name for recipe in e.recipes}])
 def test_where_act_trains_for_longer_it_meets_para_trained_as_long_and_each_the_other_of_the_usual_steps(name):
     experiment = EXPERIMENTS[name]
     met = {(b, split): a for a, b, split in reversed(experiment.comparisons)}  # the first of several is the table's
