@@ -14,8 +14,7 @@ from para.experiments.recipes import (
 )
 
 RECIPES = (
-    in_strong_looks(PARA),
-    *(in_strong_looks(recipe) if recipe.name == "para+long" else recipe for recipe in WHOLE_TABLE[1:]),
+    *(in_strong_looks(recipe) if recipe.name.startswith("para") else recipe for recipe in WHOLE_TABLE),
     variant(PARA, "+usual_looks", "PARA with looks varied as in the other experiments"),
     variant(in_strong_looks(ACT), "+strong_looks", "ACT with PARA's looks here, with which it does not learn the task"),
 )

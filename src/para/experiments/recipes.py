@@ -163,7 +163,7 @@ def headlines_compared(*splits: str, recipes: tuple[Recipe, ...] = HEADLINES) ->
 
 
 def whole_table_compared(*splits: str, recipes: tuple[Recipe, ...] = WHOLE_TABLE) -> tuple[tuple[str, str, str], ...]:
-    """The same, but ACT in four times the steps against PARA in as many: on equal terms."""
+    """PARA against each of the others on each of the splits, but `act+long` against PARA trained for as long."""
     usual = [c for c in headlines_compared(*splits, recipes=recipes) if c[1] != "act+long"]
     return (*usual, *(("para+long", "act+long", split) for split in splits))
 

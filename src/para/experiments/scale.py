@@ -95,8 +95,8 @@ SCALES: dict[str, Scale] = {
 
 
 TIMES_STEPS = {("small", "libero"): 2}
-"""Times a scale's steps that every policy trains for. LIBERO's bowl is twelve of 128 pixels wide: on validation
-scenes PARA placed 53 of 64 on the other half after the usual steps, 63 after twice as many."""
+"""(scale, world) -> times the scale's steps that every policy trains for. LIBERO's bowl is twelve of 128 pixels wide:
+on validation scenes PARA placed 53 of 64 on the other half after the usual steps, 63 after twice as many."""
 
 
 def pick_scale(name: str, world: str = "tabletop") -> Scale:
