@@ -111,7 +111,8 @@ def family_text(folder: Path) -> str:
     made = (
         f"World {worlds}, scale {scales}. In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of "
         "differences in the same scenes. The strongest other baseline is the one that places most often there, of "
-        "those with records. p is adjusted by Holm's method over all comparisons of the page that "
+        'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
+        "views). p is adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
     )
     return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
