@@ -13,7 +13,7 @@ from para.evaluation.numbers import recompute, recompute_difference
 from para.evaluation.results import append_records, read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.files import write_json
-from para.reports.readme import BLOCK, FAMILY, strongest_other, update_readme
+from para.reports.readme import BLOCK, FAMILY, find_records, strongest_other, update_readme
 from para.reports.wording import MINUS, p_text, points, policy_name, rate_text
 from tests.reports.synthetic_family import Made, synthetic_experiments, write_family
 from tests.reports.synthetic_run import PAPER, make_config, make_records
@@ -202,3 +202,13 @@ def test_without_records_the_block_of_the_family_says_so(readme, results):
     readme.write_text(EMPTY.replace("left_to_right", "family"))
     assert update_readme(readme, results) == []
     assert "No records of `family`" in readme.read_text()
+
+
+def test_the_world_of_most_records_comes_first(tmp_path):
+    for world, experiment in [("a", "one"), ("b", "one"), ("b", "two"), ("c", "one")]:
+        folder = tmp_path / world / experiment
+        folder.mkdir(parents=True)
+        (folder / "results.jsonl").touch()
+        write_json(folder / "summary.json", {})
+    assert find_records(tmp_path, FAMILY) == [tmp_path / world for world in "bac"]
+    assert find_records(tmp_path, "one") == [tmp_path / world / "one" for world in "bac"]

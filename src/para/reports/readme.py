@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,15 @@ def update_readme(readme_path: Path | str, results_root: Path | str) -> list[str
 
 
 def find_records(results_root: Path | str, experiment: str) -> list[Path]:
-    """The folders of that experiment's records, one per world that it was run in; of the family: of all records."""
+    """The folders of that experiment's records, one per world that it was run in; of the family: of all records.
+
+    The world of most records comes first: a reader is to meet first what was measured best.
+    """
+    n_records = Counter(path.parent.parent for path in Path(results_root).glob("*/*/results.jsonl"))
     if experiment == FAMILY:
-        return sorted({path.parent.parent for path in Path(results_root).glob("*/*/results.jsonl")})
-    return sorted(path.parent for path in Path(results_root).glob(f"*/{experiment}/summary.json"))
+        return sorted(n_records, key=lambda world: (-n_records[world], world))
+    folders = [path.parent for path in Path(results_root).glob(f"*/{experiment}/summary.json")]
+    return sorted(folders, key=lambda folder: (-n_records[folder.parent], folder))
 
 
 def block_text(results_root: Path | str, experiment: str) -> str:
