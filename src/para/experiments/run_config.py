@@ -7,11 +7,11 @@ from typing import Any
 
 from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.locks import is_lock_file
-from para.experiments.provenance import continued, provenance
+from para.experiments.provenance import agrees, continued, provenance
 from para.experiments.scale import Scale
 from para.experiments.training_jobs import train_config, train_steps
 from para.files import read_json
-from para.training.configs import config_hash, config_to_dict
+from para.training.configs import config_to_dict
 from para.worlds import world_entry
 
 
@@ -48,7 +48,7 @@ def run_config(
     path = out / "config.json"
     if path.exists():
         old = read_json(path)
-        if old.get("identity") != config_hash(identity):
+        if not is_of(old, identity):
             raise ValueError(
                 f"{out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
                 f"made by: {old.get('command')}); choose another --out, or remove the folder"
@@ -61,7 +61,6 @@ def run_config(
     elif out.exists() and not all(is_lock_file(file) for file in out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
     config = identity | {
-        "identity": config_hash(identity),
         "title": experiment.title,
         "question": experiment.question,
         "axis": experiment.axis,
@@ -73,6 +72,12 @@ def run_config(
         "thresholds": world_entry(world).describe_stages(),
     }
     return config | dict(experiment.figures) | made
+
+
+def is_of(old: dict[str, Any], identity: dict[str, Any]) -> bool:
+    """Whether a record is of the run that `identity` tells; what a scale is said to take says nothing of that."""
+    told = {name: old.get(name) for name in identity}
+    return agrees(told | {"scale": {name: v for name, v in (told["scale"] or {}).items() if name != "note"}}, identity)
 
 
 def own_trainings(recipes: list[Recipe], scale: Scale) -> dict[str, Any]:

@@ -84,7 +84,7 @@ SCALES: dict[str, Scale] = {
     ),
     "small": Scale(
         name="small", image_size=(128, 128), backbone=SmallConvConfig(), train_steps=800, batch_size=16, lr=3e-3,
-        note="two CPU cores, about ten minutes",
+        note="two CPU cores",
     ),
     "paper": Scale(
         name="paper", image_size=(448, 448), backbone=VitConfig(), train_steps=5000, batch_size=32, lr=3e-4,
