@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from para.experiments.clutter_sets import cluttered
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import WHOLE_TABLE, whole_table_compared
+from para.experiments.recipes import PARA_NO_WARPS, WHOLE_TABLE, whole_table_compared
 
 AT_DEFAULT = "paper draft, sec. 4.2, and original report: default position, distractors and furniture, LIBERO"
 MOVED = "original website: most likely several positions, LIBERO"
 
 SPLITS = ("default_position", "test")
+
+RECIPES = (*WHOLE_TABLE, PARA_NO_WARPS)
+"""The camera stays where it was: warps of the picture are not asked for here, and what they cost is to be seen."""
 
 DISTRACTORS = Experiment(
     name="distractors",
@@ -18,9 +21,12 @@ DISTRACTORS = Experiment(
     question="Trained in a clean scene, does the policy work among objects that it has never seen?",
     axis="clutter",
     scenes=cluttered,
-    recipes=WHOLE_TABLE,
-    comparisons=whole_table_compared(*SPLITS),
-    headline=tuple(recipe.name for recipe in WHOLE_TABLE),
+    recipes=RECIPES,
+    comparisons=(
+        *whole_table_compared(*SPLITS, recipes=RECIPES),
+        *(("para+no_warps", "act", split) for split in SPLITS),
+    ),
+    headline=tuple(recipe.name for recipe in RECIPES),
     headline_splits=SPLITS,
     paper={
         "para": {"default_position": PaperNumber(0.60, AT_DEFAULT), "test": PaperNumber(0.28, MOVED)},
