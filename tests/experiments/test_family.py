@@ -18,7 +18,7 @@ from para.experiments.family import FAMILIES, family_runs
 from para.experiments.plan import describe_plan
 from para.experiments.run import RunOptions, check_runs, plan_run, run_experiment
 from para.experiments.scale import SCALES
-from para.experiments.summaries import RECORDS, export_records, summarise_family_of
+from para.experiments.summaries import ERROR_TABLES, RECORDS, export_records, summarise_family_of
 from para.training.options import TrainConfig
 from tests import sized_world
 
@@ -233,6 +233,14 @@ def test_exported_records_give_the_same_summaries_and_nothing_else_is_copied(run
     family = summarise_family_of(tmp_path / "results")
     assert (tmp_path / "results" / "repairs" / "summary.json").read_text() == before
     assert json.loads((tmp_path / "results" / "family.json").read_text()) == json.loads(json.dumps(family))
+
+
+def test_what_a_run_measured_along_demonstrations_is_exported_with_its_records(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs["repairs"].out, run)
+    (run / ERROR_TABLES[0]).write_text("{}")
+    (copied,) = export_records(run, tmp_path / "results")
+    assert sorted(p.name for p in copied.iterdir()) == sorted((*RECORDS, ERROR_TABLES[0]))
 
 
 def test_an_export_never_forgets_episodes(runs, tmp_path):

@@ -9,10 +9,15 @@ from typing import Any
 from para.evaluation.family import summarise_family
 from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS
+from para.experiments.pixel_errors import ERRORS_FILE as PIXEL_ERRORS
+from para.experiments.video_samples import ERRORS_FILE as VIDEO_ERRORS
 from para.files import read_json, write_json
 
 RECORDS = ("config.json", "results.jsonl", "summary.json")
 """What of a run is committed: enough to recompute every number and to rebuild the page."""
+
+ERROR_TABLES = (PIXEL_ERRORS, VIDEO_ERRORS)
+"""Committed too, where a run has them: what it measured along demonstrations and not in episodes."""
 
 
 def summarise_run(folder: Path) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def export_records(folder: Path, into: Path) -> list[Path]:
                     "forget them"
                 )
         target.mkdir(parents=True, exist_ok=True)
-        for name in RECORDS:
-            shutil.copyfile(run / name, target / name)
+        for file in (*RECORDS, *(table for table in ERROR_TABLES if (run / table).exists())):
+            shutil.copyfile(run / file, target / file)
         copied.append(target)
     return copied
