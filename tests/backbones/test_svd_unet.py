@@ -101,7 +101,10 @@ def test_what_is_frozen_gets_no_gradient_and_stays_in_evaluation():
 
 def test_a_perfectly_denoising_model_has_no_loss(backbone, monkeypatch):
     frames, seen = images(2, 3), {}
-    clean = backbone.latent_scale * backbone.latents(frames.flatten(0, 1)).unflatten(0, (2, 3))
+    pictures = backbone.pictures(frames.flatten(0, 1))
+    clean = backbone.latent_scale * backbone.encode(pictures).unflatten(0, (2, 3))
+    noisy_pictures = backbone.latents(frames.flatten(0, 1)).unflatten(0, (2, 3))
+    assert not torch.allclose(noisy_pictures, clean / backbone.latent_scale, atol=1e-3)  # only what conditions is noisy
 
     def perfect(noisy, sigma, latent, embedding):
         seen["latent"] = latent
@@ -121,7 +124,7 @@ def test_videos_are_sampled_in_the_cameras_size_and_repeatably(backbone):
 
 def test_a_perfect_model_samples_what_its_autoencoder_makes_of_the_video(backbone, monkeypatch):
     frames = images(1, 3)
-    clean = backbone.latent_scale * backbone.latents(frames[0]).unsqueeze(0)
+    clean = backbone.latent_scale * backbone.encode(backbone.pictures(frames[0])).unsqueeze(0)
     monkeypatch.setattr(backbone, "velocity", lambda noisy, sigma, *_: v_target(clean, noisy, sigma))
     monkeypatch.setattr(backbone, "config", replace(backbone.config, noise_aug=0.0))
     sampled = svd_video.generate(backbone, frames[:, 0], 4).float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -14,7 +15,7 @@ from para.policies import VideoParaConfig, VideoRegressionConfig, make_policy
 from para.policies.video_training import BALANCED, VideoObjective, VideoTraining
 from para.training import OptimConfig, TrainConfig, train, transfer_weights
 from para.training.checkpoint import load_policy, save_policy
-from para.training.optim import named_groups
+from para.training.optim import lr_factor, named_groups
 from tests.conftest import random_batch
 from tests.tiny import HORIZON, IMAGE_SIZE, build, tiny_backbone
 
@@ -191,5 +192,8 @@ def test_a_run_that_stopped_between_the_phases_ends_with_the_same_bytes(tmp_path
             run(tmp_path / str(step), step)
         rest = run(tmp_path / str(step))
         assert rest.weights == whole.weights and rest.first_step == step
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    rates = [record["lr"] for record in log if record["split"] == "train"]
+    assert rates == [1e-3 * lr_factor(step, 5, OptimConfig(), first_phase=2) for step in range(5)]
     loaded = load_policy(tmp_path / "whole")
     assert int(loaded.video.steps_done) == 5 and loaded.video.magnitudes.count_nonzero() == 3

@@ -33,6 +33,13 @@ def test_a_constant_rate_is_flat_after_its_way_up():
     assert way[10:] == [1.0] * 40 and way[0] == pytest.approx(1 / 11)
 
 
+def test_a_phase_that_teaches_other_tensors_has_the_whole_schedule_to_itself():
+    config = OptimConfig()
+    way = [lr_factor(step, 100, config, first_phase=30) for step in range(100)]
+    assert way == rates(30) + rates(70)
+    assert rates(20) == [lr_factor(step, 20, config, first_phase=30) for step in range(20)]
+
+
 def test_biases_norms_and_embeddings_do_not_decay_and_the_backbone_has_its_own_rate():
     policy = make_stub()
     policy.norm, policy.table = nn.LayerNorm(4), nn.Embedding(3, 4)

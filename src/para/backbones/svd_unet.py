@@ -185,10 +185,12 @@ class SvdUnet(nn.Module):
     @torch.no_grad()
     def latents(self, image: Tensor) -> Tensor:
         """What the autoencoder makes of pictures, as it conditions. (N, 3, H, W) uint8 -> (N, c, h, w)."""
-        picture = self.pictures(image)
-        if self.config.noise_aug:
-            picture = picture + self.config.noise_aug * self.picture_noise
-        return self.vae.encode(picture).latent_dist.mode().float()
+        return self.encode(self.pictures(image) + self.config.noise_aug * self.picture_noise)
+
+    @torch.no_grad()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """What the autoencoder makes of pictures as they are, as videos are made of. -> (N, c, h, w)."""
+        return self.vae.encode(pictures).latent_dist.mode().float()
 
     def pictures(self, image: Tensor) -> Tensor:
         """The camera's pictures as the autoencoder takes them: (N, 3, H, W) uint8 -> (N, 3, H', W'), -1 to 1."""

@@ -33,11 +33,11 @@ def video_loss(backbone: SvdUnet, frames: Tensor) -> Tensor:
     """
     check_frames(backbone, frames)
     B, n = frames.shape[:2]
-    latents = backbone.latents(frames.flatten(0, 1)).unflatten(0, (B, n))
-    clean = backbone.latent_scale * latents
+    clean = backbone.latent_scale * backbone.encode(backbone.pictures(frames.flatten(0, 1))).unflatten(0, (B, n))
     sigma = draw_sigmas(B, frames.device)
     noisy = clean + over_videos(sigma) * torch.randn(clean.shape).to(clean)
-    said = backbone.velocity(noisy, sigma, latents[:, 0], backbone.embedding(frames[:, 0]))
+    seen = frames[:, 0]  # conditions with a little noise, as in the pipeline; what is to be made has none
+    said = backbone.velocity(noisy, sigma, backbone.latents(seen), backbone.embedding(seen))
     return denoising_loss(said, clean, noisy, sigma)
 
 
@@ -56,7 +56,8 @@ def autoencoder_loss(backbone: SvdUnet, frames: Tensor) -> Tensor:
 @torch.no_grad()
 def fit_latent_scale(backbone: SvdUnet, frames: Tensor) -> None:
     """Scale latents to a deviation of 1 on these frames, as Stable Diffusion's were on the first batch."""
-    backbone.latent_scale.copy_(1 / backbone.latents(frames.flatten(0, 1)).std().clamp(min=1e-6))
+    latents = backbone.encode(backbone.pictures(frames.flatten(0, 1)))
+    backbone.latent_scale.copy_(1 / latents.std().clamp(min=1e-6))
 
 
 @torch.no_grad()

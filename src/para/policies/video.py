@@ -57,7 +57,12 @@ class VideoRegressionConfig(_FramesToCome, GlobalRegressionConfig):
 
 
 class _Taught:
-    """Of both policies: what a training leaves to the next one."""
+    """Of both policies: what a training teaches first, and what it leaves to the next one."""
+
+    @property
+    def first_phase_steps(self) -> int:
+        """Steps at the beginning that teach other tensors than those after: the learning rate has a cycle in each."""
+        return self.config.video.autoencoder_steps
 
     @property
     def taught(self) -> tuple[str, ...] | None:

@@ -26,7 +26,7 @@ from para.training.files import read_tensors
 from para.training.heldout import ChunkData, heldout_metrics, ignores_images
 from para.training.interrupts import Interrupts
 from para.training.kept_features import kept_features
-from para.training.optim import make_optimizer, named_groups, set_lr
+from para.training.optim import first_phase_of, make_optimizer, named_groups, set_lr
 from para.training.options import TrainConfig, TrainResult
 from para.training.order import SampleOrder, generator_of, seed_of
 from para.training.run_folder import RunFolder, run_identity
@@ -179,10 +179,10 @@ class _Run:
                 yield step, (obs.to(device), actions.to(device))
 
     def _step(self, step: int, obs: Observation, actions: ActionChunk) -> None:
-        config, rank = self.config, self.accelerator.process_index
+        config, rank, phase = self.config, self.accelerator.process_index, first_phase_of(self.state.policy)
         torch.manual_seed(seed_of("policy", config.seed, step, rank))
         generator = generator_of("augment", config.seed, step, rank) if config.augment else None
-        self.lr = set_lr(self.state.optimizer, step, config.steps, config.optim)
+        self.lr = set_lr(self.state.optimizer, step, config.steps, config.optim, phase)
         terms = self.model(obs, actions, generator)
         self.accelerator.backward(terms["total"])
         norm = self.accelerator.clip_grad_norm_(self.parameters, config.optim.clip_norm or math.inf)

@@ -50,8 +50,20 @@ class OptimConfig:
             raise ValueError(f"ema_decay must lie between 0 and 1, or be None; got {self.ema_decay}")
 
 
-def lr_factor(step: int, n_steps: int, config: OptimConfig) -> float:
-    """Learning rate of a step (0 .. n_steps - 1) over the peak, a pure function, so that resuming needs no state."""
+def first_phase_of(policy: nn.Module) -> int:
+    """How many of the first steps teach other tensors than those that follow: 0, unless a policy says so."""
+    return getattr(policy, "first_phase_steps", 0)
+
+
+def lr_factor(step: int, n_steps: int, config: OptimConfig, first_phase: int = 0) -> float:
+    """Learning rate of a step (0 .. n_steps - 1) over the peak, a pure function, so that resuming needs no state.
+
+    Where the first steps (`first_phase` of them) teach other tensors than those that follow, either phase has a whole
+    schedule of its own: what begins to learn late would else begin at a rate that is on its way down.
+    """
+    if 0 < first_phase < n_steps:
+        begin, end = (0, first_phase) if step < first_phase else (first_phase, n_steps)
+        return lr_factor(step - begin, end - begin, config)
     low, last = {"one_cycle": (1 / 25, 1 / 250_000), "cosine": (0.0, 0.0), "constant": (0.0, 1.0)}[config.schedule]
     warmup = config.warmup_fraction * n_steps
     if step < warmup:
@@ -109,9 +121,11 @@ def make_optimizer(policy: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
 
 
-def set_lr(optimizer: torch.optim.Optimizer, step: int, n_steps: int, config: OptimConfig) -> float:
-    """Give every group its learning rate of this step. Returns that of the heads."""
-    factor = lr_factor(step, n_steps, config)
+def set_lr(
+    optimizer: torch.optim.Optimizer, step: int, n_steps: int, config: OptimConfig, first_phase: int = 0
+) -> float:
+    """Give every group its learning rate of this step (`lr_factor`). Returns that of the heads."""
+    factor = lr_factor(step, n_steps, config, first_phase)
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
     return config.lr * factor
