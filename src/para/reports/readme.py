@@ -106,11 +106,13 @@ def family_text(folder: Path) -> str:
         of_both = [base_policy(a), base_policy(b)] == ["para", "act"] and _variants(a) == _variants(b)
         if para["axis"] == "control" or not of_both:
             continue
-        cells = [_tested(comparison, para), _rate(para), _rate(act), _points(comparison), "–", "–"]
+        act_cell = _rate(act) + _more_steps(folder / experiment, b, a)
+        cells = [_tested(comparison, para), _rate(para), act_cell, _points(comparison), "–", "–"]
         if other := strongest_other(numbers["rows"], comparison):
             found = pairs.get((experiment, a, other["policy"], split))
             found = found or recompute_difference(folder, experiment, a, other["policy"], split)
-            cells[-2:] = f"{_other_name(other['policy'], a)}: {_rate(other)}", _points(found)
+            more = _more_steps(folder / experiment, other["policy"], a)
+            cells[-2:] = f"{_other_name(other['policy'], a)}: {_rate(other)}{more}", _points(found)
         lines.append([*cells, _papers(para, act)])
     heads = ["tested", "PARA", "ACT", "PARA minus ACT, points", "strongest other baseline", "PARA minus that, points"]
     worlds, scales = (", ".join(f"`{name}`" for name in numbers[what]) for what in ("worlds", "scales"))
@@ -118,7 +120,8 @@ def family_text(folder: Path) -> str:
         f"World {worlds}, scale {scales}. In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of "
         "differences in the same scenes. The strongest other baseline is the one that places most often there, of "
         'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
-        "views). p is adjusted by Holm's method over all comparisons of the page that "
+        "views); a baseline that was given more steps than its row's PARA is marked. p is adjusted by Holm's method "
+        "over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
     )
     return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
@@ -174,6 +177,15 @@ def _other_name(policy: str, ours: str) -> str:
 def _rate(row: Mapping[str, Any]) -> str:
     """As `rate_and_errors`, short: what the brackets hold is said below the table."""
     return rate_and_errors(row).replace("95% interval ", "")
+
+
+def _more_steps(folder: Path, policy: str, ours: str) -> str:
+    """How much longer a baseline was trained than the PARA of its row, where it was."""
+    config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
+    usual = config.get("scale", {}).get("train_steps", 1)
+    steps = config.get("train_steps", {})
+    times = steps.get(policy, usual) / steps.get(ours, usual)
+    return f", {times:.2g} times the steps" if times > 1 else ""
 
 
 def _papers(*rows: Mapping[str, Any]) -> str:
