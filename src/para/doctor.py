@@ -85,7 +85,7 @@ def extras() -> Iterator[str]:
         try:
             yield f"ok  extra {extra} ({package} {version(package)}): {purpose}"
         except PackageNotFoundError:
-            yield f"-   extra {extra} is not installed ({purpose}): pip install 'para[{extra}]'"
+            yield f"-   extra {extra} is not installed ({purpose}): in para's folder, pip install -e '.[{extra}]'"
 
 
 def pretrained_weights() -> Iterator[str]:

@@ -165,7 +165,7 @@ def test_without_state_the_arm_is_not_an_input():
 
 def test_without_diffusers_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers.schedulers.scheduling_ddim", None)
-    with pytest.raises(ImportError, match=r"needs diffusers: pip install 'para\[diffusion\]'"):
+    with pytest.raises(ImportError, match=r"needs diffusers: in para's folder, pip install -e '\.\[diffusion\]'"):
         build(policy_config("diffusion"))
 
 

@@ -19,7 +19,9 @@ def add_lora(layers: nn.Module, rank: int, alpha: float) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise ImportError("mode 'lora' of a DINO backbone needs peft: pip install 'para[dino,lora]'") from error
+        raise ImportError(
+            "mode 'lora' of a DINO backbone needs peft: in para's folder, pip install -e '.[dino,lora]'"
+        ) from error
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(PROJECTIONS)), layers)
     for name, parameter in layers.named_parameters():
         parameter.requires_grad_(is_lora(name))

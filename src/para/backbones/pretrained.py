@@ -253,7 +253,7 @@ def import_transformers() -> Any:
 
 
 def _missing_transformers() -> ImportError:
-    return ImportError("the backbones dinov2 and dinov3 need transformers: pip install 'para[dino]'")
+    return ImportError("the backbones dinov2 and dinov3 need transformers: in para's folder, pip install -e '.[dino]'")
 
 
 @contextlib.contextmanager

@@ -248,4 +248,6 @@ def _classes() -> tuple[Any, Any, Any, Any]:
 
 def missing_extra() -> ImportError:
     """What is raised where the extra is not installed."""
-    return ImportError("the backbone svd_unet needs diffusers and transformers: pip install 'para[svd]'")
+    return ImportError(
+        "the backbone svd_unet needs diffusers and transformers: in para's folder, pip install -e '.[svd]'"
+    )

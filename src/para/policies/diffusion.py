@@ -102,7 +102,9 @@ def make_schedulers(config: DiffusionConfig):
         from diffusers.schedulers.scheduling_ddim import DDIMScheduler
         from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
     except ImportError as error:
-        raise ImportError("policy 'diffusion' needs diffusers: pip install 'para[diffusion]'") from error
+        raise ImportError(
+            "policy 'diffusion' needs diffusers: in para's folder, pip install -e '.[diffusion]'"
+        ) from error
     options = {
         "num_train_timesteps": config.n_noise_levels,
         "beta_schedule": "squaredcos_cap_v2",

@@ -114,7 +114,7 @@ def _opened(path: Path):
     try:
         import h5py
     except ModuleNotFoundError as error:
-        raise ImportError("LIBERO's demonstrations are HDF5: pip install 'para[libero]', or h5py alone") from error
+        raise ImportError("LIBERO's demonstrations are HDF5: pip install h5py") from error
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}; LIBERO's own downloader brings its demonstrations")
     try:

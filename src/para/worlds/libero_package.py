@@ -51,7 +51,7 @@ def package_root() -> Path:
     """The folder of hf-libero's files, found without importing it. Raises ImportError where it is not installed."""
     spec = importlib.util.find_spec("libero")
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError(f"world 'libero' needs hf-libero: pip install 'para[libero]' ({SET_UP})")
+        raise ImportError(f"world 'libero' needs hf-libero: in para's folder, pip install -e '.[libero]' ({SET_UP})")
     return Path(next(iter(spec.submodule_search_locations))) / "libero"
 
 
