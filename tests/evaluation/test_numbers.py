@@ -64,6 +64,8 @@ def test_where_nothing_ran_there_is_no_rate(folder):
 
 def test_what_is_not_there_is_refused_with_what_is(folder):
     with pytest.raises(FileNotFoundError, match="no results at"):
+        recompute(folder / "viewpoints", "hemispheres", "para", "test")
+    with pytest.raises(ValueError, match="'hemispheres' .known: viewpoints"):
         recompute(folder, "hemispheres", "para", "test")
     with pytest.raises(ValueError, match="did you mean 'para'.*known: act, para"):
         recompute(folder, "viewpoints", "parra", "test")

@@ -24,7 +24,7 @@ def look_up(folder: Path | str, text: str) -> str:
         text: as `viewpoints/para/test` for a rate, `viewpoints/para-act/test` for a difference of two.
 
     Raises:
-        FileNotFoundError: if there are no records of that experiment.
+        FileNotFoundError: if there are no records.
         ValueError: if it is no name of a number, or the records hold none of that name.
     """
     experiment, policies, split = parse_number(text)
@@ -59,10 +59,10 @@ def recompute(folder: Path | str, experiment: str, policy: str, split: str) -> d
         The row, with the `experiment` and the `records` file that it was computed from.
 
     Raises:
-        FileNotFoundError: if there are no records of that experiment.
-        ValueError: if they hold no such policy, or none of it on that split; it names the nearest that there is.
+        FileNotFoundError: if there are no records.
+        ValueError: if they hold no such experiment or policy, or none of it on that split; it names the nearest.
     """
-    path = Path(folder) / experiment / "results.jsonl"
+    path = _records_path(folder, experiment)
     row = summary_row(_episodes(read_results(path), path, policy, split))
     return {"experiment": experiment, **row, "records": str(path)}
 
@@ -81,7 +81,7 @@ def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, sp
     Raises:
         FileNotFoundError, ValueError: as `recompute`; ValueError also if no scene ran with both.
     """
-    path = Path(folder) / experiment / "results.jsonl"
+    path = _records_path(folder, experiment)
     records = read_results(path)
     for policy in (a, b):
         _episodes(records, path, policy, split)
@@ -93,6 +93,13 @@ def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, sp
     found = family.get((experiment, a, b, split)) or family.get((experiment, b, a, split))
     adjusted = {"p_holm": found["p_holm"] if found else None, "family": len(family)}
     return {"experiment": experiment, **comparison, **adjusted, "records": str(path)}
+
+
+def _records_path(folder: Path | str, experiment: str) -> Path:
+    """The records of an experiment; ValueError with what there is, where there are only others."""
+    there = {path.parent.name: path for path in Path(folder).glob("*/results.jsonl")}
+    absent = Path(folder) / experiment / "results.jsonl"
+    return pick(there, f"experiment with records in {folder} is called", experiment) if there else absent
 
 
 def _episodes(records: Sequence[EpisodeRecord], path: Path, policy: str, split: str) -> list[EpisodeRecord]:
