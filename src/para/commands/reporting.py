@@ -42,7 +42,8 @@ class Report:
     """A Markdown file whose result tables are to be written anew."""
 
     export: Path | None = None
-    """Copy the records of each run there (config.json, results.jsonl, summary.json), to be committed, and no more."""
+    """Copy the records of each run there (config.json, results.jsonl, summary.json, and tables of errors where it has
+    them), to be committed, and no more."""
 
     def run(self) -> None:
         if self.number is not None:
