@@ -84,9 +84,9 @@ TRACK_PRETRAINING = Experiment(
     scenes=scenes,
     recipes=RECIPES,
     comparisons=(
+        *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
         *against_scratch(("para+plain",), ("+3d", "+2d"), (HEADLINE,)),
-        *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d") for n in COUNTS),
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     paper={
