@@ -35,6 +35,9 @@ from para.reports.wording import (
 
 BLOCK = re.compile(r"<!-- results:(?P<name>\w+) -->\n(?P<body>.*?)<!-- /results -->", re.DOTALL)
 OPENING, CLOSING = "<!-- results:", "<!-- /results -->"
+OURS_ALONE = {"no_warps"}
+"""Variants of PARA that are compared with plain baselines, which have no such variant."""
+
 FAMILY = "family"
 """Name of the block that holds all experiments, controls apart: PARA against its baselines, and the paper's."""
 
@@ -103,7 +106,7 @@ def family_text(folder: Path) -> str:
     lines = []
     for (experiment, a, b, split), comparison in pairs.items():
         para, act = rows[experiment, a, split], rows[experiment, b, split]
-        of_both = [base_policy(a), base_policy(b)] == ["para", "act"] and _variants(a) == _variants(b)
+        of_both = [base_policy(a), base_policy(b)] == ["para", "act"] and _variants(a) - OURS_ALONE == _variants(b)
         if para["axis"] == "control" or not of_both:
             continue
         act_cell = _rate(act) + _more_steps(folder / experiment, b, a)
