@@ -42,10 +42,12 @@ def test_frozen_heads_see_the_first_stages_features_and_the_deeper_ones_more_lay
 
 
 @pytest.mark.parametrize("name", ["small", "paper"])
-def test_steps_have_the_papers_proportions(name):
+def test_steps_have_the_papers_proportions_but_for_more_joint_ones_at_small(name):
     size = SIZES[name]
-    steps = np.array([size.video_steps, size.joint_steps, size.scratch_steps, size.frozen_steps])
-    np.testing.assert_array_equal(steps / size.joint_steps, np.array([4, 3, 10, 12]) / 3)
+    steps = np.array([size.video_steps, size.scratch_steps, size.frozen_steps])
+    np.testing.assert_array_equal(steps / size.video_steps, np.array([4, 10, 12]) / 4)
+    thirds = size.joint_steps / size.video_steps * 4  # small: more, for heads that begin at random and see few samples
+    assert thirds == (4.5 if name == "small" else 3)
     assert train_config(SCALES[name], JOINT, 0).steps == size.scratch_steps + size.autoencoder_steps
 
 
