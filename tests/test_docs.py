@@ -51,9 +51,9 @@ def test_every_make_target_that_a_page_names_exists(page):
 
 @pages
 def test_commands_of_a_page_are_understood(page):
-    lines = [line for block in code_blocks(page, "bash") for line in block.splitlines() if line.startswith("para ")]
-    for line in lines:
-        parse(shlex.split(line, comments=True)[1:])
+    lines = [line for block in code_blocks(page, "bash") for line in block.splitlines()]
+    commands = [shlex.split(line, comments=True) for line in lines if re.match(r"(\S*/)?para ", line)]
+    assert all(parse(words[1:]) is not None for words in commands)  # what is not understood exits
 
 
 @pages
