@@ -181,6 +181,15 @@ def test_a_row_says_plainly_where_a_baseline_wins(family_readme, winner, place):
     assert row[place].startswith(f"**the baseline wins**: {MINUS}")
 
 
+def test_a_baseline_that_was_given_more_steps_is_marked(family_readme):
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("left_to_right"))
+    path = folder / "left_to_right" / "config.json"
+    config = json.loads(path.read_text())
+    write_json(path, config | {"train_steps": {"para": 800, "act": 3200, "motion_tracks": 800}})
+    ((_, _, act, _, other, *_),) = family_rows(family_readme)
+    assert act.endswith(", 4 times the steps") and not other.endswith("the steps")
+
+
 def row_of(policy: str, rate: float | None, split: str = "test", experiment: str = "corners") -> dict:
     return {"experiment": experiment, "policy": policy, "split": split, "rate": rate}
 
