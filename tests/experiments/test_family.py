@@ -19,6 +19,7 @@ from para.experiments.plan import describe_plan
 from para.experiments.run import RunOptions, check_runs, plan_run, run_experiment
 from para.experiments.scale import SCALES
 from para.experiments.summaries import ERROR_TABLES, RECORDS, export_records, summarise_family_of
+from para.experiments.trainings import TRAININGS_FILE
 from para.training.options import TrainConfig
 from tests import sized_world
 
@@ -223,12 +224,14 @@ def test_what_concerns_all_of_them_stops_at_once(finished, monkeypatch, capsys, 
     assert said in found.err and "done: " not in found.out and "page of all" not in found.out
 
 
-def test_exported_records_give_the_same_summaries_and_nothing_else_is_copied(runs, tmp_path):
+def test_exported_records_give_the_same_summaries_and_beside_what_trainings_came_to_nothing_else_is_copied(
+    runs, tmp_path
+):
     folder = runs["left_to_right"].out.parent
     copied = export_records(folder, tmp_path / "results")
     assert sorted(path.name for path in copied) == sorted(NAMES)
     for path in copied:
-        assert sorted(p.name for p in path.iterdir()) == sorted(RECORDS)
+        assert sorted(p.name for p in path.iterdir()) == sorted((*RECORDS, TRAININGS_FILE))
     before = (tmp_path / "results" / "repairs" / "summary.json").read_text()
     family = summarise_family_of(tmp_path / "results")
     assert (tmp_path / "results" / "repairs" / "summary.json").read_text() == before
@@ -238,9 +241,10 @@ def test_exported_records_give_the_same_summaries_and_nothing_else_is_copied(run
 def test_what_a_run_measured_along_demonstrations_is_exported_with_its_records(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs["repairs"].out, run)
-    (run / ERROR_TABLES[0]).write_text("{}")
+    for table in ERROR_TABLES:
+        (run / table).write_text("{}")
     (copied,) = export_records(run, tmp_path / "results")
-    assert sorted(p.name for p in copied.iterdir()) == sorted((*RECORDS, ERROR_TABLES[0]))
+    assert sorted(p.name for p in copied.iterdir()) == sorted((*RECORDS, *ERROR_TABLES))
 
 
 def test_an_export_never_forgets_episodes(runs, tmp_path):

@@ -174,13 +174,30 @@ def test_predictions_are_arrays_of_the_documented_shapes(folder, policy):
     assert kinds == {"train", "test", "early", "late"}
 
 
+def test_what_each_training_came_to_is_a_table_that_outlives_its_checkpoint(folder, fake, tmp_path):
+    rows = load(folder / "trainings.json")["rows"]
+    assert [(row["policy"], row["train_seed"], row["steps"]) for row in rows] == [
+        (policy, 0, TINY.train_steps) for policy in sorted(POLICIES)
+    ]
+    for row in rows:
+        lines = (folder / "checkpoints" / row["policy"] / "seed0" / "log.jsonl").read_text().splitlines()
+        last = [line for line in map(json.loads, lines) if line["split"] == "heldout"][-1]
+        assert row["error_mm"] == pytest.approx(last["error_mm"], abs=0.006) and row["seconds"] > 0
+        assert (row["pixel_error_px"] is None) == ("pixel_error_px" not in last) == (row["policy"] == "act")
+    assert {row["checkpoint"] for row in rows} == {r.checkpoint for r in read_results(folder / "results.jsonl")}
+    moved = Path(shutil.copytree(folder, tmp_path / "run"))
+    shutil.rmtree(moved / "checkpoints" / "act")
+    run_experiment(options(moved, recipes=("para",)))
+    assert load(moved / "trainings.json")["rows"] == rows
+
+
 def test_a_second_run_reuses_everything_and_says_so(folder, fake, caplog):
     before = times_of_change(folder)
     with caplog.at_level(logging.INFO, logger="para"):
         summary = run_experiment(options(folder))
     assert summary == load(folder / "summary.json")
     changed = {name for name, time in times_of_change(folder).items() if before.get(name) != time}
-    rewritten = {"config.json", "summary.json"}
+    rewritten = {"config.json", "summary.json", "trainings.json"}
     assert {n for n in changed if not n.endswith(".lock")} <= rewritten
     assert "evaluated 0 episodes" in caplog.text and "already trained" in caplog.text
     assert "demonstrations: 0 recorded" in caplog.text

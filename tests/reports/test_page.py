@@ -242,3 +242,17 @@ def test_a_run_in_which_everything_raised_has_a_page(tmp_path):
     append_records(tmp_path / "results.jsonl", [EpisodeRecord.from_dict(values) for values in failed])
     said = text_of(build_report(tmp_path).read_text())
     assert "no trial ran" in said and "16 of 16 episodes raised" in said
+
+
+def test_the_table_of_trainings_gives_mean_and_range_and_says_where_nothing_was_measured(tmp_path):
+    run = write_run(tmp_path)
+    made = [
+        {"policy": policy, "train_seed": seed, "steps": 800, "seconds": 60.0 * (seed + 1), "checkpoint": "a",
+         "error_mm": error + seed, "pixel_error_px": px}
+        for policy, error, px in (("para", 20.0, 1.5), ("act", 30.0, None)) for seed in (0, 1)
+    ]  # fmt: skip
+    (run / "trainings.json").write_text(json.dumps({"rows": made}))
+    section = build_report(run).read_text().split('id="training"')[1]
+    para, act = (row for row in section.split("<tr>") if row.startswith("<td>"))
+    assert "20.5" in para and "(20.0 to 21.0)" in para and "1.5 " in para and "(1.0 to 2.0)" in para
+    assert "30.5" in act and "–" in act

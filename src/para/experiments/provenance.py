@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from para import __version__
-from para.files import read_json
 from para.training.accelerators import is_fast_at_bfloat16
 
 
@@ -84,9 +83,3 @@ def agrees(old: Any, new: Any) -> bool:
     if isinstance(old, dict) and isinstance(new, dict):
         return all(name in new and agrees(value, new[name]) for name, value in old.items())
     return old == new
-
-
-def seconds_of_training(checkpoints: list[Path]) -> float:
-    """What the finished ones of these training runs took, whenever and by whichever command that was."""
-    finished = {path / "training.json" for path in checkpoints}
-    return round(sum(read_json(path)["seconds"] for path in finished if path.exists()), 1)

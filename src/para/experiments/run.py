@@ -19,12 +19,12 @@ from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSe
 from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.pixel_errors import export_pixel_errors
 from para.experiments.predictions import export_predictions
-from para.experiments.provenance import seconds_of_training
 from para.experiments.run_config import run_config
 from para.experiments.scale import Scale, pick_scale
 from para.experiments.store import HELDOUT, Store, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
+from para.experiments.trainings import export_trainings
 from para.files import read_json, write_json
 from para.policies import make_policy
 from para.registry import pick
@@ -205,7 +205,7 @@ def carry_out(plan: Plan) -> dict[str, Any]:
         finished = sum(job.finished for job in jobs)
         train_all(jobs, workers=options.workers)
         logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
-    config["seconds"]["train"] = seconds_of_training(everything_trained(plan))
+    config["seconds"]["train"] = export_trainings(options.out, everything_trained(plan))
     config["data_hash"] |= {
         name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT
     }
@@ -242,11 +242,12 @@ def look_inside(plan: Plan) -> None:
         export_pixel_errors(out, worlds, [(job.name, job.seed, job.folder) for job in chosen], scenes)
 
 
-def everything_trained(plan: Plan) -> list[Path]:
-    """Folders of every checkpoint of the experiment that may be there, whichever command trained it."""
+def everything_trained(plan: Plan) -> list[tuple[str, int, Path]]:
+    """Recipe, seed and folder of every training of the experiment that may be there, whichever command did it."""
     widest = Plan(**{**vars(plan), "recipes": list(plan.experiment.recipes)})
     seeds = range(max(plan.options.train_seeds, read_json(plan.options.out / "config.json")["train_seeds"]))
-    return [widest.checkpoint(recipe, seed) for recipe in [*widest.recipes, *widest.starts] for seed in seeds]
+    recipes = [*widest.recipes, *widest.starts]
+    return [(recipe.name, seed, widest.checkpoint(recipe, seed)) for recipe in recipes for seed in seeds]
 
 
 def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:

@@ -10,14 +10,15 @@ from para.evaluation.family import summarise_family
 from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.experiments.pixel_errors import ERRORS_FILE as PIXEL_ERRORS
+from para.experiments.trainings import TRAININGS_FILE
 from para.experiments.video_samples import ERRORS_FILE as VIDEO_ERRORS
 from para.files import read_json, write_json
 
 RECORDS = ("config.json", "results.jsonl", "summary.json")
 """What of a run is committed: enough to recompute every number and to rebuild the page."""
 
-ERROR_TABLES = (PIXEL_ERRORS, VIDEO_ERRORS)
-"""Committed too, where a run has them: what it measured along demonstrations and not in episodes."""
+ERROR_TABLES = (TRAININGS_FILE, PIXEL_ERRORS, VIDEO_ERRORS)
+"""Committed too, where a run has them: what was measured along demonstrations and not in episodes."""
 
 
 def summarise_run(folder: Path) -> dict[str, Any]:

@@ -145,15 +145,22 @@ def variants_section(run: RunFiles, pictures: Pictures) -> str | None:
 
 
 def training_section(run: RunFiles, pictures: Pictures) -> str | None:
-    """Training curves."""
+    """Training curves, and what each training came to."""
     n = len(run.logs)
-    return pictures.figure(
+    curves = pictures.figure(
         "training",
         figures.training_figure(run.logs),
         f"{n} training{'s' if n > 1 else ''}; dashed: variants. Losses of different policies have different units and "
         "cannot be compared; errors on held-out demonstrations, in distribution, can.",
         "Training curves",
     )
+    rows = tables.trainings_table(run)
+    note = (
+        '<p class="caption">After the last step: the mean distance in 3D between predicted and demonstrated places, '
+        "over the steps of held-out demonstrations in distribution, and that between their pixels, of policies that "
+        "predict pixels. Minutes are of this machine, with what else ran on it. Several trainings: mean, and range.</p>"
+    )
+    return curves + (rows + note if rows else "")
 
 
 SECTIONS = (

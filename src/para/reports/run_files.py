@@ -109,6 +109,8 @@ class RunFiles:
     logs: Sequence[TrainingLog]
     pixel_errors: Mapping[str, Any] | None = None
     """`pixel_errors.json`, where the run has one."""
+    trainings: Sequence[Mapping[str, Any]] = ()
+    """Rows of `trainings.json`: what each training came to, where the run says."""
 
     @property
     def main_policies(self) -> list[str]:
@@ -187,6 +189,7 @@ def read_run(folder: Path | str) -> RunFiles:
         videos=_videos(folder, records),
         logs=[_log(path) for path in sorted(folder.glob("checkpoints/*/seed*/log.jsonl"))],
         pixel_errors=read_object(folder / "pixel_errors.json"),
+        trainings=(read_object(folder / "trainings.json") or {}).get("rows", ()),
     )
 
 

@@ -191,6 +191,28 @@ def _seed_count(run: RunFiles, policy: str, split: str, seed: int) -> str:
     return f"{sum(r.outcome == 'placed' for r in ran)}/{len(ran)}"
 
 
+def trainings_table(run: RunFiles) -> str:
+    """Steps, time and held-out errors of each policy's trainings; empty where the run does not say."""
+    lines = []
+    for policy in in_reading_order(row["policy"] for row in run.trainings):
+        rows = [row for row in run.trainings if row["policy"] == policy]
+        steps = ", ".join(str(n) for n in sorted({row["steps"] for row in rows}))
+        cells = [coloured(policy), str(len(rows)), steps]
+        cells += [_mean_and_range([row[key] for row in rows]) for key in ("error_mm", "pixel_error_px")]
+        cells += [_mean_and_range([row["seconds"] / 60 for row in rows])]
+        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    heads = ["policy", "trainings", "steps", "held-out error, mm", "held-out error, px", "minutes"]
+    return table(heads, lines) if lines else ""
+
+
+def _mean_and_range(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return '<span class="none">–</span>'
+    spread = f' <span class="n">({min(known):.1f} to {max(known):.1f})</span>' if len(known) > 1 else ""
+    return f"{sum(known) / len(known):.1f}{spread}"
+
+
 def legend(run: RunFiles) -> str:
     """What the colours and shapes of outcomes mean."""
     outcomes = [*OUTCOMES, *(["error"] if _has_errors(run) else [])]
