@@ -227,6 +227,15 @@ def test_a_row_of_a_batch_gets_the_action_that_it_gets_alone(policy):
         torch.testing.assert_close(alone.gripper[0], together.gripper[row], rtol=0, atol=1e-4)
 
 
+def test_in_bfloat16_coordinates_are_not_rounded_to_its_steps(policy):
+    obs, _ = random_batch(B=8)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        chunk = policy.eval().act(obs)
+    y = chunk.position[..., 1].flatten()
+    # of an output in bfloat16 at most half were distinct; a clamp at the edge of the range makes some the same
+    assert len(y.unique()) > 0.7 * len(y) and y.dtype == chunk.gripper.dtype == torch.float32
+
+
 def test_acting_is_deterministic_and_draws_nothing(policy):
     obs, _ = random_batch()
     policy.eval()

@@ -21,6 +21,7 @@ from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
+from para.policies.full_precision import FullPrecisionLinear
 from para.policies.regression import OutputRange
 
 
@@ -127,7 +128,7 @@ class Denoiser(nn.Module):
         self.level = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.enter = nn.Linear(n_values, hidden)
         self.blocks = nn.ModuleList(ModulatedBlock(hidden) for _ in range(n_blocks))
-        self.leave = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, n_values))
+        self.leave = nn.Sequential(nn.LayerNorm(hidden), FullPrecisionLinear(hidden, n_values))
 
     def forward(self, noisy: Tensor, level: Tensor, seen: Tensor) -> Tensor:
         """(..., N) values in -1 to 1, (...) levels, (..., D) vectors -> (..., N), leading dimensions broadcasting."""

@@ -23,6 +23,7 @@ from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
+from para.policies.full_precision import FullPrecisionLinear
 
 Lift = Literal["mlp", "least_squares"]
 """How tracks become world positions. `mlp`: a second MLP reads the rays through all tracks and says how far along the
@@ -136,7 +137,7 @@ class RayLift(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(n_inputs, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
-            nn.Linear(config.hidden, config.horizon),
+            FullPrecisionLinear(config.hidden, config.horizon),
         )  # fmt: skip
         self.register_buffer("mean", torch.tensor([0.0, 0.0, 1.0]))
         self.register_buffer("std", torch.ones(3))
@@ -171,7 +172,7 @@ class MotionTracks(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(self.backbone.pooled_channels + n_state, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
-            nn.Linear(config.hidden, config.horizon * (2 * N_POINTS + 1)),
+            FullPrecisionLinear(config.hidden, config.horizon * (2 * N_POINTS + 1)),
         )  # fmt: skip
         self.lift = RayLift(config) if config.lift == "mlp" else None
         self.register_buffer("distance", torch.tensor(1.0))

@@ -26,6 +26,7 @@ from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import finite_steps
 from para.policies.augment import AugmentConfig, augment, training_cameras
+from para.policies.full_precision import FullPrecisionLinear
 
 OutputRange = Literal["workspace", "training"]
 """Which box the sigmoid of the output spans: the whole workspace, so that no position is ruled out; or the training
@@ -149,7 +150,7 @@ class Regression(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(n_inputs, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
-            nn.Linear(config.hidden, config.horizon * 4),
+            FullPrecisionLinear(config.hidden, config.horizon * 4),
         )  # fmt: skip
         self.register_buffer("low", torch.tensor(config.workspace_low_m))
         self.register_buffer("high", torch.tensor(config.workspace_high_m))
