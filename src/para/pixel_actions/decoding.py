@@ -48,10 +48,13 @@ def decode_peak(heatmap_logits: Tensor, stride: int, decoder: Decoder, *, best: 
     probs = log_probs.exp().unflatten(-1, (h, w))  # (B, T, h, w)
     entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
     best = argmax_pixel(probs) if best is None else best  # (B, T, 2) cells
-    window = probs * near_cell(best, (h, w))
+    near = near_cell(best, (h, w))
+    window = probs * near
     mass = window.sum(dim=(-2, -1))  # (B, T)
     if decoder == "argmax":
-        up = F.interpolate(heatmap_logits, scale_factor=stride, mode="bilinear", align_corners=False)
+        # the likeliest cell may be elsewhere than the likeliest voxel, whose height is read near its own cell
+        around = torch.where(near, heatmap_logits, heatmap_logits.amin(dim=(-2, -1), keepdim=True))
+        up = F.interpolate(around, scale_factor=stride, mode="bilinear", align_corners=False)
         return Peak(argmax_pixel(up).to(probs.dtype), mass, entropy)
     return Peak(cell_to_pixel(mean_cell(window), stride), mass, entropy)
 
