@@ -34,9 +34,9 @@ class StepLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(horizon, n_out))
 
     def at_steps(self, features: Tensor) -> Tensor:
-        """Each step's map applied to its own feature, in float32 under autocast too. (B, T, C) -> (B, T, N)."""
+        """Each step's map applied to its own feature, under autocast too in full precision. (B, T, C) -> (B, T, N)."""
         with torch.autocast(features.device.type, enabled=False):
-            return torch.einsum("btc,tnc->btn", features.float(), self.weight) + self.bias
+            return torch.einsum("btc,tnc->btn", features.to(self.weight.dtype), self.weight) + self.bias
 
     def everywhere(self, grid: Tensor) -> Tensor:
         """Each step's map applied in every cell. (B, C, h, w) or (B, F, C, h, w) -> (B, T, N, h, w)."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class FullPrecisionLinear(nn.Linear):
-    """A linear layer in float32 under `torch.autocast` too. (..., C) -> (..., C').
+    """A linear layer in its weights' precision under `torch.autocast` too. (..., C) -> (..., C').
 
     A coordinate that leaves a network in bfloat16 has 8 bits: over a workspace of a metre it would come in steps of up
     to 5 mm, which no class of a heat-map does, and regression would lose to pixels for that alone.
@@ -16,4 +16,4 @@ class FullPrecisionLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return F.linear(x.float(), self.weight, self.bias)
+            return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
