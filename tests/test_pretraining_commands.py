@@ -72,6 +72,16 @@ def test_both_at_once(made, tmp_path):
                                           "para", *TINY_POLICY)  # fmt: skip
 
 
+def test_each_further_dataset_may_have_a_share_of_its_own(made, tmp_path):
+    also = ("--also", made[0] / "tracks", made[0] / "data", "--also-share", "0.2", "0.3")
+    data = ("--data", made[0] / "data", "--out", tmp_path / "both")
+    assert para("train", *data, *also, *TRAINING, "para", *TINY_POLICY).code == 0
+    swapped = (*also[:-2], "0.3", "0.2")
+    assert "holds another run" in refusal("train", *data, *swapped, *TRAINING, "para", *TINY_POLICY)
+    for shares, said in ((("0.5", "0.5"), "below 1 in all"), (("0.1", "0.1", "0.1"), "one for each of --also (2)")):
+        assert said in refusal("train", *data, *also[:-2], *shares, *TRAINING, "para", *TINY_POLICY)
+
+
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(made, tmp_path):
     folder, _ = made
     data = ("--data", folder / "data", "--out", tmp_path / "out")

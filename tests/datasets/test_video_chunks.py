@@ -38,3 +38,8 @@ def test_all_else_is_as_without_frames(demonstrations):
 def test_frames_that_do_not_lie_later_are_refused(demonstrations, offsets):
     with pytest.raises(ValueError, match="rise from above 0"):
         VideoChunkDataset(demonstrations, 4, offsets=offsets)
+
+
+def test_steps_that_are_not_a_fixed_time_apart_are_refused(demonstrations):
+    with pytest.raises(ValueError, match="a fixed time apart, and 'keypose' steps are not"):
+        VideoChunkDataset(demonstrations, 4, "keypose", offsets=(1,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import tyro
 
@@ -103,15 +103,20 @@ class Train:
     """Further datasets to train on at the same time, which may tell less (point tracks). Ranges and held-out errors are
     those of --data."""
 
-    also_share: float = 0.5
-    """Share of the samples that come from --also, all of its datasets together."""
+    also_share: tuple[float, ...] = (0.5,)
+    """Share of the samples that come from --also: of all its datasets together, or a number for each of them."""
 
     training: TrainConfig = field(default_factory=TrainConfig)
     """How long, on what."""
 
     def __post_init__(self):
-        if not 0 < self.also_share < 1:
-            raise ValueError(f"also_share must lie between 0 and 1; got {self.also_share}")
+        shares = self.also_share
+        if not shares or min(shares) <= 0 or not sum(shares) < 1:
+            raise ValueError(f"also_share must be above 0 and below 1 in all; got {' '.join(map(str, shares))}")
+        if len(shares) not in (1, len(self.also)):
+            raise ValueError(
+                f"also_share is one number, or one for each of --also ({len(self.also)}); got {len(shares)}"
+            )
 
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
@@ -129,7 +134,7 @@ class Train:
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
             print(f"starting from {self.pretrain}: {done.describe()}")
-        samples, data_hash = self._samples(chunks_for(config, training, self.step))
+        samples, data_hash = self._samples(config, chunks_for(config, training, self.step))
         result = train(
             policy,
             samples,
@@ -149,17 +154,20 @@ class Train:
         else:
             print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
 
-    def _samples(self, own: ChunkData) -> tuple[ChunkData, str]:
+    def _samples(self, config: Any, own: ChunkData) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""
         if not self.also:
             return own, ""
-        from para.datasets import ChunkDataset, Demonstrations
+        from para.datasets import Demonstrations
         from para.datasets.mixture import Mixture
+        from para.experiments.training_jobs import chunks_for
 
         others = [Demonstrations.open(folder) for folder in self.also]
-        further = [ChunkDataset(other, own.horizon, self.step) for other in others]
-        weights = [1 - self.also_share] + [self.also_share / len(others)] * len(others)
-        return Mixture([own, *further], weights), f" and {self.also_share} of {[other.data_hash for other in others]}"
+        together = len(self.also_share) == 1
+        shares = [self.also_share[0] / len(others)] * len(others) if together else list(self.also_share)
+        further = [chunks_for(config, other, self.step) for other in others]
+        told = self.also_share[0] if together else shares
+        return Mixture([own, *further], [1 - sum(shares), *shares]), f" and {told} of {[o.data_hash for o in others]}"
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,12 @@ class VideoChunkDataset(ChunkDataset):
                 its last frame stands still, as the chunk's last action does.
 
         Raises:
-            ValueError: as `ChunkDataset`, or if offsets do not rise from above 0.
+            ValueError: as `ChunkDataset`, if offsets do not rise from above 0, or where steps are key poses.
         """
+        if step != "dense":
+            raise ValueError(
+                f"a video's frames are a fixed time apart, and '{step}' steps are not: train on steps of kind 'dense'"
+            )
         super().__init__(demonstrations, horizon, step)
         offsets = [0, *(int(offset) for offset in offsets)]
         if len(offsets) < 2 or any(later <= earlier for earlier, later in zip(offsets, offsets[1:])):
