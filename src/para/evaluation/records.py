@@ -44,7 +44,7 @@ class EpisodeRecord:
     """How it ended; None where the episode raised."""
 
     steps: int
-    """Steps that were executed."""
+    """Control steps of the world that the episode took: an executed step takes three or more."""
 
     seconds: float
     """Wall-clock time."""
@@ -56,7 +56,8 @@ class EpisodeRecord:
     """Why the episode did not run to its end, or None. Exactly one of `outcome` and `error` is None."""
 
     boundary_distance_m: float | None = None
-    """How far the object lies from the nearest training position, where known."""
+    """How far the object lies from where its training positions are, where an experiment varies positions: from their
+    region (halves), or from the nearest of them (few positions)."""
 
     ee_path: list[list[float]] | None = None
     """[x, y, z] in metres, at most 40 points evenly spaced in time, rounded to mm, where kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import corner_positions, everywhere
-from para.experiments.recipes import ACT, PARA, variant
+from para.experiments.recipes import ACT, PARA, trained_longer, variant
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -22,15 +22,31 @@ RECIPES = {
     n: tuple(variant(base, f"+n{n}", f"{n} demonstrations", data=f"corners{n}") for base in (PARA, ACT)) for n in COUNTS
 }
 
+ACT_LONG = tuple(
+    trained_longer(variant(ACT, f"+n{n}+long", f"{n} demonstrations, four times the steps", data=f"corners{n}"), 4)
+    for n in (32, 64)
+)
+"""Where regression could catch up it is given more steps too: after the usual ones its trainings differ by half the
+table, and in distribution as well."""
+
 CORNER_SCALING = Experiment(
     name="corner_scaling",
     title="Corner scaling: from four demonstrations to dense coverage",
     question="How many demonstrations does each policy need to work on the whole table?",
     axis="position",
     scenes=scenes,
-    recipes=tuple(recipe for n in (HEADLINE, *(n for n in COUNTS if n != HEADLINE)) for recipe in RECIPES[n]),
-    comparisons=tuple((f"para+n{n}", f"act+n{n}", "test") for n in COUNTS),
-    headline=tuple(f"{kind}+n{n}" for n in COUNTS for kind in ("para", "act")),
+    recipes=(
+        *(recipe for n in (HEADLINE, *(n for n in COUNTS if n != HEADLINE)) for recipe in RECIPES[n]),
+        *ACT_LONG,
+    ),
+    comparisons=(
+        *((f"para+n{n}", f"act+n{n}", "test") for n in COUNTS),
+        *(("para" + recipe.name.removeprefix("act").removesuffix("+long"), recipe.name, "test") for recipe in ACT_LONG),
+    ),
+    headline=(
+        *(f"{kind}+n{n}" for n in COUNTS for kind in ("para", "act")),
+        *(recipe.name for recipe in ACT_LONG),
+    ),
     paper={
         "para+n4": {"test": PaperNumber(0.01, "original report of 2 April, first grid, LIBERO")},
         "act+n4": {"test": PaperNumber(0.02, "original report of 2 April, first grid, LIBERO")},
