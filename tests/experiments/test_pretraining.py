@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from para.evaluation.protocol import WorldSpec
+from para.experiments.few_shot import few_scenes
 from para.experiments.pixel_errors import errors_of, export_pixel_errors
 from para.experiments.plan import work_left
 from para.experiments.run import RunOptions, check_runs, config_of, plan_run
@@ -47,6 +48,24 @@ def test_only_what_is_asked_for_is_pretrained():
     assert [recipe.name for recipe in made.starts] == ["para+2d"]
     assert set(made.sets) == {"few5", "circles", "demonstrations_heldout"}
     assert plan("track_pretraining", "para+n5").starts == [] and len(plan("track_pretraining", "para+n5").waves) == 1
+
+
+@pytest.mark.parametrize("half", [None, "near"])
+def test_a_few_positions_are_those_of_the_experiments_and_fewer_are_among_more(half):
+    three, ten = (few_scenes(TABLETOP, n, half, random_starts=1) for n in (3, 10))
+    assert [s.object_xy for s in three[:3]] == [s.object_xy for s in ten[:3]]
+    assert len(ten) == 20 and [s.object_xy for s in ten[:10]] == [s.object_xy for s in ten[10:]]
+    assert all(s.ee_start is None for s in ten[:10]) and all(s.ee_start is not None for s in ten[10:])
+    if half is None:
+        experiments = plan("track_pretraining", "para+n3").sets["few3"].scenes
+        assert [s.object_xy for s in experiments] == [s.object_xy for s in three[:3]]
+    else:
+        assert all(TABLETOP.boundary_distance(np.array(s.object_xy), half) == 0 for s in ten)
+    n_all = 256 if half is None else 128
+    assert len(few_scenes(TABLETOP, None, half)) == len(few_scenes(TABLETOP, n_all, half)) == n_all
+    for n in (0, n_all + 1):
+        with pytest.raises(ValueError, match=f"there are 1 to {n_all} positions"):
+            few_scenes(TABLETOP, n, half)
 
 
 def test_in_a_shared_folder_another_past_is_another_training():

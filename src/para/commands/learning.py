@@ -26,6 +26,7 @@ class Record:
     For example:
 
         para record --out data/left --half left
+        para record --out data/five --positions 5
     """
 
     out: Path
@@ -39,6 +40,10 @@ class Record:
 
     half: Literal["all", "left", "right", "near", "far"] = "all"
     """Which part of the 16 x 16 grid of object positions."""
+
+    positions: int | None = None
+    """Only so many of these positions, in a random order that is always the same: five are among ten. The experiments
+    with few demonstrations take the same ones. Default: all of them."""
 
     random_starts: int = 0
     """Further demonstrations per position, from random starts of the arm."""
@@ -59,11 +64,11 @@ class Record:
         from functools import partial
 
         from para.datasets import circle_world, record
-        from para.experiments.halves import grid_scenes
+        from para.experiments.few_shot import few_scenes
         from para.worlds import make_world, parse_options, world_entry
 
         half = None if self.half == "all" else self.half
-        scenes = grid_scenes(world_entry(self.world).workspace, half, random_starts=self.random_starts)
+        scenes = few_scenes(world_entry(self.world).workspace, self.positions, half, random_starts=self.random_starts)
         hidden = {"robot_visible": False} if self.circles else {}
         build = partial(make_world, self.world, self.image_size, **parse_options(self.world_options), **hidden)
         build = partial(circle_world, build) if self.circles else build

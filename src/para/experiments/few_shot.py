@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from para.experiments.experiment import Recipe, SceneSet, Supervision, TrainingSet
-from para.experiments.halves import grid_scenes
+from para.experiments.halves import grid_scenes, home_scenes, with_random_starts
 from para.experiments.position_sets import everywhere
 from para.experiments.recipes import ACT, PARA, variant, with_options
 from para.experiments.scale import Scale
+from para.interfaces import Scene
 from para.worlds.scenes import Workspace
 
 CIRCLES = "circles"
@@ -34,6 +35,23 @@ def few(workspace: Workspace, counts: Sequence[int], headline: int, half: str | 
     positions = workspace.grid_positions().reshape(-1, 2) if half is None else workspace.grid_half(half)
     order = np.random.default_rng(SEED).permutation(len(positions))
     return {f"few{n}": positions[order[:n]] for n in sorted(counts, key=lambda n: n != headline)}
+
+
+def few_scenes(workspace: Workspace, n: int | None, half: str | None, *, random_starts: int = 0) -> list[Scene]:
+    """A scene at N positions of the grid, or of one half, and as many from random starts, so many times over.
+
+    Args:
+        n: how many positions, those of `few`; None: every one, in the grid's order.
+
+    Raises:
+        ValueError: if there are not so many.
+    """
+    if n is None:
+        return grid_scenes(workspace, half, random_starts=random_starts)
+    there = workspace.n_grid**2 if half is None else len(workspace.grid_half(half))
+    if not 1 <= n <= there:
+        raise ValueError(f"there are 1 to {there} positions to take; got {n}")
+    return with_random_starts(home_scenes(few(workspace, (n,), n, half)[f"few{n}"]), random_starts)
 
 
 def few_anywhere(
