@@ -14,6 +14,7 @@ from para.evaluation.family import AXIS_ORDER, TILT, demonstrated_views, fit_rec
 from para.evaluation.multiplicity import holm
 from para.evaluation.records import append_records, read_results
 from para.evaluation.results import compare, summarise
+from para.evaluation.statistics import homogeneity_p
 from para.files import write_json
 from para.interfaces import Scene
 from tests.evaluation.made_records import record
@@ -101,6 +102,9 @@ def test_a_row_holds_the_papers_number_and_every_training_seed(made, family):
         placed = sum(r.outcome == "placed" for r in records if r.train_seed == seed)
         assert of_seed == {"train_seed": seed, "placed": placed, "trials": 60, "rate": placed / 60}
     assert act["placed"] == sum(of_seed["placed"] for of_seed in act["by_seed"])
+    assert act["seeds_p"] == homogeneity_p(
+        *zip(*((of_seed["placed"], of_seed["trials"]) for of_seed in act["by_seed"]))
+    )
 
 
 def test_comparisons_are_those_of_headline_policies_and_adjusted_as_one_family(made, family):

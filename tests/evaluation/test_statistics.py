@@ -6,6 +6,7 @@ from scipy import stats
 
 from para.evaluation.statistics import (
     PairedCounts,
+    homogeneity_p,
     mcnemar_exact,
     newcombe_interval,
     newcombe_paired_interval,
@@ -123,3 +124,26 @@ def test_impossible_pairs_and_levels_are_refused():
         mcnemar_exact(-1, 2)
     with pytest.raises(ValueError, match="between 0 and 1"):
         wilson_interval(1, 2, level=95)
+
+
+def test_homogeneity_of_two_groups_is_the_pooled_two_proportion_test():
+    # Fleiss, Statistical Methods for Rates and Proportions: z^2 of two proportions is chi-squared without correction
+    a, n, b, m = 48, 80, 56, 70
+    pooled = (a + b) / (n + m)
+    z = (a / n - b / m) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    assert homogeneity_p([a, b], [n, m]) == pytest.approx(2 * stats.norm.sf(abs(z)))
+
+
+def test_trainings_of_one_rate_are_said_to_differ_about_as_rarely_as_the_level_says():
+    rng = np.random.default_rng(0)
+    draws = rng.binomial(64, 0.6, size=(2000, 3))
+    said = np.mean([homogeneity_p(draw, [64] * 3) < 0.05 for draw in draws.tolist()])
+    assert 0.035 < said < 0.065
+    assert homogeneity_p([28, 15, 57], [64] * 3) < 1e-9  # trainings of ACT on 32 demonstrations
+
+
+def test_groups_that_all_succeed_or_fail_do_not_differ_and_impossible_ones_are_refused():
+    assert homogeneity_p([64, 64], [64, 64]) == homogeneity_p([0, 0], [5, 9]) == homogeneity_p([3], [5]) == 1.0
+    for successes, trials in (([3], [2]), ([1, 2], [3]), ([0], [0])):
+        with pytest.raises(ValueError, match="each group needs successes"):
+            homogeneity_p(successes, trials)

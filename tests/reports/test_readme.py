@@ -162,6 +162,19 @@ def test_beside_act_stands_the_strongest_other_baseline_with_its_difference(fami
     assert difference == f"{points(found['difference'])} ({low} to {high}), {p_text(found['p_holm'])}"
 
 
+def test_where_trainings_differ_by_more_than_chance_each_of_them_is_counted(family_readme):
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("left_to_right"))
+    path = folder / "left_to_right" / "results.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    act = [r for r in records if r["policy"] == "act" and r["split"] == "test"]
+    for record in act:  # one training that has learnt it, and others that have not
+        record["outcome"] = "placed" if record["train_seed"] == 0 else "missed"
+    path.write_text("\n".join(json.dumps(record) for record in records) + "\n")
+    (row,) = family_rows(family_readme)
+    counts = [sum(r["outcome"] == "placed" for r in act if r["train_seed"] == seed) for seed in (0, 1)]
+    assert row[2].endswith(f"; by training {', '.join(map(str, counts))}") and "by training" not in row[1]
+
+
 def test_without_other_baselines_their_cells_are_empty(family_readme):
     write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("corner_scaling"))
     ((*_, baseline, difference, _),) = family_rows(family_readme)

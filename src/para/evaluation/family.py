@@ -13,6 +13,7 @@ from para.evaluation.failures import MODES, count_failures
 from para.evaluation.power import power_table
 from para.evaluation.records import EpisodeRecord, read_results
 from para.evaluation.results import adjusted, cluster_kind, compare, summary_row
+from para.evaluation.statistics import homogeneity_p
 from para.files import read_json
 
 AXIS_ORDER = ("position", "view", "clutter", "control", "pretraining")
@@ -162,6 +163,8 @@ def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:
     seeds = [[r for r in group if r.train_seed == seed] for seed in sorted({r.train_seed for r in group})]
     rows = [row for row in run.summary.get("rows", ()) if (row["policy"], row["split"]) == (policy, split)]
     paper = rows[0] if rows else {}
+    by_seed = [summary_row(of_seed) for of_seed in seeds]
+    counted = [(row["placed"], row["trials"]) for row in by_seed if row["trials"]]
     return {
         "experiment": run.experiment,
         "title": run.config.get("title", run.experiment),
@@ -169,8 +172,9 @@ def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:
         **summary_row(group),
         "by_seed": [
             {name: row[name] for name in ("placed", "trials", "rate")} | {"train_seed": row["train_seeds"][0]}
-            for row in map(summary_row, seeds)
+            for row in by_seed
         ],
+        "seeds_p": homogeneity_p(*zip(*counted)) if len(counted) > 1 else None,
         "paper": paper.get("paper"),
         "paper_source": paper.get("paper_source"),
     }

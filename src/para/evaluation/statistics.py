@@ -7,12 +7,16 @@ exact test on the pairs. Rates are fractions, 0 to 1.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scipy import stats
 
 PAIRED_METHOD = "Newcombe (1998) method 10 interval for paired proportions; exact McNemar test, two-sided"
 """What `compare_pairs` computes, in the words that go into a summary."""
+
+TRAININGS_DIFFER = 0.01
+"""Below this p of `homogeneity_p`, the trainings of a policy are said to differ by more than chance."""
 
 ROUNDING = 1e-9
 """What counts may be off by, of trials: clusters scale them down to fractions."""
@@ -133,3 +137,22 @@ def _normal_quantile(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"a confidence level lies between 0 and 1, as 0.95; got {level}")
     return float(stats.norm.ppf(0.5 + level / 2))
+
+
+def homogeneity_p(successes: Sequence[int], trials: Sequence[int]) -> float:
+    """Pearson's chi-squared test that several groups have one rate, as the trainings of one policy: its p.
+
+    Intervals of pooled counts are about these groups and no others; where they differ by more than chance, another
+    group may lie far outside.
+
+    Raises:
+        ValueError: for counts that cannot be.
+    """
+    if len(successes) != len(trials) or any(not 0 <= k <= n or n == 0 for k, n in zip(successes, trials)):
+        raise ValueError(
+            f"each group needs successes from 0 to its trials, of which it has some; got {successes} of {trials}"
+        )
+    failures = [n - k for k, n in zip(successes, trials)]
+    if len(trials) < 2 or not sum(successes) or not sum(failures):
+        return 1.0
+    return float(stats.chi2_contingency([list(successes), failures], correction=False).pvalue)

@@ -16,6 +16,7 @@ from typing import Any
 
 from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute_difference
+from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json, write_atomic
 from para.reports.wording import (
     base_policy,
@@ -123,8 +124,10 @@ def family_text(folder: Path) -> str:
         f"World {worlds}, scale {scales}. In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of "
         "differences in the same scenes. The strongest other baseline is the one that places most often there, of "
         'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
-        "views); a baseline that was given more steps than its row's PARA is marked. p is adjusted by Holm's method "
-        "over all comparisons of the page that "
+        "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
+        "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than chance "
+        f"(chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too. p is "
+        "adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
     )
     return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
@@ -178,8 +181,12 @@ def _other_name(policy: str, ours: str) -> str:
 
 
 def _rate(row: Mapping[str, Any]) -> str:
-    """As `rate_and_errors`, short: what the brackets hold is said below the table."""
-    return rate_and_errors(row).replace("95% interval ", "")
+    """As `rate_and_errors`, short: what the brackets hold is said below the table. With each training's count where
+    they differ by more than chance."""
+    text = rate_and_errors(row).replace("95% interval ", "")
+    if row["seeds_p"] is None or row["seeds_p"] >= TRAININGS_DIFFER:
+        return text
+    return f"{text}; by training {', '.join(str(seed['placed']) for seed in row['by_seed'])}"
 
 
 def _more_steps(folder: Path, policy: str, ours: str) -> str:
