@@ -125,9 +125,9 @@ def family_text(folder: Path) -> str:
         "differences in the same scenes. The strongest other baseline is the one that places most often there, of "
         'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
         "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
-        "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than chance "
-        f"(chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too. p is "
-        "adjusted by Holm's method over all comparisons of the page that "
+        "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
+        f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too. p "
+        "is adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
     )
     return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
