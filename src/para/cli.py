@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from contextlib import redirect_stderr
+from difflib import SequenceMatcher
 from typing import Any
 
 import tyro
@@ -77,8 +78,10 @@ def one_line(message: str) -> str:
     available = re.search(r"Available subcommands: (.*)", " ".join(sections))
     if not name.startswith("-") and available is not None:
         return f"no '{name}'{did_you_mean(name, re.split(', *', available[1].split(' For full')[0]))}"
-    meant = re.search(r"Perhaps you meant: (--[\w.-]+)", " ".join(sections))
-    return f"no option '{name}'" + (f"; did you mean '{meant[1]}'?" if meant else "")
+    offered = re.findall(r"^\W*(--[\w.-]+)", message.partition("Perhaps you meant:")[2], re.MULTILINE)
+    # the first one offered may only have the name somewhere within, as --backbone-lr-scale has --scal
+    meant = max(offered, key=lambda option: SequenceMatcher(None, name, option).ratio(), default="")
+    return f"no option '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
 
 
 def explain(error: Exception) -> str:

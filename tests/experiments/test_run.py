@@ -16,7 +16,7 @@ from para.experiments import EXPERIMENTS
 from para.experiments.plan import describe_plan
 from para.experiments.recipes import trained_longer
 from para.experiments.run import RunOptions, pick_recipes, plan_run, run_experiment
-from para.experiments.run_config import is_of
+from para.experiments.run_config import differences
 from para.experiments.scale import SCALES
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import train_config
@@ -229,9 +229,9 @@ def test_a_folder_stays_of_its_run_where_scales_gain_options_or_are_said_to_take
     identity = {name: now[name] for name in ("experiment", "world", "scale", "validation")}
     del old["scale"]["lr"]
     old["scale"]["note"] = "hours"
-    assert is_of(old, identity)
+    assert differences(old, identity) == []
     old["scale"]["batch_size"] += 1
-    assert not is_of(old, identity) and not is_of({}, identity)
+    assert differences(old, identity) == ["batch_size"] and differences({}, identity)
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path, fake):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
-from para.reports.wording import commands_of, one_command
+from para.commands.backbone_options import BackboneOptions
+from para.reports.wording import BACKBONE_OPTIONS, commands_of, one_command
 from tests.reports.synthetic_run import make_config
 
 FIRST = "para experiment left_to_right --out runs/all/left_to_right --policies para"
@@ -22,6 +25,19 @@ def test_a_run_of_several_commands_is_made_by_one_that_names_policies_where_it_l
     config = make_config(command=f"{FIRST}; {LATER}", train_seeds=3, data=dict.fromkeys(recipes, "demonstrations"))
     assert one_command(config) == "para experiment left_to_right --scale small --train-seeds 3" + policies
     assert commands_of(config) == [FIRST, LATER]
+
+
+def test_a_run_of_several_commands_keeps_its_backbone_unless_its_policies_bring_theirs():
+    chosen = "--backbone dinov2 --weights='my weights' --neck_channels 64 --mode frozen"
+    config = make_config(command=f"{FIRST} {chosen}; {LATER} {chosen}", train_seeds=3)
+    usual = "para experiment left_to_right --scale small --train-seeds 3"
+    assert one_command(config) == usual
+    words = " --backbone dinov2 '--weights=my weights' --neck_channels 64 --mode frozen"
+    assert one_command(config | {"backbone": "dinov2"}) == usual + words
+
+
+def test_the_options_that_choose_a_backbone_are_those_of_the_command_line():
+    assert {f"--{field.name.replace('_', '-')}" for field in fields(BackboneOptions)} == set(BACKBONE_OPTIONS)
 
 
 def test_another_world_than_the_usual_one_is_named():

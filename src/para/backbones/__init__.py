@@ -39,9 +39,14 @@ checkpoints, so no two backbones may have options of all the same names, unless 
 
 def make_backbone(config: Any, image_size: tuple[int, int]) -> Backbone:
     """The backbone that `config` describes, for images of (H, W). Raises ValueError for a config of no backbone."""
-    for entry in BACKBONES.values():
+    return BACKBONES[name_of(config)].build(config, image_size)
+
+
+def name_of(config: Any) -> str:
+    """The name of the backbone that `config` describes. Raises ValueError for a config of no backbone."""
+    for name, entry in BACKBONES.items():
         if type(config) is entry.config_type:
-            return entry.build(config, image_size)
+            return name
     raise ValueError(f"no backbone takes a {type(config).__name__} (known: {', '.join(sorted(BACKBONES))})")
 
 
@@ -65,4 +70,5 @@ __all__ = [
     "VitConfig",
     "default_config",
     "make_backbone",
+    "name_of",
 ]

@@ -229,8 +229,7 @@ def open_model(config: Dinov2Config | Dinov3Config) -> tuple[Dinov2Config | Dino
     """The pretrained network, and the options completed with its architecture and hash.
 
     Raises:
-        FileNotFoundError, ValueError, ImportError: as `find_folder`, `read_architecture` and `load_model` do; and
-            ValueError if the options are those of a checkpoint that was made from other weights.
+        FileNotFoundError, ValueError, ImportError: as `find_weights` and `load_model` do.
     """
     if pretrained.weights_are_to_follow():
         if not config.architecture:
@@ -239,6 +238,17 @@ def open_model(config: Dinov2Config | Dinov3Config) -> tuple[Dinov2Config | Dino
                 "is empty; restore the config that was saved with the weights"
             )
         return config, pretrained.empty_model(config.architecture)
+    completed, folder = find_weights(config)
+    return completed, pretrained.load_model(folder, completed.architecture)
+
+
+def find_weights(config: Dinov2Config | Dinov3Config) -> tuple[Dinov2Config | Dinov3Config, Path]:
+    """The options completed with the architecture and the hash of the weights that they name, and where these lie.
+
+    Raises:
+        FileNotFoundError, ValueError, ImportError: as `find_folder` and `read_architecture` do; and ValueError if the
+            options are those of a checkpoint that was made from other weights.
+    """
     folder = pretrained.find_folder(config.family, config.weights)
     architecture, digest = pretrained.read_architecture(folder, config.family), pretrained.hash_weights(folder)
     if config.weights_hash not in ("", digest):
@@ -246,8 +256,7 @@ def open_model(config: Dinov2Config | Dinov3Config) -> tuple[Dinov2Config | Dino
             f"the weights in {folder} have the hash {digest}, these options were made with {config.weights_hash}; "
             "name the folder of those, or leave weights_hash empty to begin from these"
         )
-    completed = replace(config, architecture=architecture, weights_hash=digest)
-    return completed, pretrained.load_model(folder, architecture)
+    return replace(config, architecture=architecture, weights_hash=digest), folder
 
 
 def lasting_name(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from para.commands.backbone_options import BackboneOptions
 from para.commands.defaults import DEFAULT_WORKERS
 from para.evaluation.summary_text import summary_text
 from para.files import DISK_FULL
@@ -87,6 +88,10 @@ class Experiment:
         para experiment left_to_right --scale small --policies para act
         para experiment position --scale small
         para experiment all --scale small --train-seeds 3
+
+    The paper's table on the paper's kind of backbone (a GPU; weights/dinov2-small: see docs/backbones.md):
+
+        para experiment all --scale paper --backbone dinov2 --weights weights/dinov2-small
     """
 
     name: Annotated[str, tyro.conf.Positional]
@@ -118,6 +123,9 @@ class Experiment:
     validation: bool = False
     """Evaluate on the validation scenes: for choosing recipes, never for reporting."""
 
+    backbone: Annotated[BackboneOptions, tyro.conf.arg(name="")] = field(default_factory=BackboneOptions)
+    """The backbone of its policies."""
+
     def run(self) -> None:
         from para.experiments.family import FAMILIES, family_runs
         from para.experiments.locks import check_free
@@ -127,7 +135,7 @@ class Experiment:
         out = self.out or Path("runs") / self.name
         options = RunOptions(
             self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation,
-            self.shared,
+            self.shared, self.backbone.config(), self.backbone.backbone_lr_scale,
         )  # fmt: skip
         is_family = self.name in FAMILIES
         runs = family_runs(options) if is_family else [options]

@@ -8,7 +8,8 @@ from typing import get_args
 
 from para.experiments import EXPERIMENTS
 from para.experiments.experiment import Axis
-from para.experiments.run import RunOptions
+from para.experiments.run_options import RunOptions, takes_backbone
+from para.experiments.scale import pick_scale
 from para.registry import pick
 
 FAMILIES: Mapping[str, tuple[Axis, ...]] = {
@@ -21,14 +22,15 @@ FAMILIES: Mapping[str, tuple[Axis, ...]] = {
 def family_runs(options: RunOptions) -> list[RunOptions]:
     """The run of each experiment of a family, in the order of the registry.
 
-    With `recipes`, only the policies of those names, and no experiment that has none of them.
+    With `recipes`, only the policies of those names, and no experiment that has none of them. A choice of the backbone
+    is for those experiments that take one; others are as ever.
 
     Args:
         options: of all of them, `experiment` the family's name; `out` gets a folder for each, and `shared` is in it
             unless it says otherwise.
 
     Raises:
-        ValueError: for a name that no family has, or that no policy of its experiments has.
+        ValueError: for a name that no family has, or that no policy of its experiments has; for an unknown scale.
     """
     axes = pick(FAMILIES, "family of experiments", options.experiment)
     members = {name: experiment for name, experiment in EXPERIMENTS.items() if experiment.axis in axes}
@@ -36,8 +38,13 @@ def family_runs(options: RunOptions) -> list[RunOptions]:
     for name in options.recipes:
         pick(known, f"policy of the experiments of {options.experiment!r} is called", name)
     shared = options.shared or options.out / "shared"
-    return [
+    runs = [
         replace(options, experiment=name, out=options.out / name, shared=shared, recipes=wanted)
         for name, experiment in members.items()
         if (wanted := tuple(r.name for r in experiment.recipes if r.name in options.recipes)) or not options.recipes
     ]
+    if not options.chooses_backbone:
+        return runs
+    scale = pick_scale(options.scale, options.world)
+    own = {name for name, experiment in members.items() if not takes_backbone(experiment, scale)}
+    return [replace(run, backbone=None, backbone_lr_scale=None) if run.experiment in own else run for run in runs]

@@ -10,6 +10,7 @@ from typing import Any
 from para.evaluation.results import read_results
 from para.experiments.costs import Costs, Kind, kind_of, measure
 from para.experiments.run import Plan, RunOptions, plan_run
+from para.experiments.run_options import takes_backbone
 from para.experiments.training_jobs import train_config
 from para.rollout import steps_before_looking
 
@@ -62,9 +63,11 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     first = plans[0]
     seeds = f"{first.options.train_seeds} seed{'s' if first.options.train_seeds > 1 else ''}"
     size = "{} x {}".format(*first.scale.image_size)
+    backbones = [f"backbone {plan.scale.describe_backbone()}, " for plan in plans if on_scales_backbone(plan)]
     return "\n".join(
         [
             f"World {first.options.world}, scale {first.scale.name} ({first.scale.note}), images {size}, "
+            f"{''.join(backbones[:1])}"
             f"{first.scale.train_steps} steps of batch {first.scale.batch_size}, {seeds}.",
             *lines,
             "What is there already is kept: the same command goes on where it stopped.",
@@ -99,8 +102,14 @@ def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:
         f"  left to do: {left.demonstrations} demonstrations, {left.trainings} trainings, {left.episodes} episodes"
         + minutes,
         *own_trainings(plan),
+        *([] if on_scales_backbone(plan) else ["  brings its own backbones, which are what it compares"]),
         *needs_line(plan, "  needs "),
     ]
+
+
+def on_scales_backbone(plan: Plan) -> bool:
+    """Whether all policies of a run's experiment are on the scale's backbone."""
+    return takes_backbone(plan.experiment, plan.scale)
 
 
 def own_trainings(plan: Plan) -> list[str]:

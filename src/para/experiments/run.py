@@ -20,7 +20,8 @@ from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.pixel_errors import export_pixel_errors
 from para.experiments.predictions import export_predictions
 from para.experiments.run_config import run_config
-from para.experiments.scale import Scale, pick_scale
+from para.experiments.run_options import RunOptions, scale_of
+from para.experiments.scale import Scale
 from para.experiments.store import HELDOUT, Store, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
@@ -32,44 +33,6 @@ from para.training.checkpoint import load_policy, weights_hash
 from para.worlds import check_options, world_entry
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What to run, and where."""
-
-    experiment: str
-    """Name of the experiment."""
-
-    out: Path
-    """Folder for everything that the run leaves behind. The same command goes on from what is there."""
-
-    world: str = "tabletop"
-    """Name of the world."""
-
-    scale: str = "small"
-    """tiny, small or paper."""
-
-    train_seeds: int = 1
-    """Training runs of each policy, with seeds 0, 1, ..."""
-
-    recipes: tuple[str, ...] = ()
-    """Train only the policies of these names; empty: all of the experiment."""
-
-    workers: int = 2
-    """Processes that record, train and evaluate at the same time; 0: everything in this one."""
-
-    validation: bool = False
-    """Evaluate on the validation scenes instead of the test scenes: for choosing, never for reporting."""
-
-    shared: Path | None = None
-    """Folder for demonstrations and checkpoints that several experiments share; None: each has its own."""
-
-    def __post_init__(self):
-        if self.train_seeds < 1:
-            raise ValueError(f"train_seeds must be at least 1; got {self.train_seeds}")
-        if self.workers < 0:
-            raise ValueError(f"workers must be 0 or more; got {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -137,8 +100,11 @@ class Plan:
 
 
 def plan_run(options: RunOptions) -> Plan:
-    """What a run is going to do. Raises ValueError for an unknown experiment, world, scale or policy."""
-    experiment, scale = pick_experiment(options.experiment), pick_scale(options.scale, options.world)
+    """What a run is going to do. Raises ValueError for an unknown experiment, world, scale or policy, or one whose
+    backbone is not to be chosen.
+    """
+    experiment = pick_experiment(options.experiment)
+    scale = scale_of(options, experiment)
     recipes = pick_recipes(experiment, options.recipes)
     scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     spec = WorldSpec(options.world, scale.image_size)
@@ -167,7 +133,9 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
 
     Raises:
         ValueError: for an unknown experiment, world, scale or policy, a world that cannot show what demonstrations
-            need, or a folder that holds something else or that another process is writing into.
+            need, images that a backbone's patches do not divide, or a folder that holds something else or that another
+            process is writing into.
+        FileNotFoundError: if pretrained weights are not there.
         ImportError: if a policy needs a package that is not there; it names the extra to install.
     """
     plans = [plan_run(options) for options in runs]

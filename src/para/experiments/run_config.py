@@ -8,6 +8,7 @@ from typing import Any
 from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.locks import is_lock_file
 from para.experiments.provenance import agrees, continued, provenance
+from para.experiments.run_options import takes_backbone
 from para.experiments.scale import Scale
 from para.experiments.training_jobs import train_config, train_steps
 from para.files import read_json
@@ -48,10 +49,11 @@ def run_config(
     path = out / "config.json"
     if path.exists():
         old = read_json(path)
-        if not is_of(old, identity):
+        if different := differences(old, identity):
             raise ValueError(
                 f"{out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
-                f"made by: {old.get('command')}); choose another --out, or remove the folder"
+                f"made by: {old.get('command')}), with another {', '.join(different[:3])}; "
+                "choose another --out, or remove the folder"
             )
         try:
             made = continued(made, old)
@@ -71,13 +73,19 @@ def run_config(
         "data": {recipe.name: recipe.data for recipe in experiment.recipes},
         "thresholds": world_entry(world).describe_stages(),
     }
+    if takes_backbone(experiment, scale):
+        config["backbone"] = scale.describe_backbone()
     return config | dict(experiment.figures) | made
 
 
-def is_of(old: dict[str, Any], identity: dict[str, Any]) -> bool:
-    """Whether a record is of the run that `identity` tells; what a scale is said to take says nothing of that."""
-    told = {name: old.get(name) for name in identity}
-    return agrees(told | {"scale": {name: v for name, v in (told["scale"] or {}).items() if name != "note"}}, identity)
+def differences(old: dict[str, Any], identity: dict[str, Any]) -> list[str]:
+    """Where a record is of another run than the one that `identity` tells: names of its entries and of the scale's
+    options. What a scale is said to take says nothing of that.
+    """
+    names = [name for name in identity if name != "scale" and not agrees(old.get(name), identity[name])]
+    told = {name: value for name, value in (old.get("scale") or {}).items() if name != "note"}
+    of_scale = [name for name, value in told.items() if not agrees({name: value}, identity["scale"])]
+    return names + ["scale" if name == "name" else name for name in of_scale]
 
 
 def own_trainings(recipes: list[Recipe], scale: Scale) -> dict[str, Any]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from para.backbones import BackboneConfig, SmallConvConfig, VitConfig
+from para.backbones import BackboneConfig, SmallConvConfig, VitConfig, name_of
+from para.backbones.dino import DinoConfig
 from para.registry import pick
+
+FINETUNING_LR = 3e-5
+"""Peak learning rate of a pretrained network that is trained on, as is usual for such ones, whatever the heads' may be.
+Not chosen on validation scenes, for want of weights."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,29 @@ class Scale:
         """The same with one in `by` of the evaluation scenes of halves: for experiments with many policies."""
         return replace(self, n_in_distribution=-(-self.n_in_distribution // by), n_test=-(-self.n_test // by))
 
+    def with_backbone(self, backbone: BackboneConfig | None = None, lr_scale: float | None = None) -> Scale:
+        """The same with another backbone for every policy, None: its own, or another learning rate of it.
+
+        Args:
+            backbone: a pretrained one best with the hash of its weights (`para.backbones.dino.find_weights`), so that
+                runs of other weights are told apart.
+            lr_scale: its learning rate relative to the heads'; None: `FINETUNING_LR` of a pretrained one that is
+                trained on, of others the scale's own.
+        """
+        backbone = self.backbone if backbone is None else backbone
+        if lr_scale is None:
+            finetuned = isinstance(backbone, DinoConfig) and backbone.mode == "finetune"
+            lr_scale = round(FINETUNING_LR / self.lr, 4) if finetuned else self.backbone_lr_scale
+        return replace(self, backbone=backbone, backbone_lr_scale=lr_scale)
+
+    def describe_backbone(self) -> str:
+        """Its name, and at which rate it is trained, if it is; of a pretrained one its weights too."""
+        name, rate = name_of(self.backbone), f"at {self.backbone_lr_scale:g} of the heads' learning rate"
+        if not isinstance(self.backbone, DinoConfig):
+            return f"{name} from scratch" + ("" if self.backbone_lr_scale == 1 else f", {rate}")
+        mode = self.backbone.mode
+        return f"{name} with weights {self.backbone.weights}, " + (f"{mode} {rate}" if mode == "finetune" else mode)
+
 
 SCALES: dict[str, Scale] = {
     "tiny": Scale(
@@ -89,7 +117,7 @@ SCALES: dict[str, Scale] = {
     "paper": Scale(
         name="paper", image_size=(448, 448), backbone=VitConfig(), train_steps=5000, batch_size=32, lr=3e-4,
         backbone_lr_scale=0.3, n_in_distribution=100, n_test=100, n_per_view=3, eval_every=500, early_snapshot=200,
-        note="448 px, ViT-S/16 from scratch; needs a GPU",
+        note="448 px; needs a GPU",
     ),
 }  # fmt: skip
 

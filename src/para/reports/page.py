@@ -64,9 +64,10 @@ def render(run: RunFiles, pictures: Pictures) -> str:
     short, full = tables.headline(run)
     title = run.config.get("title") or run.summary["experiment"].replace("_", " ").capitalize()
     question = run.config.get("question")
+    backbone = f" · backbone {run.config['backbone']}" if "backbone" in run.config else ""
     return Template(files("para.reports").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{title} · PARA"),
-        kicker=escape(f"{title} · world {run.summary['world']} · scale {run.scale}"),
+        kicker=escape(f"{title} · world {run.summary['world']} · scale {run.scale}{backbone}"),
         headline=short,
         full_headline=full,
         question=f'<p class="question">{escape(question)}</p>' if question else "",

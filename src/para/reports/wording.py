@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,11 @@ SPLIT_NAMES = {
     "validation": "Validation (used for choosing)",
 }
 """How splits are called in text; a named subset goes by its own name."""
+
+BACKBONE_OPTIONS = (
+    "--backbone", "--weights", "--mode", "--neck-channels", "--layer-decay", "--lora-rank", "--backbone-lr-scale",
+)  # fmt: skip
+"""Options of `para experiment` that choose a backbone."""
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -145,7 +151,19 @@ def one_command(config: Mapping[str, Any]) -> str:
     words += ["--train-seeds", str(config["train_seeds"])]
     left_out = set(config.get("data", {})) - set(config["policies"])
     words += ["--policies", *config["policies"]] if left_out else []
+    if "backbone" in config:  # of a run whose policies bring none; all its commands chose the same
+        words += options_of(commands[0], BACKBONE_OPTIONS)
     return " ".join(words)
+
+
+def options_of(command: str, names: Iterable[str]) -> list[str]:
+    """The words of a command that give some options of one value each, those before their values."""
+    words, found = shlex.split(command), []
+    for i, word in enumerate(words):
+        name, is_given, _ = word.partition("=")
+        if name.replace("_", "-") in names:
+            found += [word] if is_given else words[i : i + 2]
+    return [shlex.quote(word) for word in found]
 
 
 def duration(seconds: float) -> str:

@@ -66,10 +66,12 @@ def render(family: Family) -> str:
     made = [(section, html) for section, html in made if html]
     worlds, scales = (", ".join(family.numbers[what]) for what in ("worlds", "scales"))
     episodes = sum(len(run.records) for run in family.runs)
+    told = [f"{len(family.runs)} experiments", f"world {worlds}", f"scale {scales}"]
+    told += dict.fromkeys(f"backbone {run.config['backbone']}" for run in family.runs if "backbone" in run.config)
     short, full = headline(family)
     return Template(files("para.reports").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"Every experiment · world {worlds} · PARA"),
-        kicker=escape(f"{len(family.runs)} experiments · world {worlds} · scale {scales} · {episodes:,} episodes"),
+        kicker=escape(" · ".join([*told, f"{episodes:,} episodes"])),
         headline=escape(short),
         full_headline=escape(full),
         question="",
