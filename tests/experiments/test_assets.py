@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from para.datasets import describe_dataset
 from para.evaluation.protocol import WorldSpec
 from para.experiments.experiment import TrainingSet
-from para.experiments.run import RunOptions, check_runs, config_of, plan_run
+from para.experiments.run import RunOptions, check_runs, config_of, plan_run, record_demonstrations
 from para.experiments.single import evaluate_checkpoint
 from para.experiments.store import demonstrations_key
 from para.files import read_json, write_json
@@ -16,6 +17,7 @@ from para.training.checkpoint import save_policy
 from para.worlds import WORLDS
 from tests import sized_world
 from tests.experiments.test_provenance import GENERATED, USERS
+from tests.test_cli import para
 from tests.tiny import build, policy_config
 
 
@@ -89,6 +91,12 @@ def test_demonstrations_with_generated_assets_keep_the_folder_that_they_had_befo
         assert demonstrations_key(WorldSpec(world, (64, 64)), scenes) == key
 
 
+def test_the_demonstrations_of_a_run_say_what_they_show(tmp_path, at_hand):
+    plan = plan_run(options(tmp_path))
+    record_demonstrations(plan, config_of(plan))
+    assert {describe_dataset(plan.folder_of(name))["assets"] for name in plan.sets} == {GENERATED}
+
+
 def test_an_evaluation_says_which_assets_its_options_chose_and_is_not_gone_on_with_others(tmp_path, at_hand):
     checkpoint = save_policy(build(policy_config("para")), tmp_path / "policy")
 
@@ -113,3 +121,12 @@ def test_an_evaluation_of_when_assets_had_no_entry_of_their_own_goes_on(tmp_path
     write_json(out / "config.json", old)
     evaluate_checkpoint(checkpoint, out, **how, world_options={})
     assert read_json(out / "config.json")["assets"] == GENERATED
+
+
+def test_recorded_demonstrations_say_which_assets_their_options_chose(tmp_path, at_hand):
+    command = ["record", "--world", "fake", "--image-size", "48", "64", "--workers", "0", "--out", tmp_path / "data"]
+    chosen = ["--world-options", f"assets={USERS}"]
+    assert para(*command, *chosen).code == para(*command, *chosen).code == 0
+    assert f"assets: {USERS}" in para("dataset", "info", tmp_path / "data").out
+    refused = para(*command)
+    assert refused.code == 2 and "user's folder" in refused.err and "generated stand-ins" in refused.err
