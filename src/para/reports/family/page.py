@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+from para.assets import in_brief
 from para.files import write_atomic
 from para.reports.family.ablation import ablation_of
 from para.reports.family.axes_table import axes_table
@@ -65,11 +66,13 @@ def render(family: Family) -> str:
     made = [(section, section.make(family, pictures)) for section in SECTIONS]
     made = [(section, html) for section, html in made if html]
     worlds, scales = (", ".join(family.numbers[what]) for what in ("worlds", "scales"))
+    assets = in_brief(run.config for run in family.runs)
+    world = f"world {worlds} ({assets})" if assets else f"world {worlds}"
     episodes = sum(len(run.records) for run in family.runs)
     short, full = headline(family)
     return Template(files("para.reports").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"Every experiment · world {worlds} · PARA"),
-        kicker=escape(f"{len(family.runs)} experiments · world {worlds} · scale {scales} · {episodes:,} episodes"),
+        kicker=escape(f"{len(family.runs)} experiments · {world} · scale {scales} · {episodes:,} episodes"),
         headline=escape(short),
         full_headline=escape(full),
         question="",
