@@ -80,7 +80,7 @@ libero: test-libero
 # With generated assets, whatever the machine has: the same pictures everywhere.
 test-libero: $(LIBERO_READY)
 	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile \
-	  -m "libero and not slow" tests/worlds tests/experiments/test_libero_scenes.py
+	  -m "libero and not slow" tests/worlds tests/experiments/test_libero_scenes.py tests/experiments/test_libero_run.py
 	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q tests/test_contracts_worlds.py -k "libero"
 
 $(LIBERO_READY): requirements-libero.txt requirements-libero-bare.txt pyproject.toml
