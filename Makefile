@@ -6,6 +6,7 @@
 #   make bench       what the heads cost in time and memory
 #   make lerobot     a second environment with LeRobot (Python 3.12), for the tests that read our datasets with it
 #   make libero      another environment, with LIBERO (older MuJoCo), in which its world runs, and that world's tests
+#   make test-libero-slow    that world's long tests: the expert on the whole grid and in every official state, all tasks
 #   make clean       drop all environments and the caches; runs/ stays
 
 PYTHON ?= python3
@@ -31,7 +32,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 TEST := OMP_NUM_THREADS=1 PARA_LEROBOT_PYTHON=$(wildcard $(LEROBOT_VENV)/bin/python) $(VENV)/bin/python -m pytest
 
-.PHONY: demo test test-fast check bench setup lerobot lerobot-if-possible libero test-libero clean
+.PHONY: demo test test-fast check bench setup lerobot lerobot-if-possible libero test-libero test-libero-slow clean
 
 demo: $(READY)
 	$(VENV)/bin/para experiment left_to_right --scale small --policies para act --out runs/demo
@@ -80,8 +81,14 @@ libero: test-libero
 # With generated assets, whatever the machine has: the same pictures everywhere.
 test-libero: $(LIBERO_READY)
 	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile \
-	  -m "libero and not slow" tests/worlds tests/experiments/test_libero_scenes.py
+	  -m "libero and not slow" tests/worlds tests/experiments/test_libero_scenes.py tests/experiments/test_libero_run.py
 	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q tests/test_contracts_worlds.py -k "libero"
+
+# Minutes of work, and so in neither `make test` nor `make libero`. With generated assets; where PARA_LIBERO_ASSETS names a
+# folder of LIBERO's own, these are tried too.
+test-libero-slow: $(LIBERO_READY)
+	OMP_NUM_THREADS=1 $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --durations 10 \
+	  -m "libero and slow" tests/worlds $(ARGS)
 
 $(LIBERO_READY): requirements-libero.txt requirements-libero-bare.txt pyproject.toml
 	@$(PYTHON) .ci/check_machine.py

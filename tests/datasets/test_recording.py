@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from para.datasets import Demonstrations, Perturbation, check_dataset, demonstrate, record
+from para.datasets import (
+    DatasetError,
+    Demonstrations,
+    Perturbation,
+    check_dataset,
+    demonstrate,
+    describe_dataset,
+    record,
+)
+from para.files import read_json
 from para.geometry import project
 from tests.datasets.fake_world import HOME, FakeWorld, fake_scenes, make_fake_world
 
@@ -120,6 +129,21 @@ def test_another_perturbation_is_refused_in_the_same_folder(tmp_path):
     recorded(tmp_path, perturbation=Perturbation(start_m=0.05))
     with pytest.raises(ValueError, match="recorded with perturbation"):
         recorded(tmp_path)
+
+
+def test_other_assets_are_refused_in_the_same_folder_and_both_are_named(tmp_path):
+    recorded(tmp_path, fake_scenes(2), assets="generated stand-ins (sha256 01)")
+    assert describe_dataset(tmp_path)["assets"] == "generated stand-ins (sha256 01)"
+    with pytest.raises(DatasetError, match="made with generated stand-ins.*go on with the user's"):
+        recorded(tmp_path, assets="the user's")
+    assert recorded(tmp_path, assets="generated stand-ins (sha256 02)").recorded == N - 2
+
+
+def test_a_dataset_of_when_no_assets_were_told_opens_and_goes_on_and_is_not_labelled(tmp_path):
+    recorded(tmp_path, fake_scenes(2))
+    assert set(read_json(tmp_path / "meta/para_recording.json")) == {"perturbation", "dropped"}
+    assert recorded(tmp_path, assets="generated stand-ins").recorded == N - 2
+    assert Demonstrations.open(tmp_path).n_episodes == N and "assets" not in describe_dataset(tmp_path)
 
 
 def test_the_list_of_scenes_may_grow_but_not_change(tmp_path):

@@ -10,6 +10,9 @@ OLD = {
     "learning_rates": {"para": 3e-3}, "train_steps": {"para": 800},
 }  # fmt: skip
 
+GENERATED = "generated stand-ins for LIBERO's assets, none of its files (sha256 of the scene's descriptions 012345)"
+USERS = "LIBERO assets from the user's folder (sha256 of the scene's descriptions 6789ab)"
+
 
 def made(**changes):
     return OLD | {"command": "para experiment b", "started": "now", "seconds": {"record": 0.0}} | changes
@@ -35,6 +38,18 @@ def test_options_that_are_younger_than_the_record_do_not_make_it_another_run():
 def test_what_differs_or_is_gone_makes_it_another_run(changes):
     with pytest.raises(ValueError, match="choose another --out"):
         continued(made(**changes), OLD)
+
+
+@pytest.mark.parametrize("told", [{"assets": USERS}, {"thresholds": f"Missed: neither. Assets: {USERS}."}])
+def test_other_assets_make_it_another_run_and_both_are_named(told):
+    assert continued(made(assets=USERS), OLD | told)["assets"] == continued(made(), OLD | told)["assets"] == USERS
+    with pytest.raises(ValueError, match="made with LIBERO assets from the user's.*would go on with generated"):
+        continued(made(assets=GENERATED), OLD | told)
+
+
+def test_a_record_that_tells_no_assets_gains_them_and_one_of_a_world_without_has_none():
+    assert continued(made(assets=GENERATED), OLD)["assets"] == GENERATED
+    assert "assets" not in continued(made(), OLD)
 
 
 def test_a_further_policy_is_added_and_none_is_lost():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -14,6 +15,7 @@ from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute
 from para.evaluation.records import EpisodeRecord
 from para.evaluation.statistics import wilson_interval
+from para.files import read_json, write_json
 from para.interfaces import Scene
 from para.reports import build_family_report
 from para.reports.family.curves import splits_text
@@ -28,6 +30,7 @@ from para.reports.family.traces import trace
 from para.reports.family.views import mean_of_curve, mean_of_tilts, tilt_points
 from para.reports.pictures import Pictures
 from para.reports.wording import interval_text, p_text, points, rate_text
+from tests.experiments.test_provenance import GENERATED, USERS
 from tests.reports.synthetic_family import PAPER_CURVES, THETAS, synthetic_experiments, views, write_family
 from tests.reports.test_page import elements, text_of
 
@@ -312,6 +315,18 @@ def test_a_trace_names_its_line_of_the_records_and_marks_each_event_of_the_gripp
     assert drawn.count("l-4.5 -7.5h9z") == 2 * closes  # once on the table, once over time
     x, y = record.scene["object_xy"]
     assert f"object at ({x:g}, {y:g}) m" in drawn and 'data-outcome="missed"' in drawn
+
+
+def test_the_page_names_the_assets_of_all_runs_beside_the_world_and_of_each_where_it_was_made(folder, page, tmp_path):
+    assert "Assets" not in text_of(page)
+    family = Path(shutil.copytree(folder, tmp_path / "family"))
+    older = {"thresholds": f"Missed: neither. Assets: {USERS}."}
+    for name, told in (("viewpoints", {"assets": GENERATED}), ("left_to_right", older)):
+        path = family / name / "config.json"
+        write_json(path, read_json(path) | told)
+    said = text_of(build_family_report(family).read_text(encoding="utf-8"))
+    assert "world tabletop (LIBERO assets from the user's folder; generated assets) · scale small" in said
+    assert said.count(GENERATED) == said.count(USERS) == 1
 
 
 def test_the_ablation_names_every_factor_of_every_policy(family, page):

@@ -128,6 +128,18 @@ def test_names_errors_and_options_from_files_are_escaped(tmp_path):
     assert not elements(page).open
 
 
+@pytest.mark.parametrize("own_entry", [True, False])
+def test_the_assets_of_a_run_stand_once_below_its_results(tmp_path, own_entry):
+    told = (
+        {"thresholds": "Missed: neither.", "assets": "a <b>"}
+        if own_entry
+        else {"thresholds": "Missed: neither. Assets: a <b>."}
+    )
+    write_run(tmp_path, config=make_config(**told))
+    page = build_report(tmp_path).read_text(encoding="utf-8")
+    assert page.count("Missed: neither. Assets: a &lt;b&gt;.") == page.count("a &lt;b&gt;") == 1
+
+
 def test_errors_are_shown_apart_with_what_they_said(reported):
     folder, page = reported
     said = text_of(page)

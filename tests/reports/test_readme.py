@@ -15,6 +15,7 @@ from para.experiments import EXPERIMENTS
 from para.files import write_json
 from para.reports.readme import BLOCK, FAMILY, find_records, strongest_other, update_readme
 from para.reports.wording import MINUS, p_text, points, policy_name, rate_text
+from tests.experiments.test_provenance import GENERATED
 from tests.reports.synthetic_family import Made, synthetic_experiments, write_family
 from tests.reports.synthetic_run import PAPER, make_config, make_records
 
@@ -201,6 +202,25 @@ def test_a_baseline_that_was_given_more_steps_is_marked(family_readme):
     write_json(path, config | {"train_steps": {"para": 800, "act": 3200, "motion_tracks": 800}})
     ((_, _, act, _, other, *_),) = family_rows(family_readme)
     assert act.endswith(", 4 times the steps") and not other.endswith("the steps")
+
+
+def test_captions_say_which_assets_the_world_was_made_of(family_readme):
+    folder = write_family(family_readme.parent / "results" / "libero", experiments=experiments("left_to_right"))
+    both = "".join(EMPTY.replace("left_to_right", name) for name in ("family", "left_to_right"))
+
+    def captions() -> list[str]:
+        family_readme.write_text(both)
+        update_readme(family_readme, folder.parent)
+        return [line for line in family_readme.read_text().splitlines() if line.startswith("World `")]
+
+    assert [caption.partition(" scale")[0] for caption in captions()] == ["World `tabletop`,"] * 2
+    path = folder / "left_to_right" / "config.json"
+    config = json.loads(path.read_text())
+    for told in ({"assets": GENERATED}, {"thresholds": f"Missed: neither. Assets: {GENERATED}."}):
+        write_json(path, config | told)
+        assert [caption.partition(" scale")[0] for caption in captions()] == [
+            "World `tabletop` (generated assets),"
+        ] * 2
 
 
 def row_of(policy: str, rate: float | None, split: str = "test", experiment: str = "corners") -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -185,10 +186,16 @@ def test_the_clean_task_keeps_bowl_plate_and_goal_alone():
 
 def test_records_say_which_assets_were_used(monkeypatch, tmp_path):
     monkeypatch.setenv(libero_assets.VARIABLE, "generated")
-    assert "generated stand-ins" in WORLDS["libero"].describe_stages()
+    describe = WORLDS["libero"].describe_assets
+    assert describe({}).startswith("generated stand-ins") and "in hf-libero" in describe({})
+    users = shutil.copytree(libero_assets.generated_folder(), tmp_path / "assets")
+    assert describe({"assets": str(users)}).startswith("LIBERO assets from the user's folder")
+    monkeypatch.setenv(libero_assets.VARIABLE, str(users))
+    assert describe({}).startswith("LIBERO assets from the user's folder")
+    assert describe({"assets": "generated"}).startswith("generated stand-ins")
     monkeypatch.setenv(libero_assets.VARIABLE, str(tmp_path))
     with pytest.raises(FileNotFoundError, match="libero_tabletop_base_style.xml is missing"):
-        libero_assets.find_assets()
+        describe({})
 
 
 def test_the_users_own_configuration_is_neither_read_nor_written(world):

@@ -68,6 +68,11 @@ def test_the_expert_succeeds_with_robosuites_controller():
 
 
 @pytest.mark.slow
+def test_the_expert_succeeds_from_48_of_the_50_official_states(world):
+    assert placed(world, libero_scenes.official_scenes()) >= 48
+
+
+@pytest.mark.slow
 def test_the_expert_succeeds_from_48_of_the_50_official_states_with_liberos_own_assets():
     assets = libero_assets.find_assets()
     if assets.kind == "generated":

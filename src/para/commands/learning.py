@@ -70,9 +70,11 @@ class Record:
         half = None if self.half == "all" else self.half
         scenes = few_scenes(world_entry(self.world).workspace, self.positions, half, random_starts=self.random_starts)
         hidden = {"robot_visible": False} if self.circles else {}
-        build = partial(make_world, self.world, self.image_size, **parse_options(self.world_options), **hidden)
+        options = parse_options(self.world_options)
+        assets = world_entry(self.world).describe_assets(options)
+        build = partial(make_world, self.world, self.image_size, **options, **hidden)
         build = partial(circle_world, build) if self.circles else build
-        report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless)
+        report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless, assets=assets)
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         print(f"next: para train --data {self.out} --out checkpoints/para para")
 

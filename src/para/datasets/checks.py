@@ -194,7 +194,7 @@ def describe_dataset(root: str | Path) -> dict[str, Any]:
     poses = np.unique(demonstrations.T_world_cam.reshape(len(demonstrations), 16), axis=0)
     files = [p for p in tables.root.rglob("*") if p.is_file()]
     cached = [p for p in files if CACHE_FOLDER in p.parts]
-    recording = tables.root / RECORDING_FILE
+    recording = read_json(path) if (path := tables.root / RECORDING_FILE).is_file() else {}
     positions = demonstrations.action_position.astype(np.float64)
     return {
         "root": str(tables.root),
@@ -218,7 +218,8 @@ def describe_dataset(root: str | Path) -> dict[str, Any]:
         },
         "tasks": dict(Counter(demonstrations.tasks)),
         "outcomes": dict(Counter(demonstrations.outcomes)),
-        "dropped": len(read_json(recording)["dropped"]) if recording.is_file() else 0,
+        "dropped": len(recording.get("dropped", [])),
+        **({"assets": recording["assets"]} if "assets" in recording else {}),
         "phases": int(demonstrations.phase.max()) + 1,
         "action_range_m": {"low": _rounded(positions.min(axis=0)), "high": _rounded(positions.max(axis=0))},
         "gripper_dwell_frames": gripper_dwell_frames(demonstrations),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from para.assets import told_of_both
 from para.datasets.demonstrate import Perturbation, demonstrate
 from para.datasets.lerobot_v3_folder import refuse_unrelated
 from para.datasets.lerobot_v3_layout import (
@@ -65,6 +66,7 @@ def record(
     progress: bool = True,
     lossless: bool = False,
     task: str = DEFAULT_TASK,
+    assets: str = "",
     max_dropped_share: float = MAX_DROPPED_SHARE,
 ) -> RecordingReport:
     """Demonstrate every scene and store what ends in `placed`, in the order of the scenes.
@@ -80,17 +82,17 @@ def record(
         perturbation: None: plain demonstrations.
         progress: show how far it is.
         lossless, task: see `DatasetWriter`.
+        assets: what the world is made of, in words (`para.assets`); "" where it has no choice.
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder holds something else or other scenes, was recorded with another perturbation, or the
-            expert fails too often.
+        ValueError: if the folder holds something else or other scenes, was recorded with another perturbation or
+            other assets, or the expert fails too often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
-    started = time.monotonic()
-    root = Path(root)
+    started, root = time.monotonic(), Path(root)
     refuse_unrelated(root)
-    log = _RecordingLog(root, perturbation)
+    log = _RecordingLog(root, perturbation, assets)
     jobs = _jobs_left(root, scenes, _scenes_of(root) + log.dropped_scenes())
     recorded = 0
     with ExitStack() as stack:
@@ -168,8 +170,9 @@ def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: 
 class _RecordingLog:
     """meta/para_recording.json: how a dataset was recorded, and what was dropped, so that a restart repeats neither."""
 
-    def __init__(self, root: Path, perturbation: Perturbation | None):
+    def __init__(self, root: Path, perturbation: Perturbation | None, assets: str):
         self._path = root / RECORDING_FILE
+        self._assets = assets
         self._perturbation = None if perturbation is None else asdict(perturbation)
         self.dropped: list[dict[str, Any]] = []
         if not self._path.exists():
@@ -180,6 +183,12 @@ class _RecordingLog:
                 f"{root} was recorded with perturbation {found['perturbation']}, not {self._perturbation}; "
                 "record as it was, or choose another folder"
             )
+        try:
+            both = told_of_both(found.get("assets", ""), assets)
+        except ValueError as error:
+            raise DatasetError(f"{root}: {error}") from error
+        # what was recorded before assets were told may be of others than these
+        self._assets = both if "assets" in found else ""
         self.dropped = found["dropped"]
 
     def dropped_scenes(self) -> list[Scene]:
@@ -190,4 +199,5 @@ class _RecordingLog:
         self.save()
 
     def save(self) -> None:
-        write_json(self._path, {"perturbation": self._perturbation, "dropped": self.dropped})
+        told = {"assets": self._assets} if self._assets else {}
+        write_json(self._path, {"perturbation": self._perturbation, "dropped": self.dropped} | told)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from para import __version__
+from para.assets import told_of_both, with_own_entry
 from para.training.accelerators import is_fast_at_bfloat16
 
 
@@ -49,8 +50,10 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """What a command on a folder that holds a part of the same run makes of its record: nothing of it is lost.
 
     Raises:
-        ValueError: if a policy is now another, or executed otherwise, than in the records that are there.
+        ValueError: if a policy is now another, or executed otherwise, than in the records that are there, or the world
+            is made of other assets.
     """
+    assets = told_of_both(with_own_entry(old).get("assets", ""), made.get("assets", ""))
     for what in ("policies", "execute", "learning_rates", "train_steps", "starts", "trainings"):
         before = old.get(what, {})
         for name, how in made.get(what, {}).items():
@@ -65,6 +68,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     for what in ("starts", "trainings"):  # of runs that have such
         both = old.get(what, {}) | made.get(what, {})
         made = made | ({what: both} if both else {})
+    made = made | ({"assets": assets} if assets else {})
     return made | {
         "command": "; ".join(commands),
         "started": old["started"],

@@ -22,7 +22,7 @@ from para.experiments.predictions import export_predictions
 from para.experiments.run_config import run_config
 from para.experiments.run_options import RunOptions, scale_of
 from para.experiments.scale import Scale
-from para.experiments.store import HELDOUT, Store, demonstrations_key
+from para.experiments.store import HELDOUT, Store, assets_of, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.experiments.trainings import export_trainings
@@ -222,9 +222,9 @@ def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
     """Record what is missing of the training and held-out demonstrations."""
     started = time.monotonic()
     for name, data in plan.sets.items():
-        build = plan.spec.with_options(data.world).build
-        with turn_to_write(plan.folder_of(name)):
-            report = record(build, data.scenes, plan.folder_of(name), workers=plan.options.workers)
+        spec, folder = plan.spec.with_options(data.world), plan.folder_of(name)
+        with turn_to_write(folder):
+            report = record(spec.build, data.scenes, folder, workers=plan.options.workers, assets=assets_of(spec))
         logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))
         if report.recorded:
             config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)

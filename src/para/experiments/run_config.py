@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from para.evaluation.protocol import WorldSpec
 from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.locks import is_lock_file
 from para.experiments.provenance import agrees, continued, provenance
 from para.experiments.run_options import takes_backbone
 from para.experiments.scale import Scale
+from para.experiments.store import assets_of
 from para.experiments.training_jobs import train_config, train_steps
 from para.files import read_json
 from para.training.configs import config_to_dict
@@ -24,7 +26,8 @@ def run_config(
     seeds. Nothing is written.
 
     Raises:
-        ValueError: if the folder holds another run, or files that are no run at all.
+        ValueError: if the folder holds another run, one with other assets, or files that are no run at all.
+        FileNotFoundError: if the world's assets are not whole.
     """
     identity = {
         "experiment": experiment.name,
@@ -46,6 +49,8 @@ def run_config(
     started = {recipe.name: describe_start(recipe.start, scale) for recipe in recipes if recipe.start is not None}
     made |= {"starts": started} if started else {}
     made |= own_trainings(recipes, scale)
+    assets = assets_of(WorldSpec(world, scale.image_size))
+    made |= {"assets": assets} if assets else {}
     path = out / "config.json"
     if path.exists():
         old = read_json(path)

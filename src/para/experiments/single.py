@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from para.assets import told_of_both, with_own_entry
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments.locks import check_free, only_writer
 from para.experiments.provenance import provenance
+from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
 from para.files import read_json, write_json
 from para.interfaces import Scene
@@ -38,7 +40,8 @@ def evaluate_checkpoint(
         world_options: of that world, as its servo.
 
     Raises:
-        FileNotFoundError, ValueError: if the checkpoint is missing or damaged, or `out` holds other records.
+        FileNotFoundError, ValueError: if the checkpoint is missing or damaged, the world's assets are not whole, or
+            `out` holds other records.
     """
     policy = load_policy(checkpoint)
     low, high = world_entry(world).workspace.region(half)
@@ -62,6 +65,8 @@ def evaluate_checkpoint(
         "execute": {policy.name: config_to_dict(rollout)},
         "thresholds": world_entry(world).describe_stages(),
     }
+    assets = assets_of(spec)
+    config |= {"assets": assets} if assets else {}
     check_free(out)
     claim_folder(out, config)
     with only_writer(out):
@@ -73,12 +78,17 @@ def claim_folder(out: Path, config: dict[str, Any]) -> None:
     """Write `config.json`, or check that the one there is of the same evaluation.
 
     Raises:
-        ValueError: if the folder holds another run, or files that are no run at all.
+        ValueError: if the folder holds another run, one with other assets, or files that are no run at all.
     """
     path = out / "config.json"
     if path.exists():
-        old = read_json(path)
-        other = [name for name in config if old.get(name) != config[name]]
+        old = with_own_entry(read_json(path))
+        try:
+            assets = told_of_both(old.get("assets", ""), config.get("assets", ""))
+        except ValueError as error:
+            raise ValueError(f"{out}: {error}") from error
+        config = config | ({"assets": assets} if assets else {})
+        other = [name for name in config if name != "assets" and old.get(name) != config[name]]
         if other:
             raise ValueError(
                 f"{out} holds another run (made by: {old.get('command')}; it differs in {', '.join(other)}); "

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from para.assets import GENERATED, look
 from para.evaluation.protocol import WorldSpec
 from para.experiments.experiment import Recipe, TrainingSet
 from para.training.configs import changed_options, config_hash
 from para.training.options import TrainConfig
+from para.worlds import world_entry
 
 HELDOUT = "demonstrations_heldout"
 """Folder of the demonstrations that errors during training are measured on."""
@@ -56,6 +58,15 @@ class Store:
 
 
 def demonstrations_key(spec: WorldSpec, data: TrainingSet) -> str:
-    """What tells one set of demonstrations from another: the world, its options and the scenes."""
-    world = asdict(spec.with_options(data.world))
-    return config_hash({"world": world, "scenes": [scene.to_dict() for scene in data.scenes]})
+    """What tells one set of demonstrations from another: the world, its options, its assets and the scenes."""
+    spec = spec.with_options(data.world)
+    made_of = {"world": asdict(spec), "scenes": [scene.to_dict() for scene in data.scenes]}
+    assets = look(assets_of(spec))
+    if assets not in ("", GENERATED):  # these add nothing: what was recorded with them keeps its folder
+        made_of["assets"] = assets
+    return config_hash(made_of)
+
+
+def assets_of(spec: WorldSpec) -> str:
+    """What a world is made of here, in words; "" where it has no choice."""
+    return world_entry(spec.name).describe_assets(dict(spec.options))

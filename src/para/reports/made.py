@@ -10,7 +10,9 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.wording import commands_of, duration, in_reading_order, trained_policy
 
-SHOWN_ELSEWHERE = frozenset("training_xy command versions seconds started data_hash title question thresholds".split())
+SHOWN_ELSEWHERE = frozenset(
+    "training_xy command versions seconds started data_hash title question thresholds assets".split()
+)
 """Entries of `config.json` that need no place among the options."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+from para.assets import with_own_entry
 from para.files import write_atomic
 from para.reports import figures, tables
 from para.reports.few_shot import few_shot_section
@@ -82,8 +83,10 @@ def render(run: RunFiles, pictures: Pictures) -> str:
 def results_section(run: RunFiles, pictures: Pictures) -> str:
     """The table ours | paper, comparisons, errors."""
     pictures.files["rates.svg"] = figures.rates_figure(run).encode()
-    thresholds = run.config.get("thresholds")
-    meaning = f'<p class="caption">{escape(str(thresholds))}</p>' if thresholds else ""
+    config = with_own_entry(run.config)
+    assets = f"Assets: {config['assets']}." if "assets" in config else ""
+    said = " ".join(filter(None, (config.get("thresholds"), assets)))
+    meaning = f'<p class="caption">{escape(said)}</p>' if said else ""
     return (
         f"{_scale_note(run)}{tables.main_table(run)}"
         '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Rates are of the '

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from para.assets import in_brief
 from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute_difference
 from para.evaluation.statistics import TRAININGS_DIFFER
@@ -120,9 +121,11 @@ def family_text(folder: Path) -> str:
         lines.append([*cells, _papers(para, act)])
     heads = ["tested", "PARA", "ACT", "PARA minus ACT, points", "strongest other baseline", "PARA minus that, points"]
     worlds, scales = (", ".join(f"`{name}`" for name in numbers[what]) for what in ("worlds", "scales"))
+    configs = (read_json(path) for path in sorted(folder.glob("*/config.json")))
     made = (
-        f"World {worlds}, scale {scales}. In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of "
-        "differences in the same scenes. The strongest other baseline is the one that places most often there, of "
+        f"World {worlds}{_assets(configs)}, scale {scales}. "
+        "In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of differences in the same scenes. "
+        "The strongest other baseline is the one that places most often there, of "
         'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
         "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
@@ -218,12 +221,17 @@ def records_text(folder: Path) -> str:
     summary, config = read_json(folder / "summary.json"), read_json(folder / "config.json")
     numbers = sorted({len(row["train_seeds"]) for row in summary["rows"]})
     seeds = f"{' or '.join(map(str, numbers))} training seed{'s' if numbers[-1] > 1 else ''}"
-    made = f"World `{summary['world']}`, scale `{summary['scale']}`, {seeds}"
+    made = f"World `{summary['world']}`{_assets([config])}, scale `{summary['scale']}`, {seeds}"
     parts = [policy_table(summary, config["execute"]), comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
     records = f"records in `results/{folder.parent.name}/{folder.name}/`"
     parts.append(f"{made}. All of it once more: `{one_command(config)}`; {records}.")
     return "\n\n".join(part for part in parts if part)
+
+
+def _assets(configs: Iterable[Mapping[str, Any]]) -> str:
+    told = in_brief(configs)
+    return f" ({told})" if told else ""
 
 
 def policy_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[str, Any]]) -> str:

@@ -7,13 +7,14 @@ Importing this room imports no simulator; building a world does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from para.interfaces import World
 from para.registry import did_you_mean, pick
-from para.worlds.libero_assets import describe_libero
+from para.worlds.libero_assets import describe_assets
 from para.worlds.libero_scenes import LIBERO
+from para.worlds.libero_stages import describe_judged_stages
 from para.worlds.scenes import TABLETOP, Workspace
 from para.worlds.stages import describe_stages
 
@@ -64,10 +65,14 @@ class WorldEntry(NamedTuple):
     describe_stages: Callable[[], str]
     """What placed, grasped and missed mean in it, in words with their thresholds, for the record of a run."""
 
+    describe_assets: Callable[[Mapping[str, Any]], str] = lambda options: ""
+    """describe_assets(options): which pictures and shapes it is made of here, in words (`para.assets`), where that is a
+    choice. Raises FileNotFoundError where those that were chosen are not whole."""
+
 
 WORLDS: dict[str, WorldEntry] = {
     "tabletop": WorldEntry(_tabletop, TABLETOP, describe_stages),
-    "libero": WorldEntry(_libero, LIBERO, describe_libero),
+    "libero": WorldEntry(_libero, LIBERO, describe_judged_stages, describe_assets),
 }
 
 

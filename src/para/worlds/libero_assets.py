@@ -10,18 +10,17 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from para.assets import GENERATED
 from para.worlds import libero_made, libero_made_furniture
 from para.worlds.libero_package import cache_folder, package_root
-from para.worlds.libero_stages import describe_judged_stages
 
 VARIABLE = "PARA_LIBERO_ASSETS"
 """Environment variable with the folder of the user's assets, or the word `generated`."""
-
-GENERATED = "generated"
 
 CLEAN_FILES = (
     "scenes/libero_tabletop_base_style.xml",
@@ -113,10 +112,14 @@ def generated_folder() -> Path:
     return folder
 
 
-def describe_libero() -> str:
-    """The stages of the LIBERO world in words, and which assets it is made of here, for the record of a run."""
+def describe_assets(options: Mapping[str, Any]) -> str:
+    """What a LIBERO world with these options is made of here, for a record; "" where hf-libero is not installed.
+
+    Raises:
+        FileNotFoundError: for a folder that lacks what the clean scene needs.
+    """
     try:
-        made_of = f"{find_assets().words}, in hf-libero {version('hf-libero')} and robosuite {version('robosuite')}"
-    except (ImportError, FileNotFoundError) as error:
-        made_of = f"none ({error})"
-    return f"{describe_judged_stages()} Assets: {made_of}."
+        words = find_assets(str(options.get("assets", ""))).words
+        return f"{words}, in hf-libero {version('hf-libero')} and robosuite {version('robosuite')}"
+    except ImportError:
+        return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from para.assets import with_own_entry
 from para.reports.family.files import Family, name_of, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
@@ -67,11 +68,12 @@ def how_made(family: Family, pictures: Pictures) -> str:
 
 
 def _run_made(run: RunFiles) -> str:
-    config = run.config
+    config = with_own_entry(run.config)
     seeds = sorted({seed for row in run.summary["rows"] for seed in row["train_seeds"]})
     seconds = {**(config.get("seconds") or {}), **(run.summary.get("seconds") or {})}
     facts = [
         ("Scale", run.scale),
+        ("Assets", config.get("assets", "")),
         ("Seeds", f"{len(seeds)} training seeds ({', '.join(map(str, seeds))})"),
         ("Time", ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())),
         ("Versions", ", ".join(f"{name} {value}" for name, value in (config.get("versions") or {}).items())),

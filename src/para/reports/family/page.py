@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+from para.assets import in_brief
 from para.files import write_atomic
 from para.reports.family.ablation import ablation_of
 from para.reports.family.axes_table import axes_table
@@ -65,8 +66,10 @@ def render(family: Family) -> str:
     made = [(section, section.make(family, pictures)) for section in SECTIONS]
     made = [(section, html) for section, html in made if html]
     worlds, scales = (", ".join(family.numbers[what]) for what in ("worlds", "scales"))
+    assets = in_brief(run.config for run in family.runs)
+    world = f"world {worlds} ({assets})" if assets else f"world {worlds}"
     episodes = sum(len(run.records) for run in family.runs)
-    told = [f"{len(family.runs)} experiments", f"world {worlds}", f"scale {scales}"]
+    told = [f"{len(family.runs)} experiments", world, f"scale {scales}"]
     told += dict.fromkeys(f"backbone {run.config['backbone']}" for run in family.runs if "backbone" in run.config)
     short, full = headline(family)
     return Template(files("para.reports").joinpath("page.html").read_text(encoding="utf-8")).substitute(
