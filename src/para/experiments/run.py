@@ -15,6 +15,7 @@ from para.datasets import Demonstrations
 from para.datasets.recording import record
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments import pick_experiment
+from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.pixel_errors import export_pixel_errors
@@ -28,7 +29,7 @@ from para.experiments.trainings import export_trainings
 from para.files import read_json, write_json
 from para.policies import make_policy
 from para.registry import pick
-from para.training.checkpoint import load_policy, weights_hash
+from para.training.checkpoint import weights_hash
 from para.worlds import check_options, world_entry
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ class RunOptions:
     """Train only the policies of these names; empty: all of the experiment."""
 
     workers: int = 2
-    """Processes that record, train and evaluate at the same time; 0: everything in this one."""
+    """Processes that record, train and evaluate at the same time; 0: everything in this one. On a GPU as many evaluate
+    as its memory has room for."""
 
     validation: bool = False
     """Evaluate on the validation scenes instead of the test scenes: for choosing, never for reporting."""
@@ -210,8 +212,9 @@ def carry_out(plan: Plan) -> dict[str, Any]:
         name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT
     }
     write_json(options.out / "config.json", config)
-    run = Run(plan.experiment.name, options.out, load_policy)
-    ran, kept = evaluate(all_trials(plan), run, workers=options.workers)
+    run = Run(plan.experiment.name, options.out, load_to_act)
+    workers = processes_to_act([job.folder for job in plan.jobs], options.workers)
+    ran, kept = evaluate(all_trials(plan), run, workers=workers)
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     look_inside(plan)
