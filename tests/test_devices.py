@@ -24,10 +24,10 @@ def see(monkeypatch, n: int, free: int = 100 * GB) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 8])
-def test_without_a_gpu_policies_act_on_the_cpu_and_all_processes_act(monkeypatch, workers):
+def test_without_a_gpu_policies_act_on_the_cpu_and_all_processes_train_and_act(monkeypatch, workers):
     see(monkeypatch, 0)
     assert devices.gpus() == () and devices.acting_device() == torch.device("cpu")
-    assert devices.acting_processes(workers, 10**15) == workers
+    assert devices.trainings_at_a_time(workers) == devices.acting_processes(workers, 10**15) == workers
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_gpus_have_the_names_by_which_a_process_can_be_shown_them(monkeypatch, t
     if told is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", told)
     assert devices.gpus() == names and devices.acting_device() == torch.device("cuda")
+
+
+@pytest.mark.parametrize(("n", "workers", "at_a_time"), [(1, 8, 1), (2, 8, 2), (4, 3, 3), (1, 0, 0)])
+def test_on_gpus_as_many_train_at_a_time_as_there_are(monkeypatch, n, workers, at_a_time):
+    see(monkeypatch, n)
+    assert devices.trainings_at_a_time(workers) == at_a_time
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,14 @@ def free_unused_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def trainings_at_a_time(workers: int) -> int:
+    """How many of so many processes train at a time: one for each GPU, and all where there is none.
+
+    A training keeps a GPU busy by itself, and a large one fills its memory.
+    """
+    return min(workers, len(gpus())) if gpus() else workers
+
+
 def acting_processes(workers: int, weights_bytes: int) -> int:
     """How many of so many processes may act at a time: as many as there is memory for on the GPUs, and all without one.
 

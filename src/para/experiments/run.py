@@ -13,6 +13,7 @@ import torch
 
 from para.datasets import Demonstrations
 from para.datasets.recording import record
+from para.devices import trainings_at_a_time
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments import pick_experiment
 from para.experiments.acting import load_to_act, processes_to_act
@@ -58,8 +59,8 @@ class RunOptions:
     """Train only the policies of these names; empty: all of the experiment."""
 
     workers: int = 2
-    """Processes that record, train and evaluate at the same time; 0: everything in this one. On a GPU as many evaluate
-    as its memory has room for."""
+    """Processes that record, train and evaluate at the same time; 0: everything in this one. On a GPU one training at a
+    time, and as many that evaluate as its memory has room for."""
 
     validation: bool = False
     """Evaluate on the validation scenes instead of the test scenes: for choosing, never for reporting."""
@@ -118,7 +119,7 @@ class Plan:
 
     def job(self, recipe: Recipe, seed: int) -> TrainJob:
         """One training run."""
-        threads = max(1, torch.get_num_threads() // max(1, self.options.workers))
+        threads = max(1, torch.get_num_threads() // max(1, trainings_at_a_time(self.options.workers)))
         return TrainJob(
             recipe.name, recipe.config(self.scale), train_config(self.scale, recipe, seed),
             self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
