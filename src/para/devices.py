@@ -33,6 +33,12 @@ def device_of(module: nn.Module) -> torch.device:
     return next(iter(module.parameters())).device
 
 
+def wait_for_gpu() -> None:
+    """Return once what was begun on the GPU is done; before that, a clock tells how long it took to ask for it."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def free_unused_memory() -> None:
     """Give back what this process keeps of the GPU for later, so that other processes can have it."""
     if torch.cuda.is_initialized():
