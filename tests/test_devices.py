@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from para import devices
+from para import devices, doctor
+from para.experiments import provenance
 from para.rollout import predicted_chunk
 from tests import tiny
 from tests.conftest import random_batch
@@ -38,6 +39,15 @@ def test_gpus_have_the_names_by_which_a_process_can_be_shown_them(monkeypatch, t
     if told is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", told)
     assert devices.gpus() == names and devices.acting_device() == torch.device("cuda")
+
+
+def test_gpus_are_told_by_the_doctor_and_in_what_a_run_leaves_behind(monkeypatch):
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda gpu: "NVIDIA X")
+    see(monkeypatch, 2)
+    assert "2 x NVIDIA X; policies train there" in doctor.accelerator()
+    assert provenance.versions()["machine"].endswith(" CPUs, 2 x NVIDIA X")
+    see(monkeypatch, 0)
+    assert "no accelerator" in doctor.accelerator() and provenance.versions()["machine"].endswith(" CPUs")
 
 
 @pytest.mark.parametrize(("n", "workers", "at_a_time"), [(1, 8, 1), (2, 8, 2), (4, 3, 3), (1, 0, 0)])

@@ -23,6 +23,12 @@ def gpus() -> tuple[str, ...]:
     return tuple(name.strip() for name in told.split(",")[:n]) if told else tuple(str(i) for i in range(n))
 
 
+def gpu_models() -> str:
+    """What GPUs they are, as `2 x NVIDIA H200`; empty where there is none."""
+    n = len(gpus())
+    return f"{n} x {torch.cuda.get_device_name(0)}" if n else ""
+
+
 def acting_device() -> torch.device:
     """Where policies act. Never Apple's MPS: geometry is computed in float64 in places, which that does not have."""
     return torch.device("cuda" if gpus() else "cpu")

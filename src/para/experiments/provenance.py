@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from para import __version__
+from para.devices import gpu_models
 from para.training.accelerators import is_fast_at_bfloat16
 
 
@@ -30,11 +31,12 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     packages = ("torch", "mujoco", "numpy", "accelerate", "av")
+    machine = (platform.machine(), f"{os.cpu_count()} CPUs", gpu_models())
     python = {"para": __version__, "python": platform.python_version()}
     return (
         python
         | {name: version(name) for name in packages}
-        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs", "precision": precision()}
+        | {"machine": ", ".join(filter(None, machine)), "precision": precision()}
     )
 
 
