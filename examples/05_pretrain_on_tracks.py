@@ -20,7 +20,7 @@ from para.datasets.tracks import import_tracks
 from para.geometry import project
 from para.interfaces import Scene
 from para.policies import ParaConfig, make_policy
-from para.rollout import RolloutConfig, rollout
+from para.rollout import RolloutConfig, predicted_chunk, rollout
 from para.training import TrainConfig, start_from, train
 from para.worlds import make_world
 
@@ -95,7 +95,7 @@ for name, policy in policies.items():
             action = expert.act()
             aim.append(action.position)
             world.execute(action.position, action.gripper)
-        predicted, _ = project(policy.act(obs).position, obs.camera.unsqueeze(1))
+        predicted, _ = project(predicted_chunk(policy, obs).position, obs.camera.unsqueeze(1))
         wanted, _ = project(torch.tensor(np.array(aim), dtype=torch.float32), obs.camera.unsqueeze(1))
         off.append(float((predicted - wanted).norm(dim=-1).mean()))
     outcomes = [rollout(policy, world, scene, RolloutConfig(max_control_steps=200)).outcome for scene in elsewhere]

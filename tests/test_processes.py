@@ -30,6 +30,13 @@ def work(folder: str, seconds: float = 0.0) -> int:
     return os.getpid()
 
 
+def gpus_seen(folder: str, n: int) -> str | None:
+    """What a process sees, once so many work."""
+    note(folder)
+    wait_for(lambda: len(list(Path(folder).iterdir())) == n)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 def faults_in_a_thread(passes: int) -> int:
     """Pages faulted in when a thread, as autograd's, takes and frees 100 MB again and again, as training steps do."""
     counted = []
@@ -71,6 +78,14 @@ def is_running(pid: int) -> bool:
 def test_results_come_back_from_other_processes(tmp_path):
     with worker_pool(1) as pool:
         assert pool.submit(work, str(tmp_path)).result() != os.getpid()
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(("4", "GPU-b"), ["4", "4", "GPU-b"]), ((), ["7", "7", "7"])])
+def test_gpus_are_dealt_out_in_turn_and_where_there_are_none_nothing_changes(tmp_path, monkeypatch, gpus, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    with worker_pool(3, gpus=gpus) as pool:
+        told = [pool.submit(gpus_seen, str(tmp_path), 3) for _ in range(3)]
+        assert sorted(future.result() for future in told) == seen
 
 
 def test_an_exception_ends_the_workers_at_once_and_drops_what_waits(tmp_path):

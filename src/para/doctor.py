@@ -70,10 +70,13 @@ def accelerator() -> str:
     """What torch would compute on."""
     import torch
 
-    if torch.cuda.is_available():
-        return f"ok  accelerator: {torch.cuda.get_device_name(0)}; scale paper will use it"
+    from para.devices import gpu_models, trainings_at_a_time
+
+    if models := gpu_models():
+        n = trainings_at_a_time(os.cpu_count() or 1)
+        return f"ok  accelerator: {models}; policies train there, {n} at a time, and act there"
     if torch.backends.mps.is_available():
-        return "ok  accelerator: Apple MPS"
+        return "ok  accelerator: Apple MPS; policies train on it, and act on the CPU"
     return (
         f"ok  no accelerator: scales tiny and small run on the CPU ({torch.get_num_threads()} threads); paper needs one"
     )

@@ -7,13 +7,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.queues import SimpleQueue
 
 
 @contextmanager
-def worker_pool(workers: int, start: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
+def worker_pool(
+    workers: int, start: Callable[[], None] | None = None, *, gpus: Sequence[str] = ()
+) -> Iterator[ProcessPoolExecutor]:
     """A pool of fresh processes, whose work is stopped when the body raises (Ctrl-C among the reasons).
 
     Workers do not hear Ctrl-C, which a terminal sends to all processes: this process decides, and then sends SIGTERM.
@@ -23,11 +26,15 @@ def worker_pool(workers: int, start: Callable[[], None] | None = None) -> Iterat
     Args:
         workers: how many processes.
         start: called once in each of them, a function of a module; None: nothing is.
+        gpus: dealt out to them in turn: each sees one alone (CUDA_VISIBLE_DEVICES); empty: nothing is changed.
     """
     others = set(multiprocessing.active_children())
     # spawn: a forked child would inherit the parent's renderer and thread pools in an unusable state
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(start,))
+    dealt = context.SimpleQueue() if gpus else None
+    for i in range(workers if gpus else 0):
+        dealt.put(gpus[i % len(gpus)])
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(start, dealt))
     try:
         yield pool
     except BaseException:
@@ -43,8 +50,10 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Of `mallopt` (malloc.h)."""
 
 
-def _start_worker(start: Callable[[], None] | None) -> None:
+def _start_worker(start: Callable[[], None] | None, gpus: SimpleQueue | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus.get()  # before anything asks CUDA what there is
     _keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start is not None:

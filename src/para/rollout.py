@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from para.devices import device_of
 from para.geometry import Camera, CameraError, draw_camera_error, perturb_camera
 from para.geometry.perturb import check_error_sizes
 from para.interfaces import ActionChunk, Episode, Observation, Policy, Scene, World
@@ -87,14 +88,13 @@ def rollout(
     """
     obs = world.reset(scene)
     error = calibration_error(scene, config)
-    device = next(iter(policy.parameters())).device
     trace: list[tuple[Observation, np.ndarray, float]] = []
     plans: list[tuple[int, ActionChunk]] = []  # (step at which it was made, chunk), youngest last
     step = 0
     while world.outcome() != "placed" and world.n_steps < config.max_control_steps:
         if not plans or step - plans[-1][0] >= steps_before_looking(config, plans[-1][1].horizon):
             believed = obs if error is None else replace(obs, camera=perturb_camera(obs.camera, error))
-            plans = remember(plans, step, finite_chunk(policy, believed, device))
+            plans = remember(plans, step, finite_chunk(policy, believed))
         position, gripper, rotation = next_action(plans, step, config)
         if config.gripper_gate_m is not None:
             gripper = gate_gripper(position, gripper, obs, trace, config.gripper_gate_m)
@@ -128,9 +128,14 @@ def steps_before_looking(config: RolloutConfig, horizon: int) -> int:
     return min(config.execute_steps, horizon) if config.execute_steps else horizon
 
 
-def finite_chunk(policy: Policy, obs: Observation, device: torch.device) -> ActionChunk:
-    """What the policy predicts, on the CPU. Raises ValueError where it is not finite."""
-    chunk = policy.act(obs.to(device)).to("cpu")
+def predicted_chunk(policy: Policy, obs: Observation) -> ActionChunk:
+    """What a policy predicts, on the CPU, on whatever device the policy and the observation are."""
+    return policy.act(obs.to(device_of(policy))).to("cpu")
+
+
+def finite_chunk(policy: Policy, obs: Observation) -> ActionChunk:
+    """`predicted_chunk`. Raises ValueError where it is not finite."""
+    chunk = predicted_chunk(policy, obs)
     parts = {"position": chunk.position, "gripper": chunk.gripper, "rotation": chunk.rotation}
     for name, values in parts.items():
         if values is not None and not torch.isfinite(values).all():

@@ -15,7 +15,9 @@ from para.experiments.plan import EPISODE_FRAMES, Work, describe_plan, seconds_o
 from para.experiments.run import RunOptions, plan_run
 from para.experiments.scale import SCALES, pick_scale
 from para.interfaces import Scene
+from para.policies import Para
 from tests import sized_world
+from tests.pretend_gpu import pretend_gpu
 
 TINY = SCALES["tiny"]
 CONFIGS = {
@@ -86,6 +88,47 @@ def test_training_time_is_the_sum_over_kinds_and_halves_with_two_processes():
     left = Work(0, 3, {PARA: 12, ACT: 24}, 4, {PARA: 10.0, ACT: 20.0})
     assert seconds_of(left, found, 1) == 12 * 30 + 24 + 20 + 20
     assert seconds_of(left, found, 2) == seconds_of(left, found, 1) / 2
+
+
+def test_on_one_gpu_trainings_follow_one_another_and_the_plan_says_so(fake, measured, monkeypatch, tmp_path):
+    found, left = Costs(2.0, {PARA: 30.0}, {PARA: 3.0}), Work(1, 3, {PARA: 12}, 4, {PARA: 10.0})
+    on_cpus, text = seconds_of(left, found, 4), describe_plan([options(tmp_path, "para")])
+    monkeypatch.setattr("para.devices.gpus", lambda: ("0",))
+    monkeypatch.setattr("para.experiments.plan.gpus", lambda: ("0",))
+    assert seconds_of(left, found, 4) == pytest.approx(on_cpus + 12 * 30 * 3 / 4)
+    assert "GPU" not in text
+    assert "act on the GPU, 1 training at a time" in describe_plan([options(tmp_path, "para")], estimate=False)
+
+
+def test_a_clock_is_read_when_the_gpu_is_done_with_what_it_was_asked_for(monkeypatch):
+    done = []
+    monkeypatch.setattr(costs, "wait_for_gpu", lambda: done.append("wait"))
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: bool(done.append("read")))
+    costs.seconds_each(lambda: done.append("ask"), 2)
+    assert done == ["wait", "read", "ask", "wait", "read", "read", "ask", "ask", "wait", "read"]
+
+
+def test_where_there_is_a_gpu_policies_are_measured_on_it(fake, monkeypatch):
+    devices, precisions = [], []
+    loss, act = Para.loss, Para.act
+
+    def noted(name, own):
+        def method(self, obs, *args, **kwargs):
+            devices.append((name, obs.image.device.type))
+            return own(self, obs, *args, **kwargs)
+
+        return method
+
+    monkeypatch.setattr(Para, "loss", noted("loss", loss))
+    monkeypatch.setattr(Para, "act", noted("act", act))
+    monkeypatch.setattr(costs, "is_fast_at_bfloat16", lambda on_cuda: bool(precisions.append(on_cuda)))
+    obs = WorldSpec("fake", TINY.image_size).build().reset(SCENE)
+    with pretend_gpu():
+        costs.measure_policy(CONFIGS["para"], obs, TINY.batch_size)
+    assert set(devices) == {("loss", "cuda"), ("act", "cuda")} and precisions == [True]
+    devices.clear()
+    costs.measure_policy(CONFIGS["para"], obs, TINY.batch_size)
+    assert set(devices) == {("loss", "cpu"), ("act", "cpu")} and precisions == [True, False]
 
 
 def test_a_policy_that_looks_after_every_step_makes_more_predictions_than_one_that_carries_out_its_chunk(

@@ -118,7 +118,7 @@ class Experiment:
     """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all of them."""
 
     workers: int = DEFAULT_WORKERS
-    """Processes at a time."""
+    """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""
 
     validation: bool = False
     """Evaluate on the validation scenes: for choosing recipes, never for reporting."""
@@ -190,7 +190,7 @@ class Evaluate:
     """How predicted chunks are carried out."""
 
     workers: int = DEFAULT_WORKERS
-    """Processes at a time."""
+    """Processes at a time; on a GPU as many as its memory has room for."""
 
     def run(self) -> None:
         from para.experiments.single import evaluate_checkpoint

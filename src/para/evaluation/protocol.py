@@ -22,6 +22,7 @@ import torch
 
 from para.datasets.circle_overlay import circle_world
 from para.datasets.video import write_video
+from para.devices import gpus
 from para.evaluation.results import EpisodeRecord, append_records, read_results
 from para.files import DISK_FULL, write_atomic
 from para.interfaces import Episode, Policy, Scene, World
@@ -43,7 +44,6 @@ MAX_GRIPPER_EVENTS = 20
 
 VIDEO_FPS = 10
 """Frames per second of rollout videos; one frame is 0.15 s of the episode, so they play at 1.5 times the speed."""
-
 
 LoadPolicy = Callable[[str], Policy]
 """Loads a policy from its folder; handed in, since evaluation knows nothing of training and its checkpoints."""
@@ -290,7 +290,7 @@ def run_all(trials: list[Trial], run: Run, workers: int) -> Iterator[EpisodeReco
     if workers == 0:
         yield from (run_trial(trial, run) for trial in trials)
         return
-    with worker_pool(workers, start_worker) as pool:
+    with worker_pool(workers, start_worker, gpus=gpus()) as pool:
         ahead: deque[Future] = deque()
         for trial in trials:
             ahead.append(pool.submit(run_trial, trial, run))

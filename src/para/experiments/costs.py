@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from para.devices import acting_device, free_unused_memory, wait_for_gpu
 from para.evaluation.protocol import WorldSpec
 from para.geometry import Camera
 from para.interfaces import ActionChunk, Expert, Observation, Scene, World
 from para.policies import make_policy
+from para.rollout import predicted_chunk
 from para.training.accelerators import is_fast_at_bfloat16
 
 BUDGET_S = 15.0
@@ -48,7 +50,7 @@ def kind_of(config: Any) -> Kind:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds on one process of one thread, as measured in a moment."""
+    """Seconds on one process of one thread, and on the GPU where there is one, as measured in a moment."""
 
     frame: float
     """One step of the world with its picture."""
@@ -90,16 +92,17 @@ def measure(spec: WorldSpec, scene: Scene, configs: Mapping[Kind, Any], batch_si
         for kind, config in configs.items():
             if not steps or time.monotonic() - started < BUDGET_S:
                 steps[kind], looks[kind] = measure_policy(config, obs, batch_size)
+    free_unused_memory()  # the trainings are other processes
     return Costs(frame, steps, looks)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """As in the processes that do the work; random numbers are afterwards as they were before."""
-    threads = torch.get_num_threads()
+    threads, device = torch.get_num_threads(), acting_device()
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
     finally:
         torch.set_num_threads(threads)
@@ -123,22 +126,28 @@ def step_once(world: World, expert: Expert) -> None:
 
 
 def measure_policy(config: Any, obs: Observation, batch_size: int) -> tuple[float, float]:
-    """Seconds of a training step of a policy, on a batch made of one observation, and of a prediction."""
+    """Seconds of a training step of a policy, on a batch made of one observation, and of a prediction, where policies
+    train and act.
+    """
+    device = acting_device()
     batch, actions = example_batch(obs, batch_size, config.horizon)
     if offsets := getattr(config, "video_offsets", ()):
         actions = replace(actions, frames=batch.image.unsqueeze(1).repeat(1, len(offsets), 1, 1, 1))
         config = replace(config, video=replace(config.video, autoencoder_steps=0))  # of the phase that takes longest
     policy = make_policy(config)
     policy.fit_ranges(actions.map(lambda tensor: tensor[:, :1]), batch.camera)
+    policy, batch, actions = policy.to(device), batch.to(device), actions.to(device)
     generator = torch.Generator().manual_seed(0)
-    bf16 = is_fast_at_bfloat16(on_cuda=False)
+    bf16 = is_fast_at_bfloat16(on_cuda=device.type == "cuda")
 
     def train_step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             policy.loss(batch, actions, generator=generator)["total"].backward()
 
+    if device.type == "cuda":
+        train_step()  # a process waits seconds for its first kernels, which is no part of a step
     train = seconds_each(train_step, 1)
-    return train, seconds_each(lambda: policy.eval().act(obs), 2)
+    return train, seconds_each(lambda: predicted_chunk(policy.eval(), obs), 2)
 
 
 def example_batch(obs: Observation, B: int, horizon: int) -> tuple[Observation, ActionChunk]:
@@ -155,12 +164,15 @@ def example_batch(obs: Observation, B: int, horizon: int) -> tuple[Observation, 
 
 def seconds_each(work: Callable[[], object], n: int) -> float:
     """Seconds that a piece of work takes, the mean of n times after one to warm up."""
+    wait_for_gpu()
     started = time.perf_counter()
     work()
+    wait_for_gpu()
     warm_up = time.perf_counter() - started
     if warm_up > LONG_S:
         return warm_up
     started = time.perf_counter()
     for _ in range(n):
         work()
+    wait_for_gpu()
     return (time.perf_counter() - started) / n

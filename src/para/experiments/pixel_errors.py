@@ -10,10 +10,12 @@ import numpy as np
 import torch
 
 from para.evaluation.protocol import WorldSpec
+from para.experiments.acting import load_to_act
 from para.experiments.predictions import pixels
 from para.files import read_json, write_json
 from para.interfaces import Observation, Policy, Scene
-from para.training.checkpoint import load_policy, weights_hash
+from para.rollout import predicted_chunk
+from para.training.checkpoint import weights_hash
 
 ERRORS_FILE = "pixel_errors.json"
 
@@ -52,7 +54,7 @@ def export_pixel_errors(
         for name, seed, checkpoint, weights in wanted:
             rows = [row for row in rows if (row["policy"], row["train_seed"], row["world"]) != (name, seed, world_name)]
             told = {"policy": name, "train_seed": seed, "world": world_name, "checkpoint": weights}
-            rows.append(told | errors_of(load_policy(checkpoint), looks))
+            rows.append(told | errors_of(load_to_act(checkpoint), looks))
     write_json(path, {"image_size": list(next(iter(worlds.values())).image_size), "rows": rows})
 
 
@@ -77,7 +79,7 @@ def errors_of(policy: Policy, looks: Sequence[tuple[Observation, np.ndarray]]) -
     """Pixel errors of a policy's steps t+1, t+2, ... over the looks at which the demonstration goes on that long."""
     by_step: list[list[float]] = [[] for _ in range(policy.config.horizon)]
     for obs, path in looks:
-        predicted = pixels(policy.act(obs).position[0], obs)
+        predicted = pixels(predicted_chunk(policy, obs).position[0], obs)
         demonstrated = pixels(torch.from_numpy(path[: len(predicted)]), obs)
         for step, error in enumerate(np.linalg.norm(predicted[: len(demonstrated)] - demonstrated, axis=-1)):
             by_step[step].append(float(error))

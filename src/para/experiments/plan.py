@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from para.devices import gpus, trainings_at_a_time
 from para.evaluation.results import read_results
 from para.experiments.costs import Costs, Kind, kind_of, measure
 from para.experiments.run import Plan, RunOptions, plan_run
@@ -70,6 +71,7 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
             f"{''.join(backbones[:1])}"
             f"{first.scale.train_steps} steps of batch {first.scale.batch_size}, {seeds}.",
             *lines,
+            *on_gpus(first.options.workers),
             "What is there already is kept: the same command goes on where it stopped.",
         ]
     )
@@ -118,6 +120,14 @@ def own_trainings(plan: Plan) -> list[str]:
     configs = [(recipe.name, train_config(plan.scale, recipe, 0)) for recipe in own]
     told = ", ".join(f"{name} {config.steps} of batch {config.batch_size}" for name, config in configs)
     return [f"  steps: {told}"] if told else []
+
+
+def on_gpus(workers: int) -> list[str]:
+    """A line on where policies train and act; none where there is no GPU."""
+    if not gpus():
+        return []
+    n = max(1, trainings_at_a_time(workers))
+    return [f"Policies train and act on the GPU, {n} training{'s, each on its own,' if n > 1 else ''} at a time."]
 
 
 def total_line(plans: list[Plan], work: list[Work], costs: Costs | None) -> str:
@@ -185,11 +195,12 @@ def representatives(plans: Sequence[Plan], needed: Counter[Kind]) -> dict[Kind, 
 
 
 def seconds_of(left: Work, costs: Costs, workers: int) -> float:
-    """Wall-clock time, all processes busy."""
+    """Wall-clock time, all processes busy; of those that train there may be fewer, on a GPU."""
     record = left.demonstrations * DEMONSTRATION_FRAMES * costs.frame
     train = sum(n * costs.step(kind) for kind, n in left.steps.items())
     look = sum(n * costs.look(kind) for kind, n in left.looks.items())
-    return (record + train + left.episodes * EPISODE_FRAMES * costs.frame + look) / max(1, workers)
+    others = record + left.episodes * EPISODE_FRAMES * costs.frame + look
+    return others / max(1, workers) + train / max(1, trainings_at_a_time(workers))
 
 
 def time_text(seconds: float) -> str:

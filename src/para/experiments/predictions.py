@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from para.devices import device_of
 from para.evaluation.protocol import WorldSpec
+from para.experiments.acting import load_to_act
 from para.experiments.experiment import EvaluationScene, SceneSet
 from para.experiments.training_jobs import TrainJob
 from para.files import write_atomic
 from para.geometry import project
 from para.interfaces import ActionChunk, Observation, Policy, Scene, World
-from para.training.checkpoint import load_policy
+from para.rollout import predicted_chunk
 from para.training.options import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -85,7 +87,7 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
     world = spec.build()
     try:
         for path, checkpoint, moment, step in missing:
-            policy = load_policy(checkpoint).eval()
+            policy = load_to_act(checkpoint)
             arrays = predict_at(policy, world, moment)
             meta = {"title": moment.title, "kind": moment.kind, "policy": policy.name, "step": step}
             arrays["meta"] = np.array(json.dumps(meta | {"scene": moment.scene.to_dict()}))
@@ -111,7 +113,7 @@ def predict_at(policy: Policy, world: World, moment: Moment) -> dict[str, np.nda
         action = expert.act()
         if action is not None:
             obs = world.execute(action.position, action.gripper)
-    chunk = policy.act(obs)
+    chunk = predicted_chunk(policy, obs)
     demonstrated = follow(expert, world, chunk.horizon, hold=obs.ee_position[0].numpy())
     arrays: dict[str, Any] = {
         "image": obs.image[0].permute(1, 2, 0).numpy(),
@@ -131,10 +133,10 @@ def distributions(policy: Policy, obs: Observation, chunk: ActionChunk) -> dict[
     """Heatmaps (T, h, w) and height probabilities (T, N_H) of a policy that has them; nothing for the others."""
     if chunk.peak_probability is None or not hasattr(policy, "predict"):
         return {}
-    prediction = policy.predict(obs)
-    logits = prediction.heatmap_logits[0]
+    prediction = policy.predict(obs.to(device_of(policy)))
+    logits, heights = prediction.heatmap_logits[0].cpu(), prediction.height_logits[0].cpu()
     heatmaps = logits.flatten(1).softmax(dim=-1).view_as(logits)
-    return {"heatmaps": heatmaps.numpy(), "height_probs": prediction.height_logits[0].softmax(dim=-1).numpy()}
+    return {"heatmaps": heatmaps.numpy(), "height_probs": heights.softmax(dim=-1).numpy()}
 
 
 def follow(expert, world: World, horizon: int, hold: np.ndarray) -> np.ndarray:

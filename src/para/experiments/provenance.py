@@ -12,6 +12,7 @@ from typing import Any
 
 from para import __version__
 from para.assets import told_of_both, with_own_entry
+from para.devices import gpu_models
 from para.training.accelerators import is_fast_at_bfloat16
 
 
@@ -31,11 +32,12 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     packages = ("torch", "mujoco", "numpy", "accelerate", "av")
+    machine = (platform.machine(), f"{os.cpu_count()} CPUs", gpu_models())
     python = {"para": __version__, "python": platform.python_version()}
     return (
         python
         | {name: version(name) for name in packages}
-        | {"machine": f"{platform.machine()}, {os.cpu_count()} CPUs", "precision": precision()}
+        | {"machine": ", ".join(filter(None, machine)), "precision": precision()}
     )
 
 

@@ -13,8 +13,10 @@ import torch
 
 from para.datasets import Demonstrations
 from para.datasets.recording import record
+from para.devices import trainings_at_a_time
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments import pick_experiment
+from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.pixel_errors import export_pixel_errors
@@ -29,7 +31,7 @@ from para.experiments.trainings import export_trainings
 from para.files import read_json, write_json
 from para.policies import make_policy
 from para.registry import pick
-from para.training.checkpoint import load_policy, weights_hash
+from para.training.checkpoint import weights_hash
 from para.worlds import check_options, world_entry
 
 logger = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ class Plan:
 
     def job(self, recipe: Recipe, seed: int) -> TrainJob:
         """One training run."""
-        threads = max(1, torch.get_num_threads() // max(1, self.options.workers))
+        threads = max(1, torch.get_num_threads() // max(1, trainings_at_a_time(self.options.workers)))
         return TrainJob(
             recipe.name, recipe.config(self.scale), train_config(self.scale, recipe, seed),
             self.folder_of(recipe.data), self.folder_of(HELDOUT), self.checkpoint(recipe, seed), recipe.step,
@@ -178,8 +180,9 @@ def carry_out(plan: Plan) -> dict[str, Any]:
         name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT
     }
     write_json(options.out / "config.json", config)
-    run = Run(plan.experiment.name, options.out, load_policy)
-    ran, kept = evaluate(all_trials(plan), run, workers=options.workers)
+    run = Run(plan.experiment.name, options.out, load_to_act)
+    workers = processes_to_act([job.folder for job in plan.jobs], options.workers)
+    ran, kept = evaluate(all_trials(plan), run, workers=workers)
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     look_inside(plan)

@@ -33,7 +33,8 @@ class RunOptions:
     """Train only the policies of these names; empty: all of the experiment."""
 
     workers: int = 2
-    """Processes that record, train and evaluate at the same time; 0: everything in this one."""
+    """Processes that record, train and evaluate at the same time; 0: everything in this one. On a GPU one training at a
+    time, and as many that evaluate as its memory has room for."""
 
     validation: bool = False
     """Evaluate on the validation scenes instead of the test scenes: for choosing, never for reporting."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from para.assets import told_of_both, with_own_entry
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.locks import check_free, only_writer
 from para.experiments.provenance import provenance
 from para.experiments.store import assets_of
@@ -70,7 +71,8 @@ def evaluate_checkpoint(
     check_free(out)
     claim_folder(out, config)
     with only_writer(out):
-        evaluate(trials, Run("evaluate", out, load_policy), workers=workers)
+        run = Run("evaluate", out, load_to_act)
+        evaluate(trials, run, workers=processes_to_act([checkpoint], workers))
         return summarise_run(out)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from para.datasets import ChunkDataset, Demonstrations
 from para.datasets.partial_supervision import PixelsOnly, known_actions, pixels_only_actions
 from para.datasets.video_chunks import VideoChunkDataset
+from para.devices import gpus, trainings_at_a_time
 from para.experiments.experiment import Recipe, Supervision
 from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
@@ -77,12 +78,17 @@ class TrainJob:
 
 
 def train_all(jobs: list[TrainJob], *, workers: int) -> None:
-    """Train every job that is not finished."""
+    """Train every job that is not finished, as many at a time as `workers`, or as there are GPUs.
+
+    Args:
+        jobs: none of which starts from another.
+        workers: processes; 0 trains in this one.
+    """
     if workers == 0 or len(jobs) == 1:
         for job in jobs:
             train_one(job)
         return
-    with worker_pool(min(workers, len(jobs))) as pool:
+    with worker_pool(min(trainings_at_a_time(workers), len(jobs)), gpus=gpus()) as pool:
         for future in as_completed([pool.submit(train_in_worker, job) for job in jobs]):
             future.result()
 

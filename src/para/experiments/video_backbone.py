@@ -37,7 +37,7 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
 
 
 def needs(scale: Scale) -> str:
-    """Memory and time of the published model; nothing to say of the small ones."""
+    """Memory of the published model and time of its trainings, not of episodes; nothing to say of the small ones."""
     if scale.name != "paper":
         return ""
     size = SIZES["paper"]
@@ -56,7 +56,8 @@ def needs(scale: Scale) -> str:
     return (
         f"a GPU with about {memory:.0f} GB (weights, gradients and Adam {states:.0f}, frozen networks {fixed:.0f}, "
         f"some 6 for each of {size.batch_size} samples), 9 GB of weights from the hub, 60 GB of disk while a policy "
-        f"trains and 18 for each that is done; per seed about {sum(seconds.values()) / 3600:.0f} h of it ({hours})"
+        f"trains and 18 for each that is done; per seed about {sum(seconds.values()) / 3600:.0f} h of it for training "
+        f"({hours}), one after the other; the episodes, and what the video models imagine, come on top"
     )
 
 

@@ -18,7 +18,9 @@ import numpy as np
 import torch
 
 from para.backbones import svd_video
+from para.devices import device_of
 from para.evaluation.protocol import WorldSpec
+from para.experiments.acting import load_to_act
 from para.experiments.ee_finder import find_end_effector
 from para.experiments.predictions import distributions, pixels
 from para.files import read_json, write_atomic, write_json
@@ -26,7 +28,8 @@ from para.geometry.pixels import in_image
 from para.interfaces import Observation, Policy, Scene
 from para.pixel_actions.frames import frame_offsets
 from para.policies.video import VideoRegression
-from para.training.checkpoint import load_policy, weights_hash
+from para.rollout import predicted_chunk
+from para.training.checkpoint import weights_hash
 
 if TYPE_CHECKING:
     from para.experiments.run import Plan
@@ -73,7 +76,7 @@ def export_video_samples(plan: Plan) -> None:
     offsets = frame_offsets(config.horizon, config.backbone.n_frames)
     looks = demonstrated_looks(plan.spec, [item.scene for item in items[:N_SCENES]], offsets)
     for job in wanted:
-        policy = load_policy(job.folder).eval()
+        policy = load_to_act(job.folder)
         samples = [sample(policy, look, offsets) for look in looks]
         rows = [row for row in rows if (row["policy"], row["train_seed"]) != (job.name, job.seed)]
         told = {"policy": job.name, "train_seed": job.seed, "checkpoint": weights_hash(job.folder)}
@@ -107,18 +110,18 @@ def demonstrated_looks(spec: WorldSpec, scenes: Sequence[Scene], offsets: Sequen
 
 
 def as_picture(image: torch.Tensor) -> np.ndarray:
-    """(3, H, W) uint8 -> (H, W, 3)."""
-    return image.permute(1, 2, 0).numpy()
+    """(..., 3, H, W) uint8, wherever it is -> (..., H, W, 3)."""
+    return image.movedim(-3, -1).cpu().numpy()
 
 
 @torch.no_grad()
 def sample(policy: Policy, look: Look, offsets: Sequence[int]) -> dict[str, np.ndarray]:
     """What a policy's video model and its heads say at a look, and what came."""
-    obs, chunk = look.obs, policy.act(look.obs)
+    obs, chunk, device = look.obs, predicted_chunk(policy, look.obs), device_of(policy)
     real = np.concatenate([as_picture(obs.image[0])[None], look.frames])  # (F, H, W, 3)
-    generated = svd_video.generate(policy.backbone, obs.image, DENOISING_STEPS)[0].permute(0, 2, 3, 1).numpy()
-    video = torch.from_numpy(real).permute(0, 3, 1, 2).unsqueeze(0)
-    reconstructed = svd_video.reconstruct(policy.backbone, video)[0].permute(0, 2, 3, 1).numpy()
+    generated = as_picture(svd_video.generate(policy.backbone, obs.image.to(device), DENOISING_STEPS)[0])
+    video = torch.from_numpy(real).permute(0, 3, 1, 2).unsqueeze(0).to(device)
+    reconstructed = as_picture(svd_video.reconstruct(policy.backbone, video)[0])
     steps = [offset - 1 for offset in offsets]  # step t + k is number k - 1 of the chunk
     arrays = {
         "real": real,
