@@ -16,7 +16,8 @@ import torch
 from para.datasets.lerobot_v3_layout import EPISODE_INFO, STEP_S, DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
-from para.datasets.track_files import TRACK_SUFFIXES, Track, read_track_file
+from para.datasets.point_tracks import Track
+from para.datasets.track_files import TRACK_SUFFIXES, read_track_file
 from para.datasets.video import frames_of, video_frame_rate
 from para.geometry import Camera, look_at
 from para.interfaces import Episode, Scene
