@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,65 @@ def test_each_step_says_what_it_did_and_what_comes_next(made):
     assert f"next: para train --pretrain {folder / 'pretrained'}" in steps["pretrain"].out
     assert "gripper" not in steps["pretrain"].out and "pixel_error_px" in steps["pretrain"].out
     assert "no problems found" in para("dataset", "check", folder / "tracks").out
+
+
+@pytest.fixture
+def videos(made, tmp_path):
+    """A folder with videos/ of one hand, to be spoilt."""
+    (tmp_path / "videos").mkdir()
+    for name in ("hand0.mp4", "hand0.csv"):
+        shutil.copy(made[0] / "videos" / name, tmp_path / "videos")
+    return tmp_path
+
+
+def npz_of(uv, **arrays):
+    def write(folder):
+        (folder / "videos/hand0.csv").unlink()
+        np.savez(folder / "videos/hand0.npz", **{"tracks": uv, "visibles": np.ones(uv.shape[:2]), **arrays})
+
+    return write
+
+
+def cut_short(folder):
+    npz_of(TRACK)(folder)
+    content = (folder / "videos/hand0.npz").read_bytes()
+    (folder / "videos/hand0.npz").write_bytes(content[: len(content) // 2])
+
+
+TRACK = dot_track()[None]
+SPOILT = {
+    "cut short": (cut_short, "hand0.npz holds no plain arrays, or is damaged"),
+    "words": (npz_of(TRACK, visibles=np.full(TRACK.shape[:2], "yes")), "hand0.npz: visibles must be flags"),
+    "sizes": (npz_of(TRACK, width=np.array([100, 90]), height=60), "hand0.npz: width must be one whole number"),
+    "utf-16": (lambda f: (f / "videos/hand0.csv").write_text("frame,u", encoding="utf-16"), "hand0.csv is no text in"),
+    "pickle": (lambda f: (f / "videos/hand0.csv").rename(f / "videos/hand0.pkl"), "a pickle runs code when it is"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_tracks_that_cannot_be_read_are_named_in_one_line_with_exit_code_2(case, videos):
+    spoil, message = SPOILT[case]
+    spoil(videos)
+    assert message in refusal("tracks", "--videos", videos / "videos", "--out", videos / "tracks")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--image-size", "0", "64"), "image_size must be"),
+        (("--step-s", "0"), "step_s must be"),
+        (("--step-s", "nan"), "step_s must be"),
+    ],
+)
+def test_options_of_tracks_without_meaning_are_refused_in_one_line(options, message, videos):
+    assert message in refusal("tracks", "--videos", videos / "videos", "--out", videos / "tracks", *options)
+
+
+def test_corrected_tracks_are_not_taken_for_those_that_were_imported(videos):
+    command = ("tracks", "--videos", videos / "videos", "--out", videos / "tracks", "--image-size", "48", "64")
+    assert para(*command).code == 0
+    write_csv(videos / "videos/hand0.csv", dot_track(seed=1))
+    assert "holds hand0.mp4 from an older" in refusal(*command)
 
 
 def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
