@@ -52,8 +52,22 @@ def test_each_step_says_what_it_did_and_what_comes_next(made):
     assert " ".join(HEATMAP_ALONE) in steps["tracks"].out
     assert "0 videos imported" in tracks(folder).out
     assert f"next: para train --pretrain {folder / 'pretrained'}" in steps["pretrain"].out
-    assert "gripper" not in steps["pretrain"].out and "pixel_error_px" in steps["pretrain"].out
+    metrics = steps["pretrain"].out.split("held out: ")[1].split("\n")[0]
+    assert "gripper" not in metrics and "pixel_error_px" in metrics
     assert "no problems found" in para("dataset", "check", folder / "tracks").out
+
+
+def test_what_was_never_told_heights_and_gripper_is_to_be_fine_tuned_before_it_is_evaluated(
+    made, tmp_path, monkeypatch
+):
+    sized_world.register(monkeypatch)
+    folder, steps = made
+    line = "never told heights and the gripper: fine-tune it on the robot's demonstrations"
+    assert line in steps["pretrain"].out and "para evaluate" not in steps["pretrain"].out
+    said = evaluate(folder / "pretrained", tmp_path / "run").out
+    assert f"{folder / 'pretrained'} was {line}" in said and f"para train --pretrain {folder / 'pretrained'}" in said
+    with_all_heads = train(folder / "tracks", tmp_path / "all_heads", "para").out
+    assert line in with_all_heads and f"next: para train --pretrain {tmp_path / 'all_heads'}" in with_all_heads
 
 
 @pytest.fixture
@@ -120,7 +134,9 @@ def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
     said = fine_tune(made[0], tmp_path / "tuned")
     assert said.code == 0 and "2 tiled (heads.height.weight, heads.height.bias)" in said.out
     assert "was trained before" in fine_tune(made[0], tmp_path / "tuned").out
-    assert "/3" in evaluate(tmp_path / "tuned", tmp_path / "run").out
+    assert "never told" not in said.out and "next: para evaluate" in said.out
+    said = evaluate(tmp_path / "tuned", tmp_path / "run").out
+    assert "/3" in said and "never told" not in said
     assert "start is" in refusal("train", "--data", made[0] / "data", "--out", tmp_path / "tuned", *TRAINING, "para",
                                  *TINY_POLICY)  # fmt: skip
 
@@ -128,9 +144,30 @@ def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
 def test_both_at_once(made, tmp_path):
     also = ("--also", made[0] / "tracks", "--also-share", "0.5")
     said = para("train", "--data", made[0] / "data", "--out", tmp_path / "both", *also, *TRAINING, "para", *TINY_POLICY)
-    assert said.code == 0 and "gripper" in said.out
+    assert said.code == 0 and "gripper" in said.out and "next: para evaluate" in said.out
     assert "holds another run" in refusal("train", "--data", made[0] / "data", "--out", tmp_path / "both", *TRAINING,
                                           "para", *TINY_POLICY)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "backbone, message",
+    [
+        (("small-conv-config", "--dilations", *"111111"), "dilations is [1, 2, 4, 8, 4, 2] there, [1, 1, 1, 1, 1, 1]"),
+        (("small-conv-config", "--padding", "zeros"), "padding is 'replicate' there, 'zeros' here"),
+        (("vit-config", "--patch", "8", "--channels", "16", "--n-heads", "2"), "(small_conv there, vit here)"),
+    ],
+)
+def test_another_backbone_than_was_pretrained_is_refused_in_one_line(backbone, message, made, tmp_path):
+    data = ("--data", made[0] / "data", "--out", tmp_path / "out", "--pretrain", made[0] / "pretrained")
+    said = refusal("train", *data, *TRAINING, "para", *TINY_POLICY, *backbone)
+    assert "its backbone is another one" in said and message in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_given_as_a_checkpoint_is_told_from_one(made, tmp_path):
+    data = ("--data", made[0] / "data", "--out", tmp_path / "out", "--pretrain", made[0] / "tracks")
+    said = refusal("train", *data, *TRAINING, "para", *TINY_POLICY)
+    assert f"no config.json in {made[0] / 'tracks'}" in said and "it holds a dataset: train a policy on it" in said
 
 
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(made, tmp_path):

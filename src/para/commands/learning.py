@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 import tyro
 
 from para.commands.converting import LiberoOptions, convert_libero
 from para.commands.defaults import DEFAULT_WORKERS
+from para.commands.pretraining import FINE_TUNE_FIRST, how_to_fine_tune, not_predicted
 from para.policies import POLICIES
 from para.training.heldout import ChunkData
 from para.training.options import TrainConfig
+
+if TYPE_CHECKING:
+    from para.datasets import Demonstrations
 
 PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
     tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
@@ -115,6 +119,7 @@ class Train:
 
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
+        from para.datasets.partial_supervision import never_told
         from para.experiments.training_jobs import chunks_for, fresh_policy
         from para.training.engine import train
         from para.training.transfer import start_from
@@ -129,7 +134,8 @@ class Train:
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
             print(f"starting from {self.pretrain}: {done.describe()}")
-        samples, data_hash = self._samples(chunks_for(config, training, self.step))
+        others = [Demonstrations.open(folder) for folder in self.also]
+        samples, data_hash = self._samples(chunks_for(config, training, self.step), others)
         result = train(
             policy,
             samples,
@@ -142,21 +148,20 @@ class Train:
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
-        if getattr(config, "n_gripper_bins", None) == 0:
-            print(
-                f"next: para train --pretrain {self.out} --data <demonstrations of the robot> --out ... {policy.name}"
-            )
+        told_by = [demonstrations, *others]
+        if lacking := sorted({*never_told(told_by), *not_predicted(vars(config))}):
+            print(f"it was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}")
+            print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
             print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
 
-    def _samples(self, own: ChunkData) -> tuple[ChunkData, str]:
+    def _samples(self, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""
-        if not self.also:
+        if not others:
             return own, ""
-        from para.datasets import ChunkDataset, Demonstrations
+        from para.datasets import ChunkDataset
         from para.datasets.mixture import Mixture
 
-        others = [Demonstrations.open(folder) for folder in self.also]
         further = [ChunkDataset(other, own.horizon, self.step) for other in others]
         weights = [1 - self.also_share] + [self.also_share / len(others)] * len(others)
         return Mixture([own, *further], weights), f" and {self.also_share} of {[other.data_hash for other in others]}"
