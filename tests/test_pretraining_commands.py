@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -50,8 +52,81 @@ def test_each_step_says_what_it_did_and_what_comes_next(made):
     assert " ".join(HEATMAP_ALONE) in steps["tracks"].out
     assert "0 videos imported" in tracks(folder).out
     assert f"next: para train --pretrain {folder / 'pretrained'}" in steps["pretrain"].out
-    assert "gripper" not in steps["pretrain"].out and "pixel_error_px" in steps["pretrain"].out
+    metrics = steps["pretrain"].out.split("held out: ")[1].split("\n")[0]
+    assert "gripper" not in metrics and "pixel_error_px" in metrics
     assert "no problems found" in para("dataset", "check", folder / "tracks").out
+
+
+def test_what_was_never_told_heights_and_gripper_is_to_be_fine_tuned_before_it_is_evaluated(
+    made, tmp_path, monkeypatch
+):
+    sized_world.register(monkeypatch)
+    folder, steps = made
+    line = "never told heights and the gripper: fine-tune it on the robot's demonstrations"
+    assert line in steps["pretrain"].out and "para evaluate" not in steps["pretrain"].out
+    said = evaluate(folder / "pretrained", tmp_path / "run").out
+    assert f"{folder / 'pretrained'} was {line}" in said and f"para train --pretrain {folder / 'pretrained'}" in said
+    with_all_heads = train(folder / "tracks", tmp_path / "all_heads", "para").out
+    assert line in with_all_heads and f"next: para train --pretrain {tmp_path / 'all_heads'}" in with_all_heads
+
+
+@pytest.fixture
+def videos(made, tmp_path):
+    """A folder with videos/ of one hand, to be spoilt."""
+    (tmp_path / "videos").mkdir()
+    for name in ("hand0.mp4", "hand0.csv"):
+        shutil.copy(made[0] / "videos" / name, tmp_path / "videos")
+    return tmp_path
+
+
+def npz_of(uv, **arrays):
+    def write(folder):
+        (folder / "videos/hand0.csv").unlink()
+        np.savez(folder / "videos/hand0.npz", **{"tracks": uv, "visibles": np.ones(uv.shape[:2]), **arrays})
+
+    return write
+
+
+def cut_short(folder):
+    npz_of(TRACK)(folder)
+    content = (folder / "videos/hand0.npz").read_bytes()
+    (folder / "videos/hand0.npz").write_bytes(content[: len(content) // 2])
+
+
+TRACK = dot_track()[None]
+SPOILT = {
+    "cut short": (cut_short, "hand0.npz holds no plain arrays, or is damaged"),
+    "words": (npz_of(TRACK, visibles=np.full(TRACK.shape[:2], "yes")), "hand0.npz: visibles must be flags"),
+    "sizes": (npz_of(TRACK, width=np.array([100, 90]), height=60), "hand0.npz: width must be one whole number"),
+    "utf-16": (lambda f: (f / "videos/hand0.csv").write_text("frame,u", encoding="utf-16"), "hand0.csv is no text in"),
+    "pickle": (lambda f: (f / "videos/hand0.csv").rename(f / "videos/hand0.pkl"), "a pickle runs code when it is"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_tracks_that_cannot_be_read_are_named_in_one_line_with_exit_code_2(case, videos):
+    spoil, message = SPOILT[case]
+    spoil(videos)
+    assert message in refusal("tracks", "--videos", videos / "videos", "--out", videos / "tracks")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--image-size", "0", "64"), "image_size must be"),
+        (("--step-s", "0"), "step_s must be"),
+        (("--step-s", "nan"), "step_s must be"),
+    ],
+)
+def test_options_of_tracks_without_meaning_are_refused_in_one_line(options, message, videos):
+    assert message in refusal("tracks", "--videos", videos / "videos", "--out", videos / "tracks", *options)
+
+
+def test_corrected_tracks_are_not_taken_for_those_that_were_imported(videos):
+    command = ("tracks", "--videos", videos / "videos", "--out", videos / "tracks", "--image-size", "48", "64")
+    assert para(*command).code == 0
+    write_csv(videos / "videos/hand0.csv", dot_track(seed=1))
+    assert "holds hand0.mp4 from an older" in refusal(*command)
 
 
 def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
@@ -59,7 +134,9 @@ def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
     said = fine_tune(made[0], tmp_path / "tuned")
     assert said.code == 0 and "2 tiled (heads.height.weight, heads.height.bias)" in said.out
     assert "was trained before" in fine_tune(made[0], tmp_path / "tuned").out
-    assert "/3" in evaluate(tmp_path / "tuned", tmp_path / "run").out
+    assert "never told" not in said.out and "next: para evaluate" in said.out
+    said = evaluate(tmp_path / "tuned", tmp_path / "run").out
+    assert "/3" in said and "never told" not in said
     assert "start is" in refusal("train", "--data", made[0] / "data", "--out", tmp_path / "tuned", *TRAINING, "para",
                                  *TINY_POLICY)  # fmt: skip
 
@@ -67,7 +144,7 @@ def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
 def test_both_at_once(made, tmp_path):
     also = ("--also", made[0] / "tracks", "--also-share", "0.5")
     said = para("train", "--data", made[0] / "data", "--out", tmp_path / "both", *also, *TRAINING, "para", *TINY_POLICY)
-    assert said.code == 0 and "gripper" in said.out
+    assert said.code == 0 and "gripper" in said.out and "next: para evaluate" in said.out
     assert "holds another run" in refusal("train", "--data", made[0] / "data", "--out", tmp_path / "both", *TRAINING,
                                           "para", *TINY_POLICY)  # fmt: skip
 
@@ -80,6 +157,27 @@ def test_each_further_dataset_may_have_a_share_of_its_own(made, tmp_path):
     assert "holds another run" in refusal("train", *data, *swapped, *TRAINING, "para", *TINY_POLICY)
     for shares, said in ((("0.5", "0.5"), "below 1 in all"), (("0.1", "0.1", "0.1"), "one for each of --also (2)")):
         assert said in refusal("train", *data, *also[:-2], *shares, *TRAINING, "para", *TINY_POLICY)
+
+
+@pytest.mark.parametrize(
+    "backbone, message",
+    [
+        (("small-conv-config", "--dilations", *"111111"), "dilations is [1, 2, 4, 8, 4, 2] there, [1, 1, 1, 1, 1, 1]"),
+        (("small-conv-config", "--padding", "zeros"), "padding is 'replicate' there, 'zeros' here"),
+        (("vit-config", "--patch", "8", "--channels", "16", "--n-heads", "2"), "(small_conv there, vit here)"),
+    ],
+)
+def test_another_backbone_than_was_pretrained_is_refused_in_one_line(backbone, message, made, tmp_path):
+    data = ("--data", made[0] / "data", "--out", tmp_path / "out", "--pretrain", made[0] / "pretrained")
+    said = refusal("train", *data, *TRAINING, "para", *TINY_POLICY, *backbone)
+    assert "its backbone is another one" in said and message in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_given_as_a_checkpoint_is_told_from_one(made, tmp_path):
+    data = ("--data", made[0] / "data", "--out", tmp_path / "out", "--pretrain", made[0] / "tracks")
+    said = refusal("train", *data, *TRAINING, "para", *TINY_POLICY)
+    assert f"no config.json in {made[0] / 'tracks'}" in said and "it holds a dataset: train a policy on it" in said
 
 
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(made, tmp_path):

@@ -148,6 +148,13 @@ def test_the_writer_refuses_a_folder_that_holds_something_else(tmp_path, strange
     assert [p.name for p in tmp_path.iterdir()] == [stranger]
 
 
+def test_a_dataset_without_episodes_binds_the_next_writer_to_nothing(tmp_path):
+    DatasetWriter(tmp_path, image_size=(64, 64), step_s=0.05).close()
+    with DatasetWriter.open_or_create(tmp_path, image_size=IMAGE_SIZE, lossless=True) as writer:
+        writer.add(EPISODES[0])
+    assert check_dataset(tmp_path) == [] and Demonstrations.open(tmp_path).image_size == IMAGE_SIZE
+
+
 def test_the_writer_refuses_a_dataset_that_was_recorded_otherwise(root):
     with pytest.raises(DatasetError, match="holds a dataset already"):
         DatasetWriter(root, image_size=IMAGE_SIZE)

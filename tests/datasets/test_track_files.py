@@ -86,12 +86,42 @@ def spoilt(uv=None, visible=None, **columns):
     return write
 
 
-def text(content: str, suffix: str = ".csv"):
+def text(content: str, suffix: str = ".csv", encoding: str = "utf-8"):
+    return raw(content.encode(encoding), suffix)
+
+
+def raw(content: bytes, suffix: str = ".csv"):
     def write(path):
-        path.with_suffix(suffix).write_text(content)
+        path.with_suffix(suffix).write_bytes(content)
         return path.with_suffix(suffix)
 
     return write
+
+
+def tapir_with(**arrays):
+    return lambda path: npz(path, **{"tracks": UV[None], "visibles": VISIBLE[None], **arrays})
+
+
+def cotracker_with(**arrays):
+    given = {"pred_tracks": UV[None, :, None], "pred_visibility": VISIBLE[None, :, None], **arrays}
+    return lambda path: npz(path, **given)
+
+
+def half_an_npz(path):
+    tapir(path)
+    return raw(path.with_suffix(".npz").read_bytes()[:400], ".npz")(path)
+
+
+def npy_by_another_name(path):
+    np.save(path.with_suffix(".npy"), UV)
+    return raw(path.with_suffix(".npy").read_bytes(), ".npz")(path)
+
+
+def other_width_in_row_5(path):
+    write_csv(path.with_suffix(".csv"), UV, width=W, height=H)
+    lines = path.with_suffix(".csv").read_text().split("\n")
+    lines[6] = lines[6].replace(f",{W},", ",200,")
+    return text("\n".join(lines))(path)
 
 
 NAN = np.where(np.arange(12)[:, None] == 4, np.nan, UV)
@@ -118,6 +148,23 @@ BAD = {
     "shapes": (lambda path: npz(path, tracks=UV[None], visibles=VISIBLE[None, :5]), "do not fit together"),
     "two points": (csv_with_a_second_point, "holds 2 points; say which one is the end effector: 0 to 1"),
     "pickle": (text("x", ".pkl"), "runs code when it is loaded"),
+    "binary csv": (raw(bytes(range(256))), "is no text in UTF-8 .*save it as CSV in UTF-8"),
+    "utf-16": (text("frame,u,v,visible\n0,1,2,1\n", encoding="utf-16"), "is no text in UTF-8"),
+    "utf-16 without a mark": (text("frame,u,v,visible\n0,1,2,1\n", encoding="utf-16-le"), "holds zero bytes"),
+    "nan width": (spoilt(width=float("nan"), height=H), "width must be one whole number .* it holds nan"),
+    "no width": (spoilt(width=0, height=H), "width must be one whole number .* it holds 0"),
+    "widths": (other_width_in_row_5, r"width must be one whole number .* it holds 100\.0, 200\.0"),
+    "truncated npz": (half_an_npz, "is damaged .*save them again with numpy.savez"),
+    "npy": (npy_by_another_name, r"is a single array \(.npy\) under another name"),
+    "nan height": (tapir_with(height=np.nan, width=W), "height must be one whole number"),
+    "sizes": (tapir_with(height=np.array([H, 70]), width=W), "height must be one whole number .* it holds 60, 70"),
+    "size in words": (tapir_with(height="60", width=W), "height must be one whole number"),
+    "visible in words": (tapir_with(visibles=np.full((1, 12), "yes")), "visibles must be flags, .* of type <U3"),
+    "tracks in words": (tapir_with(tracks=np.full((1, 12, 2), "1.5")), "tracks must be numbers; .* of type <U3"),
+    "flat": (cotracker_with(pred_tracks=UV.ravel()), r"pred_tracks is of shape \(24,\); .* is needed"),
+    "two videos": (cotracker_with(pred_tracks=np.stack([UV[:, None]] * 2)), r"of shape \(2, 12, 1, 2\)"),
+    "turned": (cotracker_with(pred_tracks=np.ones((6, 2, 2)), pred_visibility=np.ones((2, 6))), "do not fit together"),
+    "no points": (tapir_with(tracks=np.ones((0, 12, 2)), visibles=np.ones((0, 12))), "do not fit together"),
 }
 
 
@@ -127,6 +174,32 @@ def test_what_cannot_be_used_is_said_in_one_line(case, tmp_path):
     with pytest.raises(DatasetError, match=message) as error:
         read_track_file(write(tmp_path / "hand")).point(None, 12, SIZE)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_npz_with_one_damaged_byte_reads_the_same_or_is_refused(save, tmp_path):
+    path = tmp_path / "a.npz"
+    save(path, tracks=UV[None], visibles=VISIBLE[None])
+    whole, refused = path.read_bytes(), 0
+    for k in range(0, len(whole), 7):
+        path.write_bytes(whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :])
+        try:
+            np.testing.assert_array_equal(read_track_file(path).uv, UV[None])
+        except DatasetError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > len(whole) / 14  # most bytes are data, of which the archive holds a checksum
+
+
+def test_a_csv_may_begin_with_the_mark_that_excel_gives_it(tmp_path):
+    plain = csv_file(tmp_path / "a")
+    marked = text(plain.read_text(), encoding="utf-8-sig")(tmp_path / "b")
+    np.testing.assert_array_equal(read_track_file(marked).uv, read_track_file(plain).uv)
+
+
+def test_the_images_size_may_be_told_as_a_number_or_as_an_array_of_one(tmp_path):
+    for height, width in ((H, W), (np.array([H]), np.array([[float(W)]])), (np.full(12, H), np.full(12, W))):
+        assert read_track_file(tapir_with(height=height, width=width)(tmp_path / "a")).image_size == SIZE
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path):

@@ -1,14 +1,21 @@
 """Videos with a tracked point become demonstrations whose labels stand on the point, to a fraction of a pixel."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 
-from para.datasets import ChunkDataset, DatasetError, Demonstrations, check_dataset
-from para.datasets.tracks import Crop, import_tracks, nominal_camera
+from para.datasets import ChunkDataset, DatasetError, Demonstrations, check_dataset, record
+from para.datasets.lerobot_v3_layout import EPISODE_INFO, INFO_FILE, episode_paths
+from para.datasets.tracks import MADE_FROM, Crop, import_tracks, nominal_camera
 from para.geometry import project
 from para.interfaces import Observation
 from para.policies.augment import AugmentConfig, augment
+from tests.datasets.fake_world import fake_scenes, make_fake_world
 from tests.datasets.track_videos import FPS, N, dot_frames, dot_track, red_centre, write_csv, write_dot_video
 
 IMAGE_SIZE = (48, 64)
@@ -92,6 +99,81 @@ def test_importing_goes_on_where_it_stopped_and_gives_the_same_dataset(folder, r
     )
 
 
+def two_points(folder):
+    """A video whose tracks are of two points, the second 5 px to the right of the first."""
+    folder.mkdir()
+    uv = dot_track()
+    write_dot_video(folder / "a.mp4", uv)
+    rows = [f"{k},{p},{u + 5 * p},{v},1" for k, (u, v) in enumerate(uv) for p in (0, 1)]
+    (folder / "a.csv").write_text("frame,point,u,v,visible\n" + "\n".join(rows))
+    return folder
+
+
+def test_other_tracks_points_sizes_or_steps_of_what_was_imported_are_refused_and_change_nothing(tmp_path):
+    folder, root = two_points(tmp_path / "videos"), tmp_path / "dataset"
+    options = {"image_size": IMAGE_SIZE, "point": 0, "progress": False}
+    import_tracks(folder, root, **options)
+    before = Demonstrations.open(root).data_hash
+    for change, message in (
+        ({"point": 1}, "holds a.mp4 at point 0, asked for is point 1; choose another folder, or remove this one"),
+        ({"image_size": (32, 32)}, r"holds frames of \(48, 64\)"),
+        ({"step_s": 0.3}, "step_s = 0.15, not 0.3"),
+    ):
+        with pytest.raises(DatasetError, match=message):
+            import_tracks(folder, root, **(options | change))
+    assert import_tracks(folder, root, **options).reused == 1
+    text = (folder / "a.csv").read_text()
+    (folder / "a.csv").write_text(text.replace("\n12,0,", "\n12,0,1"))
+    with pytest.raises(DatasetError, match="holds a.mp4 from an older .*a.csv; choose another folder") as error:
+        import_tracks(folder, root, **options)
+    assert str(root) in str(error.value) and "\n" not in str(error.value)
+    assert Demonstrations.open(root).data_hash == before
+
+
+def test_a_dataset_that_does_not_tell_what_it_was_made_from_opens_and_goes_on(folder, root, tmp_path):
+    old = Path(shutil.copytree(root, tmp_path / "dataset"))
+    for index in range(2):
+        path = episode_paths(old, index, "main")[2]
+        table = pyarrow.parquet.read_table(path)
+        info = json.loads(table[EPISODE_INFO][0].as_py())
+        assert set(info.pop(MADE_FROM)) == {"tracks", "point"}
+        at = table.schema.get_field_index(EPISODE_INFO)
+        pyarrow.parquet.write_table(table.set_column(at, EPISODE_INFO, [[json.dumps(info)]]), path)
+    assert len(Demonstrations.open(old).scenes) == 2 and check_dataset(old) == []
+    assert import_tracks(folder, old, image_size=IMAGE_SIZE, progress=False).reused == 2
+
+
+def test_an_import_that_failed_at_its_first_video_binds_the_next_one_to_nothing(folder, tmp_path):
+    root = tmp_path / "dataset"
+    with pytest.raises(DatasetError, match="has no point 7"):
+        import_tracks(folder, root, image_size=(32, 32), point=7, step_s=0.3, progress=False)
+    assert json.loads((root / INFO_FILE).read_text())["total_episodes"] == 0
+    assert import_tracks(folder, root, image_size=IMAGE_SIZE, progress=False).imported == 2
+    assert check_dataset(root) == [] and Demonstrations.open(root).image_size == IMAGE_SIZE
+
+
+def test_a_robots_demonstrations_are_not_added_to(folder, tmp_path):
+    record(make_fake_world, fake_scenes(1), tmp_path / "robot", workers=1, progress=False)
+    size = Demonstrations.open(tmp_path / "robot").image_size
+    with pytest.raises(DatasetError, match="holds 1 demonstrations that are no imported videos"):
+        import_tracks(folder, tmp_path / "robot", image_size=size, progress=False)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"image_size": (0, 64)}, r"image_size must be .*got \(0, 64\)"),
+        ({"step_s": 0.0}, "step_s must be a number of seconds above 0.*got 0.0"),
+        ({"step_s": -0.1}, "step_s must be a number of seconds above 0.*got -0.1"),
+        ({"step_s": float("nan")}, "step_s must be a number of seconds above 0.*got nan"),
+    ],
+)
+def test_options_without_meaning_are_refused_before_anything_is_written(folder, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        import_tracks(folder, tmp_path / "dataset", progress=False, **options)
+    assert not (tmp_path / "dataset").exists()
+
+
 @pytest.mark.parametrize("full, size", [((60, 100), (48, 64)), ((100, 60), (64, 64)), ((30, 40), (60, 80))])
 def test_a_crop_is_from_the_middle_without_distortion_and_pixels_follow(full, size):
     crop = Crop.of(full, size)
@@ -132,6 +214,10 @@ def spoil(folder, tmp_path, what: str):
         write_csv(bad / "a.csv", dot_track(), np.arange(N) < 5)
     elif what == "no tracks":
         (bad / "a.csv").unlink()
+    elif what == "a pickle":
+        (bad / "a.csv").rename(bad / "a.pkl")
+    elif what == "a pickle of all":
+        (bad / "a.csv").rename(bad / "tapvid_davis.pkl")
     elif what == "two tracks":
         (bad / "a.parquet").write_text("")
     elif what == "no videos":
@@ -147,6 +233,8 @@ def spoil(folder, tmp_path, what: str):
         ("frames", f"tells of {N - 2} frames, its video has {N}"),
         ("hardly seen", "the point is seen in 2; at least 3 are needed"),
         ("no tracks", "needs one file of tracks .a.csv, .parquet or .npz.; found none"),
+        ("a pickle", "found none but a.pkl; a pickle runs code when it is loaded"),
+        ("a pickle of all", "found none but tapvid_davis.pkl; a pickle runs code when it is loaded"),
         ("two tracks", "found a.csv and a.parquet"),
         ("no videos", "holds no video"),
     ],

@@ -153,7 +153,9 @@ def test_the_second_stage_begins_with_the_first_ones_video_model_and_nothing_els
             assert torch.equal(value, given[name]), name
         elif name.startswith(("backbone.neck.", "heads.", "mlp.")):
             assert torch.equal(value, before[name]), name
-    with pytest.raises(ValueError, match="video model is another one"):
+    with pytest.raises(ValueError, match="video model is another one .svd_unet: n_frames is 3 there, 4 here"):
+        transfer_weights(first, build(config(kind, replace(BACKBONE, n_frames=4), objective="actions")))
+    with pytest.raises(ValueError, match="video model is another one .svd_unet there, small_conv here"):
         transfer_weights(first, build(replace(config(kind), backbone=tiny_backbone("small_conv").config,
                                               video=VideoTraining(objective="actions"))))  # fmt: skip
 

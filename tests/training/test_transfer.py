@@ -1,17 +1,19 @@
 """Which tensors go from a pretrained policy into another, tensor by tensor, and what it then predicts."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from para.backbones import SmallConvConfig
 from para.datasets.partial_supervision import pixels_only
 from para.policies.augment import AugmentConfig
 from para.training import TrainConfig, save_policy, start_from, train, transfer_weights
 from tests.conftest import random_batch
-from tests.tiny import build, policy_config, train_on
+from tests.tiny import TINY_BACKBONES, backbone_config, build, policy_config, train_on
 
+CONV, VIT = TINY_BACKBONES["small_conv"], TINY_BACKBONES["vit"]
 JOINT = policy_config("para", n_height_bins=8, n_gripper_bins=4)
 FACTORISED = replace(JOINT, formulation="factorised")
 ACT = policy_config("act")
@@ -112,15 +114,65 @@ def test_more_inputs_make_the_first_layer_new_and_the_report_says_so():
 
 
 OTHER = {
-    "channels": (replace(JOINT, backbone=SmallConvConfig(channels=12, dilations=(1, 2), pooled_grid=2)),
-                 "another one .SmallConvConfig against SmallConvConfig, channels 8 against 12"),
-    "vit": (policy_config("para", backbone=policy_config("para").backbone.__class__(channels=8, pooled_grid=2)),
-            "another one"),
+    "channels": (replace(JOINT, backbone=replace(CONV, channels=12)), "small_conv: channels is 8 there, 12 here"),
+    "dilations": (replace(JOINT, backbone=replace(CONV, dilations=(1, 1))),
+                  r"dilations is \[1, 2\] there, \[1, 1\] here"),
+    "padding": (replace(JOINT, backbone=replace(CONV, padding="zeros")), "padding is 'replicate' there, 'zeros' here"),
+    "vit": (replace(JOINT, backbone=VIT), "small_conv there, vit here"),
+    "images": (replace(JOINT, image_size=(32, 64)), r"image_size is \(48, 64\) there and \(32, 64\) here"),
     "horizon": (replace(JOINT, horizon=5), "horizon is 4 there and 5 here"),
     "formulation": (FACTORISED, "formulation is 'joint' there and 'factorised' here"),
     "depth": (replace(JOINT, third="depth"), "predicts height, to be fine-tuned is depth"),
     "policy": (ACT, "holds the policy 'para', to be fine-tuned is 'act'"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"n_heads": 4}, "vit: n_heads is 2 there, 4 here"),
+        ({"position": "random_offset"}, "position is 'learned' there, 'random_offset' here"),
+    ],
+)
+def test_transformers_of_equal_tensors_but_other_options_are_refused(change, message):
+    policy = build(replace(JOINT, backbone=replace(VIT, **change)))
+    with pytest.raises(ValueError, match=message):
+        transfer_weights(build(replace(JOINT, backbone=VIT)), policy)
+
+
+FROM_HERE = policy_config("para", backbone=backbone_config("dinov2"))
+
+
+def test_where_pretrained_weights_lay_and_how_they_are_trained_may_differ(tmp_path):
+    moved = Path(shutil.copytree(FROM_HERE.backbone.weights, tmp_path / "elsewhere"))
+    others = replace(FROM_HERE.backbone, mode="frozen", layer_decay=0.5, lora_alpha=1.0, weights=str(moved))
+    source, policy = build(FROM_HERE), build(replace(FROM_HERE, backbone=others))
+    with torch.no_grad():
+        source.backbone.norm.weight.mul_(2)
+    done = transfer_weights(source, policy)
+    assert torch.equal(policy.backbone.norm.weight, source.backbone.norm.weight) and not done.unused
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"position": "none"}, "dinov2: position is 'interpolated' there, 'none' here"),
+        ({"neck_channels": 8}, "neck_channels is 0 there, 8 here"),
+        ({"mode": "lora"}, "mode is 'finetune' there, 'lora' here"),
+    ],
+)
+def test_what_is_computed_with_pretrained_weights_may_not(change, message):
+    policy = build(FROM_HERE)
+    policy.config = replace(policy.config, backbone=replace(policy.config.backbone, **change))
+    with pytest.raises(ValueError, match=message):
+        transfer_weights(build(FROM_HERE), policy)
+
+
+def test_tensors_that_do_not_fit_though_options_are_the_same_are_counted_and_one_is_named():
+    source = build(JOINT)
+    source.backbone.embed[0].weight.data = torch.zeros(4, 3, 5, 5)
+    with pytest.raises(ValueError, match=r"1 of its tensors have no place or another size here, as embed.0.weight"):
+        transfer_weights(source, build(JOINT))
 
 
 @pytest.mark.parametrize("case", OTHER)

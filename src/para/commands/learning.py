@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import tyro
 
 from para.commands.converting import LiberoOptions, convert_libero
 from para.commands.defaults import DEFAULT_WORKERS
+from para.commands.pretraining import FINE_TUNE_FIRST, how_to_fine_tune, not_predicted
 from para.policies import POLICIES
 from para.training.heldout import ChunkData
 from para.training.options import TrainConfig
+
+if TYPE_CHECKING:
+    from para.datasets import Demonstrations
 
 PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
     tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
@@ -127,6 +131,7 @@ class Train:
 
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
+        from para.datasets.partial_supervision import never_told
         from para.experiments.training_jobs import chunks_for, fresh_policy
         from para.training.engine import train
         from para.training.transfer import start_from
@@ -141,7 +146,8 @@ class Train:
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
             print(f"starting from {self.pretrain}: {done.describe()}")
-        samples, data_hash = self._samples(config, chunks_for(config, training, self.step))
+        others = [Demonstrations.open(folder) for folder in self.also]
+        samples, data_hash = self._samples(config, chunks_for(config, training, self.step), others)
         result = train(
             policy,
             samples,
@@ -154,22 +160,20 @@ class Train:
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
-        if getattr(config, "n_gripper_bins", None) == 0:
-            print(
-                f"next: para train --pretrain {self.out} --data <demonstrations of the robot> --out ... {policy.name}"
-            )
+        told_by = [demonstrations, *others]
+        if lacking := sorted({*never_told(told_by), *not_predicted(vars(config))}):
+            print(f"it was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}")
+            print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
             print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
 
-    def _samples(self, config: Any, own: ChunkData) -> tuple[ChunkData, str]:
+    def _samples(self, config: Any, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""
-        if not self.also:
+        if not others:
             return own, ""
-        from para.datasets import Demonstrations
         from para.datasets.mixture import Mixture
         from para.experiments.training_jobs import chunks_for
 
-        others = [Demonstrations.open(folder) for folder in self.also]
         together = len(self.also_share) == 1
         shares = [self.also_share[0] / len(others)] * len(others) if together else list(self.also_share)
         further = [chunks_for(config, other, self.step) for other in others]

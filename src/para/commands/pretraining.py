@@ -1,9 +1,24 @@
-"""Commands that turn other people's videos into data to pretrain on."""
+"""Commands that turn other people's videos into data to pretrain on, and what is said of policies that know no more."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+FINE_TUNE_FIRST = "fine-tune it on the robot's demonstrations before it is evaluated"
+
+
+def not_predicted(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a policy of these options has no classes of, in the words of `never_told`: so are those to be pretrained."""
+    lacks = {"heights": options.get("n_height_bins") == 1, "the gripper": options.get("n_gripper_bins") == 0}
+    return tuple(what for what, is_lacking in lacks.items() if is_lacking)
+
+
+def how_to_fine_tune(checkpoint: Path, policy: str) -> str:
+    """The command that goes on from a pretrained checkpoint."""
+    return f"para train --pretrain {checkpoint} --data <demonstrations of the robot> --out ... {policy}"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import tyro
 
 from para.commands.backbone_options import BackboneOptions
 from para.commands.defaults import DEFAULT_WORKERS
+from para.commands.pretraining import FINE_TUNE_FIRST, how_to_fine_tune, not_predicted
 from para.evaluation.summary_text import summary_text
 from para.files import DISK_FULL
 from para.rollout import RolloutConfig
@@ -194,8 +195,13 @@ class Evaluate:
 
     def run(self) -> None:
         from para.experiments.single import evaluate_checkpoint
+        from para.training.checkpoint import describe
         from para.worlds import parse_options
 
+        held = describe(self.checkpoint)
+        if lacking := not_predicted(held.config):
+            told = f"{self.checkpoint} was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}"
+            print(f"{told} ({how_to_fine_tune(self.checkpoint, held.name)})")
         part = None if self.half == "all" else self.half
         summary = evaluate_checkpoint(
             self.checkpoint, self.out, world=self.world, half=part, n=self.episodes, seed=self.seed,

@@ -41,6 +41,7 @@ from para.datasets.lerobot_v3_layout import (
     DatasetError,
     chunk_and_file,
     episode_paths,
+    has_file_per_episode,
     new_info,
     para_features,
     read_info,
@@ -123,7 +124,7 @@ class DatasetWriter:
         """Go on with the dataset in a folder, or start one; what an interrupted `add` left is cleaned away.
 
         Raises:
-            DatasetError: if the folder holds something else: other files, another format version, or a dataset of
+            DatasetError: if the folder holds something else: other files, another format version, or episodes of
                 another image size, frame rate or encoding.
         """
         return cls(
@@ -148,17 +149,23 @@ class DatasetWriter:
         write_atomic(self.root / INFO_FILE, json_bytes(self._info))
 
     def _resume(self) -> None:
-        info = read_info(self.root)
-        needed = self._new_info(with_pose_column=POSE_KEY.format(camera=self.camera) in info["features"])
-        refuse_other_recording(self.root, info, needed, IMAGE_KEY.format(camera=self.camera))
+        self._info_to_go_on_from()
         self._lock = take_lock(self.root)
-        self._info = info
+        self._info = info = self._info_to_go_on_from()  # another writer may have come between
         for row in read_episode_rows(self.root, info, with_stats=True):
             self._stats = pooled(self._stats, from_columns(row))
             self.rows.append({name: value for name, value in row.items() if not name.startswith("stats/")})
         self._tasks = read_tasks(self.root)[: info["total_tasks"]]
         for path in uncommitted_files(self.root, info):
             path.unlink()
+
+    def _info_to_go_on_from(self) -> dict[str, Any]:
+        info = read_info(self.root)
+        if not info["total_episodes"] and has_file_per_episode(info):
+            return self._new_info(with_pose_column=False)  # of what failed at its first episode: it binds nobody
+        needed = self._new_info(with_pose_column=POSE_KEY.format(camera=self.camera) in info["features"])
+        refuse_other_recording(self.root, info, needed, IMAGE_KEY.format(camera=self.camera))
+        return info
 
     def _new_info(self, with_pose_column: bool) -> dict[str, Any]:
         H, W = self.image_size

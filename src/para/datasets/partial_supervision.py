@@ -7,6 +7,7 @@ that is not known is 0.5, which says nothing to `StartKeypoint` and to the stand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,15 @@ class PixelsOnly:
     def batch(self, indices: list[int]) -> tuple[Observation, ActionChunk]:
         """The samples of those numbers, as their videos tell them."""
         return pixels_only(*self._samples.batch(indices))
+
+
+def never_told(datasets: Sequence[Demonstrations]) -> tuple[str, ...]:
+    """What no action of some datasets tells, in words: "heights", "the gripper", both, or neither."""
+    known = [known_actions(demonstrations) for demonstrations in datasets]
+    if any(of_actions is None for of_actions in known):
+        return ()
+    told = torch.cat(known).any(dim=0)  # (3,) pixel, height, gripper
+    return tuple(what for what, is_told in zip(("heights", "the gripper"), told[1:].tolist()) if not is_told)
 
 
 def known_actions(demonstrations: Demonstrations) -> Tensor | None:

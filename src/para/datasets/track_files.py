@@ -16,118 +16,22 @@ they are loaded; they are refused.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from para.datasets.lerobot_v3_layout import DatasetError
+from para.datasets.point_tracks import TrackFile
 
 TRACK_SUFFIXES = (".csv", ".parquet", ".npz")
 
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".pk", ".pt", ".pth")
+
+PICKLE_ADVICE = "a pickle runs code when it is loaded: save its arrays with numpy.savez"
+
 COLUMNS = ("frame", "u", "v", "visible")
-
-
-@dataclass(frozen=True)
-class Track:
-    """One point through the frames of a video."""
-
-    uv: np.ndarray
-    """(N, 2) float64 pixels, as (u, v), integers are pixel centres; without meaning where not visible."""
-
-    visible: np.ndarray
-    """(N,) bool: seen in that frame. An occluded point is not."""
-
-
-@dataclass(frozen=True)
-class TrackFile:
-    """What a file holds, before it is known how large its video is."""
-
-    path: Path
-
-    uv: np.ndarray
-    """(P, N, 2) of P points in N frames; in pixels, or as shares of the image."""
-
-    visible: np.ndarray
-    """(P, N) bool."""
-
-    from_corner: bool = False
-    """Whether (0, 0) is the image's corner, and not the centre of its first pixel."""
-
-    as_shares: bool = False
-    """Whether 1 is the image's width and height."""
-
-    image_size: tuple[int, int] | None = None
-    """(H, W) of the video, where the file says so."""
-
-    def point(self, index: int | None, n_frames: int, image_size: tuple[int, int]) -> Track:
-        """One of its points, checked against its video.
-
-        Args:
-            index: which; None: the only one.
-            n_frames, image_size: of the video.
-
-        Raises:
-            DatasetError: if frames or size are not the video's, or a visible point is not finite or far off the image.
-        """
-        P, N = self.visible.shape
-        if index is None and P != 1:
-            raise DatasetError(f"{self.path} holds {P} points; say which one is the end effector: 0 to {P - 1}")
-        index = 0 if index is None else index
-        if not 0 <= index < P:
-            raise DatasetError(f"{self.path} has no point {index}; it holds points 0 to {P - 1}")
-        if N != n_frames:
-            raise DatasetError(
-                f"{self.path} tells of {N} frames, its video has {n_frames}; track the very file that is next to it"
-            )
-        if self.image_size not in (None, tuple(image_size)):
-            raise DatasetError(
-                f"{self.path} is for images of {self.image_size} (H, W), its video has {tuple(image_size)}; "
-                "scale the tracks, or track this very file"
-            )
-        H, W = image_size
-        uv = self.uv[index].astype(np.float64) * ([W, H] if self.as_shares else [1, 1]) - 0.5 * self.from_corner
-        visible = self.visible[index].copy()
-        check_pixels(self.path, uv, visible, (H, W), as_shares=self.as_shares)
-        inside = (uv >= -0.5).all(axis=-1) & (uv < np.array([W, H]) - 0.5).all(axis=-1)
-        return Track(uv, visible & inside)
-
-
-def check_pixels(
-    path: Path, uv: np.ndarray, visible: np.ndarray, image_size: tuple[int, int], *, as_shares: bool
-) -> None:
-    """Raise DatasetError where what is marked visible cannot be that: a point may leave the image, but not by its size.
-
-    Args:
-        uv: (N, 2) pixels.
-        visible: (N,) bool, as marked.
-    """
-    H, W = image_size
-    seen = np.flatnonzero(visible)
-    if not len(seen):
-        raise DatasetError(f"{path}: the point is visible in none of its {len(visible)} frames; choose another point")
-    broken = seen[~np.isfinite(uv[seen]).all(axis=-1)]
-    if len(broken):
-        raise DatasetError(
-            f"{path}: the point is marked visible in frame {broken[0]} ({len(broken)} such frames), where its pixel is "
-            "not a number; mark it not visible there"
-        )
-    size = np.array([W, H])
-    if not as_shares and min(H, W) > 8 and len(seen) > 1 and (uv[seen] >= -0.5).all() and (uv[seen] <= 1).all():
-        raise DatasetError(
-            f"{path}: every point lies within 0 to 1, as if in shares of the image; pixels of the {H} x {W} (H x W) "
-            "video are needed: multiply by its width and height"
-        )
-    off = (uv[seen] < -0.5) | (uv[seen] >= size - 0.5)
-    far = seen[((uv[seen] < -size) | (uv[seen] >= 2 * size)).any(axis=-1)]
-    if len(far) or off.any(axis=-1).mean() > 0.5:
-        first = far[0] if len(far) else seen[off.any(axis=-1)][0]
-        u, v = uv[first]
-        raise DatasetError(
-            f"{path}: in frame {first} the visible point is at ({u:.0f}, {v:.0f}), off the {H} x {W} (H x W) video; "
-            "were the tracks made for another size?"
-        )
 
 
 def read_track_file(path: str | Path) -> TrackFile:
@@ -142,19 +46,25 @@ def read_track_file(path: str | Path) -> TrackFile:
         raise FileNotFoundError(f"no tracks at {path}; put them next to their video, under its name")
     readers = {".csv": read_csv, ".parquet": read_parquet, ".npz": read_npz}
     if path.suffix not in readers:
-        advice = (
-            "; a pickle runs code when it is loaded: save its arrays with numpy.savez" if "pk" in path.suffix else ""
-        )
+        advice = f"; {PICKLE_ADVICE}" if path.suffix in PICKLE_SUFFIXES else ""
         raise DatasetError(f"{path} is no file of tracks ({', '.join(TRACK_SUFFIXES)}){advice}")
     return readers[path.suffix](path)
 
 
 def read_csv(path: Path) -> TrackFile:
-    """A table of one row per frame and point."""
-    with path.open(newline="") as file:
-        rows = csv.reader(file)
+    """A table of one row per frame and point, in UTF-8, with or without the mark that Excel begins such files with."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is no text in UTF-8 ({error}); save it as CSV in UTF-8") from error
+    if "\0" in text:
+        raise DatasetError(f"{path} is no text in UTF-8 (it holds zero bytes); save it as CSV in UTF-8")
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""))
         names = [name.strip().lower() for name in next(rows, [])]
         table = [row for row in rows if row]
+    except csv.Error as error:
+        raise DatasetError(f"{path} is no CSV ({error}); save it as CSV in UTF-8") from error
     for number, row in enumerate(table):
         if len(row) != len(names):
             raise DatasetError(
@@ -180,8 +90,8 @@ def read_parquet(path: Path) -> TrackFile:
     try:
         table = pyarrow.parquet.read_table(path)
         columns = {name.lower(): np.asarray(table[name], dtype=np.float64) for name in table.column_names}
-    except (pyarrow.ArrowException, ValueError, TypeError, OSError) as error:
-        raise DatasetError(f"{path} is no table of numbers in Parquet ({error}); write it again") from error
+    except (pyarrow.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
+        raise DatasetError(f"{path} is no table of numbers in Parquet ({_one_line(error)}); write it again") from error
     return from_table(path, columns)
 
 
@@ -209,51 +119,109 @@ def from_table(path: Path, columns: Mapping[str, np.ndarray]) -> TrackFile:
     visible = columns["visible"]
     if not np.isin(visible, (0, 1)).all():
         raise DatasetError(f"{path}: visible must be 0 or 1 in every row; mend the column")
-    size = None
-    if "width" in columns and "height" in columns:
-        size = (int(columns["height"][0]), int(columns["width"][0]))
-    return TrackFile(path, uv, visible[order].reshape(P, N) == 1, image_size=size)
+    return TrackFile(path, uv, visible[order].reshape(P, N) == 1, image_size=image_size_in(path, columns))
 
 
 def read_npz(path: Path) -> TrackFile:
     """Arrays of CoTracker, TAPIR or TAP-Vid."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise DatasetError(f"{path} holds no plain arrays ({error}); save them with numpy.savez") from error
-    size = (int(arrays["height"]), int(arrays["width"])) if {"height", "width"} <= set(arrays) else None
+    arrays = read_arrays(path)
+    size = image_size_in(path, arrays)
     if {"pred_tracks", "pred_visibility"} <= set(arrays):
-        uv, seen = arrays["pred_tracks"], arrays["pred_visibility"]
-        uv = uv[0] if uv.ndim == 4 and len(uv) == 1 else uv  # (T, N, 2)
-        seen = seen.reshape(uv.shape[:2]) if seen.size == uv.size // 2 else seen
-        return checked(TrackFile(path, uv.swapaxes(0, 1), to_bool(path, seen).T, image_size=size))
+        uv, visible = from_cotracker(path, arrays)
+        return checked(TrackFile(path, uv, visible, image_size=size))
     if {"tracks", "visibles"} <= set(arrays):
-        visible = to_bool(path, arrays["visibles"])
-        return checked(TrackFile(path, arrays["tracks"], visible, from_corner=True, image_size=size))
+        uv, visible = to_pixels(path, "tracks", arrays), to_bool(path, "visibles", arrays)
+        return checked(TrackFile(path, uv, visible, from_corner=True, image_size=size))
     if {"points", "occluded"} <= set(arrays):
-        visible = ~to_bool(path, arrays["occluded"])
-        return checked(TrackFile(path, arrays["points"], visible, from_corner=True, as_shares=True, image_size=size))
+        uv, visible = to_pixels(path, "points", arrays), ~to_bool(path, "occluded", arrays)
+        return checked(TrackFile(path, uv, visible, from_corner=True, as_shares=True, image_size=size))
     raise DatasetError(
         f"{path} holds {sorted(arrays)}; pred_tracks and pred_visibility (CoTracker), tracks and visibles (TAPIR), or "
         "points and occluded (TAP-Vid) are needed"
     )
 
 
-def to_bool(path: Path, values: np.ndarray) -> np.ndarray:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz by name.
+
+    Raises:
+        DatasetError: if it is damaged, holds objects, or is a single array under another name.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            with loaded as file:
+                return {name: np.asarray(file[name]) for name in file.files}
+    except Exception as error:  # zipfile and numpy raise a dozen types, each for another damaged byte
+        raise DatasetError(
+            f"{path} holds no plain arrays, or is damaged ({_one_line(error)}); save them again with numpy.savez"
+        ) from error
+    raise DatasetError(f"{path} is a single array (.npy) under another name; save all of them with numpy.savez")
+
+
+def from_cotracker(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (N, T, 2) and visibility (N, T) of what its model returns, a batch of one video or without."""
+    uv, seen = to_pixels(path, "pred_tracks", arrays), to_bool(path, "pred_visibility", arrays)
+    uv = uv[0] if uv.ndim == 4 and len(uv) == 1 else uv
+    if uv.ndim != 3:
+        raise DatasetError(f"{path}: pred_tracks is of shape {uv.shape}; ([B,] T, N, 2) with B = 1 is needed")
+    if [n for n in seen.shape if n != 1] == [n for n in uv.shape[:2] if n != 1]:
+        seen = seen.reshape(uv.shape[:2])
+    return uv.swapaxes(0, 1), seen.T
+
+
+def to_pixels(path: Path, name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Positions as they are. Raises DatasetError where they are no numbers."""
+    if arrays[name].dtype.kind not in "iuf":
+        raise DatasetError(f"{path}: {name} must be numbers; it holds values of type {arrays[name].dtype}")
+    return arrays[name]
+
+
+def to_bool(path: Path, name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Flags; probabilities count as true from one half on."""
+    values = arrays[name]
     if values.dtype == bool:
         return values
+    if values.dtype.kind not in "iuf":
+        raise DatasetError(
+            f"{path}: {name} must be flags, or probabilities from 0 to 1; it holds values of type {values.dtype}"
+        )
     if not (np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()):
-        raise DatasetError(f"{path}: visibility must be flags, or probabilities from 0 to 1; it holds other numbers")
+        raise DatasetError(f"{path}: {name} must be flags, or probabilities from 0 to 1; it holds other numbers")
     return values >= 0.5
+
+
+def image_size_in(path: Path, columns: Mapping[str, np.ndarray]) -> tuple[int, int] | None:
+    """(H, W) of the video, where a file tells both.
+
+    Raises:
+        DatasetError: if one of them is not the same whole number of pixels in every entry.
+    """
+    if not {"height", "width"} <= set(columns):
+        return None
+    sides = []
+    for name in ("height", "width"):
+        found = np.unique(columns[name])
+        whole = found.dtype.kind in "iuf" and np.isfinite(found).all() and (found == np.round(found)).all()
+        if not whole or len(found) != 1 or found[0] < 1:
+            told = ", ".join(str(value) for value in found[:3]) + (", ..." if len(found) > 3 else "")
+            raise DatasetError(
+                f"{path}: {name} must be one whole number of pixels, the same throughout; it holds {told or 'nothing'}:"
+                " mend it, or leave it out"
+            )
+        sides.append(int(found[0]))
+    return sides[0], sides[1]
 
 
 def checked(file: TrackFile) -> TrackFile:
     """The file, if its arrays fit together. Raises DatasetError where they do not."""
-    if file.uv.ndim != 3 or file.uv.shape[-1] != 2 or file.visible.shape != file.uv.shape[:2]:
+    if file.uv.ndim != 3 or file.uv.shape[-1] != 2 or file.visible.shape != file.uv.shape[:2] or not file.visible.size:
         raise DatasetError(
             f"{file.path}: positions {file.uv.shape} and visibility {file.visible.shape} (points, frames) do not fit "
             "together; save both of the same video, whole"
         )
     return file
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -6,9 +6,12 @@ point is what the end effector will be. The result is a dataset like any other, 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +19,8 @@ import torch
 from para.datasets.lerobot_v3_layout import EPISODE_INFO, STEP_S, DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
-from para.datasets.track_files import TRACK_SUFFIXES, Track, read_track_file
+from para.datasets.point_tracks import Track
+from para.datasets.track_files import PICKLE_ADVICE, PICKLE_SUFFIXES, TRACK_SUFFIXES, read_track_file
 from para.datasets.video import frames_of, video_frame_rate
 from para.geometry import Camera, look_at
 from para.interfaces import Episode, Scene
@@ -26,6 +30,10 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
 MIN_FRAMES = 3
 """A shorter demonstration shows no motion."""
+
+MADE_FROM = "para.made_from"
+"""In an episode's info: {"tracks": 12 hex digits of their file's sha256, "point": which one}. What else decides what
+an episode holds, image size and step, is the dataset's. Absent from datasets that are older than this."""
 
 NOWHERE = (float("nan"), float("nan"))
 """Where the object of a video is: nobody knows."""
@@ -89,13 +97,16 @@ def import_tracks(
 
     Raises:
         FileNotFoundError: if there is no video, or one without tracks.
-        DatasetError: if tracks do not fit their video, or are damaged.
-        ValueError: if a video cannot be decoded.
+        DatasetError: if tracks do not fit their video, or are damaged; or if `root` holds something else, or one of the
+            videos from other tracks, or at another point, size or step.
+        ValueError: if a video cannot be decoded, or an option has no meaning.
     """
+    check_options(image_size, step_s)
     pairs = video_and_track_files(Path(videos))
     known = n_frames = imported = 0
     with DatasetWriter.open_or_create(root, image_size=image_size, step_s=step_s, task=task) as writer:
-        done = {json.loads(row[EPISODE_INFO])["video"] for row in writer.rows}
+        done = imported_before(Path(root), writer.rows)
+        refuse_changed(Path(root), pairs, done, point)
         bar = progress_bar(len(pairs), "importing videos", unit="video") if progress else None
         for video, tracks in pairs:
             if video.name not in done:
@@ -110,6 +121,53 @@ def import_tracks(
     return TrackImport(imported, len(pairs) - imported, n_frames, known)
 
 
+def check_options(image_size: tuple[int, int], step_s: float) -> None:
+    """Raise ValueError where images would have no pixels, or steps no duration."""
+    if min(image_size) < 1:
+        raise ValueError(f"image_size must be (H, W), at least 1 pixel each; got {tuple(image_size)}")
+    if not (math.isfinite(step_s) and step_s > 0):
+        raise ValueError(f"step_s must be a number of seconds above 0, as {STEP_S}; got {step_s}")
+
+
+def made_from(tracks: Path, point: int | None) -> dict[str, Any]:
+    """What tells an episode from another one of the same video: `MADE_FROM`."""
+    return {"tracks": hashlib.sha256(tracks.read_bytes()).hexdigest()[:12], "point": point or 0}
+
+
+def imported_before(root: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The videos of a dataset, by name, each with what it was made from; empty where that was not noted yet.
+
+    Raises:
+        DatasetError: if an episode was not made from a video: the folder is one of other demonstrations.
+    """
+    infos = [json.loads(row.get(EPISODE_INFO) or "{}") for row in rows]
+    others = sum("video" not in info for info in infos)
+    if others:
+        raise DatasetError(f"{root} holds {others} demonstrations that are no imported videos; choose another folder")
+    return {info["video"]: info.get(MADE_FROM, {}) for info in infos}
+
+
+def refuse_changed(
+    root: Path, pairs: list[tuple[Path, Path]], done: dict[str, dict[str, Any]], point: int | None
+) -> None:
+    """Raise DatasetError where a dataset holds videos from other tracks, or at another point, than are asked for.
+
+    Episodes cannot be taken out of a dataset, and to keep the old ones beside new ones would mix two points in silence.
+    """
+    changed = []
+    for video, tracks in pairs:
+        old, new = done.get(video.name) or {}, made_from(tracks, point)
+        if old and old["point"] != new["point"]:
+            changed.append(f"{video.name} at point {old['point']}, asked for is point {new['point']}")
+        elif old and old != new:
+            changed.append(f"{video.name} from an older {tracks}")
+    if changed:
+        more = f", and {len(changed) - 1} more like that" if len(changed) > 1 else ""
+        raise DatasetError(
+            f"{root} holds {changed[0]}{more}; choose another folder, or remove this one and import all again"
+        )
+
+
 def video_and_track_files(folder: Path) -> list[tuple[Path, Path]]:
     """The videos of a folder, by name, each with its file of tracks."""
     if not folder.is_dir():
@@ -121,12 +179,20 @@ def video_and_track_files(folder: Path) -> list[tuple[Path, Path]]:
     for video in videos:
         tracks = [path for suffix in TRACK_SUFFIXES if (path := video.with_suffix(suffix)).exists()]
         if len(tracks) != 1:
-            found = " and ".join(path.name for path in tracks) or "none"
+            found = " and ".join(path.name for path in tracks) or f"none{_pickles_in(folder, video.stem)}"
             raise FileNotFoundError(
                 f"{video} needs one file of tracks ({video.stem}.csv, .parquet or .npz); found {found}"
             )
         pairs.append((video, tracks[0]))
     return pairs
+
+
+def _pickles_in(folder: Path, stem: str) -> str:
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICKLE_SUFFIXES)
+    if not pickles:
+        return ""
+    own = next((name for name in pickles if Path(name).stem == stem), pickles[0])
+    return f" but {own}; {PICKLE_ADVICE}"
 
 
 def read_episode(
@@ -150,10 +216,11 @@ def read_episode(
             f"{MIN_FRAMES} are needed: keep frames at a smaller step_s, or leave this video out"
         )
     span = slice(seen[0], seen[-1] + 1)
-    return _episode(video, np.stack(kept[span]), Track(uv[span], visible[span]), image_size)
+    info = {"video": video.name, MADE_FROM: made_from(tracks, point)}
+    return _episode(np.stack(kept[span]), Track(uv[span], visible[span]), image_size, info)
 
 
-def _episode(video: Path, image: np.ndarray, track: Track, image_size: tuple[int, int]) -> Episode:
+def _episode(image: np.ndarray, track: Track, image_size: tuple[int, int], info: dict[str, Any]) -> Episode:
     n, camera = len(image), nominal_camera(image_size)
     frames, seen = np.arange(n), np.flatnonzero(track.visible)
     uv = np.stack([np.interp(frames, seen, track.uv[seen, axis]) for axis in (0, 1)], axis=-1)
@@ -172,7 +239,7 @@ def _episode(video: Path, image: np.ndarray, track: Track, image_size: tuple[int
         action_gripper=gripper,
         phase=np.full(n, -1, np.int64),
         outcome="placed",
-        info={"video": video.name, INFO_KEY: {"height": False, "gripper": False, "pixel": pixel}},
+        info=info | {INFO_KEY: {"height": False, "gripper": False, "pixel": pixel}},
     )
 
 

@@ -67,12 +67,17 @@ def describe(folder: str | Path) -> PolicyDescription:
     """Which policy a checkpoint folder holds, without loading it.
 
     Raises:
-        FileNotFoundError: if the folder or its `config.json` is missing.
+        FileNotFoundError: if the folder or its `config.json` is missing; it says where the folder holds a dataset.
         ValueError: if `config.json` is not that of a policy, or of another format.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no checkpoint folder {folder}; train a policy first, or check the path")
+    if not (folder / CONFIG_FILE).is_file():
+        advice = "give the folder that `para train --out` wrote"
+        if (folder / "meta" / "info.json").is_file():
+            advice = f"it holds a dataset: train a policy on it (para train --data {folder}), and give its folder"
+        raise FileNotFoundError(f"no {CONFIG_FILE} in {folder}, so that it is no checkpoint; {advice}")
     values = read_json(folder / CONFIG_FILE)
     if values.get("format") != FORMAT:
         raise ValueError(

@@ -60,7 +60,7 @@ class RunFolder:
         # what an older record does not tell cannot be compared
         started = held is not None and held.get("start", "") != identity.get("start", "")
         if started or (held is not None and any(value != identity.get(name) for name, value in held.items())):
-            found = f"{folder} holds another run ({_differences(held, identity)})"
+            found = f"{folder} holds another run ({differences(held, identity)})"
             raise ValueError(f"{found}; choose another folder, or remove this one")
         if held is None and (folder / WEIGHTS_FILE).exists():
             raise ValueError(
@@ -124,8 +124,8 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def _differences(held: dict[str, Any], asked: dict[str, Any]) -> str:
-    """The options in which two runs differ, the first three of them."""
+def differences(held: dict[str, Any], asked: dict[str, Any]) -> str:
+    """The options in which two runs, or two of their parts, differ, the first three of them."""
     there, here = _leaves(held), _leaves(asked)
     in_order = sorted({*there, *here}, key=lambda name: (name.count("."), name))  # the policy before its options
     names = [name for name in in_order if there.get(name) != here.get(name)]

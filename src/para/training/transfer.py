@@ -20,11 +20,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from para.backbones import BACKBONES
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict
+from para.training.run_folder import differences
 
-SAME_OPTIONS = ("horizon", "formulation", "frame")
-"""Options that decide what tensors of equal shapes mean: pretraining and fine-tuning must agree in them."""
+SAME_OPTIONS = ("horizon", "formulation", "frame", "image_size")
+"""Options that decide what tensors of equal shapes mean: pretraining and fine-tuning must agree in them. Images of
+another size show everything at another size, whatever the backbone: resize the videos to the robot's images."""
+
+FREE_OPTIONS = ("weights", "weights_hash", "mode", "layer_decay", "gradient_checkpointing", "lora_rank", "lora_alpha")
+"""Options of backbones that may differ: where their weights began, which all go over anyway, and how they are trained.
+All others say what a network of equal tensors computes."""
+
+LORA_OPTIONS = ("mode", "lora_rank", "lora_alpha")
+"""Of these, those that may not differ where one of both has LoRA: it is tensors beside others, times a factor."""
+
+READING_OPTIONS = ("blocks", "grid_stride", "sigma", "noise_seed", "neck_channels", "neck_dilations")
+"""Options of how features are read from a video model: they may differ where nothing but that goes over."""
 
 INPUT_STATISTICS = ("state_mean", "state_std", "camera_mean", "camera_std", "points_mean", "points_std")
 """Buffers that say how inputs are scaled. The policy keeps its own: nominal heights say nothing of true ones."""
@@ -90,8 +103,8 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
         policy: the same kind of policy on the same backbone, initialised and with its ranges fitted; changed in place.
 
     Raises:
-        ValueError: if the two are different policies, differ in their backbone or in an option of `SAME_OPTIONS`;
-            nothing is copied then.
+        ValueError: if the two are different policies, differ in their backbone or its options (but for `FREE_OPTIONS`),
+            or in an option of `SAME_OPTIONS`; nothing is copied then.
     """
     taught = getattr(pretrained, "taught", None)
     given, own = pretrained.state_dict(), policy.state_dict()
@@ -99,7 +112,9 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
         _check_alike(pretrained, policy)
     else:
         given = {name: value for name, value in given.items() if name.startswith(taught)}
-        _check_fits(given, own)
+        there, here = pretrained.config.backbone, policy.config.backbone
+        _check_backbones("video model", there, here, FREE_OPTIONS + READING_OPTIONS)
+        _check_fits("video model", given, own)
     fate = {name: _fate(name, given, own, policy) for name in own}
     for name, what in fate.items():
         if what == "copied":
@@ -144,45 +159,45 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
             f"it holds the policy '{pretrained.name}', to be fine-tuned is '{policy.name}'; pretrain that one"
         )
     there, here = pretrained.config, policy.config
-    backbones = (type(there.backbone).__name__, type(here.backbone).__name__)
-    given, own = (_backbone_shapes(p) for p in (pretrained, policy))
-    if given != own:
-        wrong = [name for name in {**own, **given} if own.get(name) != given.get(name)]
-        how = f"{backbones[0]} against {backbones[1]}"
-        if backbones[0] == backbones[1]:
-            how = f"{how}, {_difference(there.backbone, here.backbone, there.image_size, here.image_size)}"
-        raise ValueError(
-            f"its backbone is another one ({how}; {len(wrong)} of {len(own)} tensors do not fit, first {wrong[0]}); "
-            "use the same backbone with the same options for both"
-        )
+    _check_backbones("backbone", there.backbone, here.backbone, FREE_OPTIONS)
     for option in SAME_OPTIONS:
         if getattr(there, option, None) != getattr(here, option, None):
             raise ValueError(
                 f"{option} is {getattr(there, option, None)!r} there and {getattr(here, option, None)!r} here; "
                 "pretrain and fine-tune with the same"
             )
+    _check_fits("backbone", pretrained.backbone.state_dict(), policy.backbone.state_dict())
     heights = (getattr(there, "n_height_bins", 0), getattr(here, "n_height_bins", 0))
     if heights[0] == heights[1] > 1 and there.third != here.third:
         raise ValueError(f"it predicts {there.third}, to be fine-tuned is {here.third}; pretrain with the same `third`")
 
 
-def _check_fits(given: dict[str, Tensor], own: dict[str, Tensor]) -> None:
-    wrong = [name for name, value in given.items() if name not in own or own[name].shape != value.shape]
-    if wrong:
+def _check_backbones(what: str, there: Any, here: Any, free: tuple[str, ...]) -> None:
+    """Raise ValueError where weights of one backbone would mean another thing in the other."""
+    name, own_name = _backbone_name(there), _backbone_name(here)
+    if type(there) is not type(here):
+        raise ValueError(f"its {what} is another one ({name} there, {own_name} here); use the same for both")
+    options, own = config_to_dict(there), config_to_dict(here)
+    if "lora" in (options.get("mode"), own.get("mode")):
+        free = tuple(option for option in free if option not in LORA_OPTIONS)
+    for option in free:
+        options.pop(option, None)
+        own.pop(option, None)
+    if options != own:
         raise ValueError(
-            f"its video model is another one ({len(wrong)} of {len(given)} tensors do not fit, first {wrong[0]}); use "
-            "the same weights and frames for both"
+            f"its {what} is another one ({name}: {differences(options, own)}); use the same options for both"
         )
 
 
-def _backbone_shapes(policy: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in policy.backbone.state_dict().items()}
+def _backbone_name(config: Any) -> str:
+    return next((name for name, entry in BACKBONES.items() if entry.config_type is type(config)), type(config).__name__)
 
 
-def _difference(there: Any, here: Any, *image_sizes: tuple[int, int]) -> str:
-    """The first option in which two backbones of one kind differ, or else their images' sizes."""
-    a, b = config_to_dict(there), config_to_dict(here)
-    for name in a:
-        if a[name] != b.get(name):
-            return f"{name} {a[name]} against {b.get(name)}"
-    return f"images {image_sizes[0]} against {image_sizes[1]}"
+def _check_fits(what: str, given: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    """Raise ValueError where a tensor has no place, or another size, among others: options do not tell all."""
+    strangers = [name for name, value in given.items() if name not in own or own[name].shape != value.shape]
+    if strangers:
+        raise ValueError(
+            f"its {what} is another one, though with the same options ({len(strangers)} of its tensors have no place "
+            f"or another size here, as {strangers[0]}); pretrain it with this version of para"
+        )
