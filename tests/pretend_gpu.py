@@ -77,6 +77,7 @@ def pretend_gpu() -> Iterator[None]:
     try:
         with pytest.MonkeyPatch.context() as patch, PretendGpu():
             patch.setattr("para.devices.gpus", lambda: ("0",))
+            patch.setattr("torch.cuda.get_device_name", lambda gpu: "pretended")
             yield
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)

@@ -43,6 +43,7 @@ def test_gpus_have_the_names_by_which_a_process_can_be_shown_them(monkeypatch, t
 
 def test_gpus_are_told_by_the_doctor_and_in_what_a_run_leaves_behind(monkeypatch):
     monkeypatch.setattr("torch.cuda.get_device_name", lambda gpu: "NVIDIA X")
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
     see(monkeypatch, 2)
     assert "2 x NVIDIA X; policies train there" in doctor.accelerator()
     assert provenance.versions()["machine"].endswith(" CPUs, 2 x NVIDIA X")

@@ -35,8 +35,8 @@ def acting_device() -> torch.device:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where a network is."""
-    return next(iter(module.parameters())).device
+    """Where a network is; the CPU for one without parameters."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def wait_for_gpu() -> None:
