@@ -66,8 +66,22 @@ def test_what_was_never_told_heights_and_gripper_is_to_be_fine_tuned_before_it_i
     assert line in steps["pretrain"].out and "para evaluate" not in steps["pretrain"].out
     said = evaluate(folder / "pretrained", tmp_path / "run").out
     assert f"{folder / 'pretrained'} was {line}" in said and f"para train --pretrain {folder / 'pretrained'}" in said
-    with_all_heads = train(folder / "tracks", tmp_path / "all_heads", "para").out
-    assert line in with_all_heads and f"next: para train --pretrain {tmp_path / 'all_heads'}" in with_all_heads
+    with_all_outputs = train(folder / "tracks", tmp_path / "act", "act").out
+    assert line in with_all_outputs and f"next: para train --pretrain {tmp_path / 'act'}" in with_all_outputs
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "remedy"),
+    [
+        ("para", (), "there are 16 height classes (give --n-height-bins 1 --n-gripper-bins 0)"),
+        ("act", ("--output-range", "training"), "output_range is 'training' (give --output-range workspace)"),
+    ],
+)
+def test_what_would_learn_a_nominal_plane_as_its_range_of_heights_is_refused(made, tmp_path, policy, options, remedy):
+    data = ("--data", made[0] / "tracks", "--out", tmp_path / "out")
+    said = refusal("train", *data, *TRAINING, policy, *TINY_POLICY, *options)
+    assert f"tell only pixels, but {remedy}: what is fine-tuned from it would stay in their plane" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

@@ -107,6 +107,21 @@ def test_act_takes_over_every_weight_and_keeps_the_statistics_of_its_own_state()
     assert torch.equal(policy.mlp[0].weight, source.mlp[0].weight)
 
 
+def test_a_regressed_height_stays_a_share_of_its_own_data_where_pretraining_knew_only_pixels():
+    config = policy_config("soft_argmax")
+    source, policy = pretrained(config), fresh(config)
+    own = policy.height_range.clone()
+    assert "height_range" in transfer_weights(source, policy).kept and torch.equal(policy.height_range, own)
+
+
+def test_motion_tracks_take_over_the_spread_of_tracks_that_scales_their_outputs():
+    config = policy_config("motion_tracks")
+    source, policy = pretrained(config, partial=False), fresh(config)
+    transfer_weights(source, policy)
+    obs, _ = random_batch()
+    torch.testing.assert_close(policy.act(obs).position, source.act(obs).position)
+
+
 def test_more_inputs_make_the_first_layer_new_and_the_report_says_so():
     done = transfer_weights(pretrained(ACT), fresh(policy_config("act", use_camera=True)))
     assert set(done.reinitialised) == {"mlp.0.weight"} and "1 reinitialised (mlp.0.weight)" in done.describe()

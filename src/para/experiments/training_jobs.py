@@ -144,7 +144,8 @@ def fresh_policy(
     """An untrained policy: random weights from a seed, ranges of outputs from what the demonstrations tell.
 
     Raises:
-        ValueError: if they tell only pixels, and the policy learns nothing from those.
+        ValueError: if they tell only pixels, and the policy learns nothing from those, or would learn from a nominal
+            plane what its heights are.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -155,9 +156,25 @@ def fresh_policy(
         raise ValueError(
             f"the demonstrations tell only pixels, from which '{policy.name}' learns nothing: train para or act on them"
         )
+    if partial and (wrong := tied_to_heights(policy.config)):
+        raise ValueError(
+            f"the demonstrations tell only pixels, but {wrong}: what is fine-tuned from it would stay in their plane"
+        )
     actions, camera = all_actions(demonstrations)
     policy.fit_ranges(actions if supervision == "all" else pixels_only_actions(actions, camera), camera)
     return policy
+
+
+def tied_to_heights(config: Any) -> str:
+    """Which options give a policy's outputs a range that comes from heights, in words; empty where none does.
+
+    Such a range goes over to what starts from the policy, along with the head whose outputs it gives a meaning.
+    """
+    if (n := getattr(config, "n_height_bins", 1)) > 1:
+        return f"there are {n} height classes (give --n-height-bins 1 --n-gripper-bins 0)"
+    if getattr(config, "output_range", "workspace") == "training":
+        return "output_range is 'training' (give --output-range workspace)"
+    return ""
 
 
 def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:

@@ -39,10 +39,14 @@ LORA_OPTIONS = ("mode", "lora_rank", "lora_alpha")
 READING_OPTIONS = ("blocks", "grid_stride", "sigma", "noise_seed", "neck_channels", "neck_dilations")
 """Options of how features are read from a video model: they may differ where nothing but that goes over."""
 
-INPUT_STATISTICS = ("state_mean", "state_std", "camera_mean", "camera_std", "points_mean", "points_std")
+INPUT_STATISTICS = ("state_mean", "state_std", "camera_mean", "camera_std")
 """Buffers that say how inputs are scaled. The policy keeps its own: nominal heights say nothing of true ones."""
 
 HEIGHT_RANGE = "height_bins.edges"
+
+SOFT_HEIGHT_RANGE = "height_range"
+"""What a regressed height is a share of. The policy keeps its own, as it does those: the head may never have been told
+a height, and then its range is that of a nominal plane."""
 
 MAX_NAMES = 12
 """So many tensors are named in one line."""
@@ -138,7 +142,7 @@ def tile_heights(given: Tensor, own: Tensor) -> Tensor:
 
 
 def _fate(name: str, given: dict[str, Tensor], own: dict[str, Tensor], policy: nn.Module) -> str:
-    if name.rsplit(".", 1)[-1] in INPUT_STATISTICS:
+    if name.rsplit(".", 1)[-1] in (*INPUT_STATISTICS, SOFT_HEIGHT_RANGE):
         return "kept"
     if name == HEIGHT_RANGE:
         # a range belongs to the head whose classes it gives a meaning
