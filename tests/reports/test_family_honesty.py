@@ -1,4 +1,4 @@
-"""What the page of a family says of its own numbers is true: who has learnt the task, what was chosen, what a fit says."""
+"""What the page of a family says of its numbers is true: who has learnt the task, what a fit says, what is left out."""
 
 import json
 import re

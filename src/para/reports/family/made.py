@@ -53,7 +53,8 @@ def how_chosen(family: Family) -> str:
     """On what recipes were chosen, and for which experiments that was not wholly apart from the test."""
     there = [run for run in family.runs if name_of(run) in SEEN_BEFORE]
     items = "".join(
-        f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))}: {escape(SEEN_BEFORE[name_of(run)])}.</li>"
+        f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))} (<code>{escape(name_of(run))}</code>): "
+        f"{escape(SEEN_BEFORE[name_of(run)])}.</li>"
         for run in there
     )
     said = "Recipes were chosen on validation scenes, which lie apart from the scenes of the tables"

@@ -23,6 +23,9 @@ TOP_M = 0.30
 
 HEIGHT_OF_DRAWING = TABLE_HEIGHT + GAP + STRIP_HEIGHT + BELOW
 
+LABELS = 30.0
+"""Room for the heights at the left of the strip, pixels."""
+
 MARK = 8.0
 """Half of the room that a mark takes, pixels; it stays that far inside the drawing."""
 
@@ -88,7 +91,7 @@ def _height_strip(record: EpisodeRecord) -> str:
     """Height against time; the gripper's marks stand at their own moments."""
     top, bottom = TABLE_HEIGHT + GAP, TABLE_HEIGHT + GAP + STRIP_HEIGHT
     heights = np.clip([point[2] for point in record.ee_path], 0, TOP_M) / TOP_M
-    u = np.linspace(MARK, WIDTH - MARK, len(heights))
+    u = np.linspace(LABELS, WIDTH - MARK, len(heights))
     path = list(zip(u, bottom - heights * STRIP_HEIGHT))
     marks = []
     for index, event in zip(_moments(record), record.gripper_events or ()):

@@ -155,7 +155,7 @@ def tilt_table(run: RunFiles) -> str:
     with_paper = [policy for policy in policies if paper_curve(run, policy)]
     lines = []
     for tilt in tilts:
-        cells = [count_text(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
+        cells = [short_count(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
         cells += [nearest(paper_curve(run, policy), tilt) for policy in with_paper]
         lines.append(_line(f"{tilt:.3g}°", cells))
     cap = cap_of(run)
@@ -166,9 +166,15 @@ def tilt_table(run: RunFiles) -> str:
         if any(cell != "–" for cell in cells):
             lines.append(_line(f"{mean}, {said}", cells))
     heads = ["tilt", *map(coloured, policies), *(f"paper, {coloured(policy)}" for policy in with_paper)]
-    body = table(heads, lines, kind="compact")
+    body = table(heads, lines, kind="small tilts")
+    said = '<p class="caption">In brackets: counts and 95% Wilson intervals.</p>'
     opened = " open" if len(tilts) <= FEW_TILTS else ""
-    return f"<details{opened}><summary>The same in numbers</summary>{body}</details>"
+    return f"<details{opened}><summary>The same in numbers</summary>{body}{said}</details>"
+
+
+def short_count(point: Point) -> str:
+    """A rate with its count and interval, where a caption says what interval that is."""
+    return count_text(point).replace("95% interval ", "")
 
 
 def _line(said: str, cells: Sequence[str]) -> str:
