@@ -59,7 +59,7 @@ def test_every_row_and_comparison_of_the_family_stands_in_the_page(folder, page)
         assert rate_text(row) in said
     for c in numbers["comparisons"]:
         low, high = points(c["ci_low"]), points(c["ci_high"])
-        assert f"{points(c['difference'])} ({low} to {high}, Holm {p_text(c['p_holm'])})" in said
+        assert f"{points(c['difference'])} ({low} to {high}, {c['n_pairs']} pairs, Holm {p_text(c['p_holm'])})" in said
 
 
 def test_a_number_of_the_page_is_the_one_that_its_records_give(folder, page):
@@ -253,7 +253,9 @@ def test_curves_and_points_of_a_tilt_leave_out_the_views_that_were_demonstrated(
     assert sum(point.trials for point in points) == len(on_the_other_side) == family.fit("hemispheres", "act").n_trials
     assert all(point.x > 0 for point in points)
     said = text_of(build_family_report(both_sides).read_text())
-    assert "Points and curves are of these splits: out of distribution. Others are left out" in said
+    assert (
+        "Points, and lines where there are any, are of these splits: out of distribution. Others are left out" in said
+    )
     assert "default view included" not in said  # it is not among them
 
 

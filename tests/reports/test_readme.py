@@ -254,3 +254,12 @@ def test_the_world_of_most_records_comes_first(tmp_path):
         write_json(folder / "summary.json", {})
     assert find_records(tmp_path, FAMILY) == [tmp_path / world for world in "bac"]
     assert find_records(tmp_path, "one") == [tmp_path / world / "one" for world in "bac"]
+
+
+def test_a_policy_that_only_controls_have_is_named_below_the_table(family_readme):
+    folder = family_readme.parent / "results" / "tabletop"
+    made = experiments("left_to_right", "action_heads")
+    heads = [replace(m, headline=("para", "soft_argmax")) if m.name == "action_heads" else m for m in made]
+    write_family(folder, experiments=heads)
+    family_rows(family_readme)
+    assert "Controls are on that page alone, and with them Soft-argmax (`action_heads`)." in family_readme.read_text()

@@ -21,6 +21,9 @@ SEED_SPREAD_M = 0.007
 
 MIN_TRIALS_PER_BIN = 8
 
+SAME_DISTANCE_M = 0.001
+"""Distances of records are rounded to tenths of a millimetre, and a run may round its positions to whole ones."""
+
 PAGE_WIDTH = 10.4
 """Inches of a figure as wide as the page's text."""
 
@@ -128,11 +131,34 @@ def distance_figure(run: RunFiles) -> str | None:
         axis.axvline(0, color=FAINT, lw=1)
         for centre, n in _bin_sizes([r for r in known if r.policy == policies[0]], edges):
             axis.text(centre, 112, f"n = {n}", ha="center", color=GREY, fontsize=8)
-        axis.set(ylim=(-9, 118), xlabel="distance of the object from the training region (cm)", ylabel="placed (%)")
+        axis.set(ylim=(-9, 118), xlabel=distance_label(run), ylabel="placed (%)")
         axis.set_yticks([0, 25, 50, 75, 100])
         axis.grid(axis="y")
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return to_svg(figure)
+
+
+def from_nearest_position(run: RunFiles) -> bool:
+    """Whether the distances of a run are those to the nearest demonstrated position, not to the region of all."""
+    known = [r for r in run.records if r.boundary_distance_m is not None]
+    if not known or not len(run.training_xy):
+        return False
+    xy = np.array([r.scene["object_xy"] for r in known])
+    nearest = np.linalg.norm(xy[:, None] - run.training_xy, axis=-1).min(axis=1)
+    return bool(np.allclose(nearest, [r.boundary_distance_m for r in known], rtol=0, atol=SAME_DISTANCE_M))
+
+
+def distance_meaning(run: RunFiles) -> str:
+    """From where the distances of a run are measured, in words."""
+    if from_nearest_position(run):
+        return "the nearest demonstrated position"
+    return "the region of the demonstrated positions (0 cm: within it)"
+
+
+def distance_label(run: RunFiles) -> str:
+    """The axis of a plot against them."""
+    where = "nearest demonstrated position" if from_nearest_position(run) else "training region"
+    return f"distance of the object from the {where} (cm)"
 
 
 def distance_bins(distances: np.ndarray) -> np.ndarray:

@@ -124,10 +124,10 @@ def positions_section(run: RunFiles, pictures: Pictures) -> str:
     distance = pictures.figure(
         "distance",
         figures.distance_figure(run),
-        "Success against how far the object lies from the training region (0 cm: within it). Points: bins with about "
+        f"Success against how far the object lies from {figures.distance_meaning(run)}. Points: bins with about "
         "equally many scenes; n: trials per policy; bars: 95% Wilson intervals; ticks: single episodes, placed "
         "above, not placed below.",
-        "Success against distance from the training region",
+        "Success against distance from the demonstrations",
     )
     return outcomes_map + distance
 

@@ -132,8 +132,20 @@ def family_text(folder: Path) -> str:
         f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too. p "
         "is adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
+        f"{_controls_alone(numbers['rows'])}"
     )
     return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
+
+
+def _controls_alone(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The policies that only controls have, which the table leaves out, as a sentence; empty where there are none."""
+    here = {base_policy(row["policy"]) for row in rows if row["axis"] != "control"}
+    where: dict[str, set[str]] = {}
+    for row in rows:
+        if base_policy(row["policy"]) not in here:
+            where.setdefault(base_policy(row["policy"]), set()).add(f"`{row['experiment']}`")
+    said = [f"{policy_name(policy)} ({', '.join(sorted(where[policy]))})" for policy in in_reading_order(where)]
+    return f" Controls are on that page alone, and with them {', '.join(said)}." if said else ""
 
 
 def strongest_other(rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -78,14 +78,19 @@ def paper_sources(run: RunFiles) -> str:
     return escape(f"Sources of the paper’s numbers: {'; '.join(said)}.") if said else ""
 
 
-def variants_table(run: RunFiles) -> str | None:
-    """Further variants beside the policy that each varies, out of distribution first; None where there are none."""
+def variants_table(run: RunFiles, policies: Sequence[str] | None = None) -> str | None:
+    """Further variants beside the policy that each varies, out of distribution first; None where there are none.
+
+    Args:
+        run: of which.
+        policies: which; default: every variant that is no way of execution and not shown as a main policy.
+    """
     names = in_reading_order(row["policy"] for row in run.summary["rows"])
     shown = run.config.get("main", ())
     variants = [n for n in names if variant_of(n) and execution_of(variant_of(n)) is None and n not in shown]
     why = run.config.get("recipes") or {}
     lines = []
-    for variant in variants:
+    for variant in variants if policies is None else policies:
         for split in splits_in_reading_order(row["split"] for row in run.rows(variant)):
             (row,) = run.rows(variant, split)
             said = f'<div class="why">{escape(str(why.get(variant, "")))}</div>' if split != "train" else ""

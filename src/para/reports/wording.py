@@ -23,6 +23,8 @@ SPLIT_NAMES = {
     "train": "In distribution",
     "test": "Out of distribution",
     "beyond": "Beyond the paper's cap",
+    "view": "New views",
+    "both": "New positions and views",
     "validation": "Validation (used for choosing)",
 }
 """How splits are called in text; a named subset goes by its own name."""
@@ -68,11 +70,11 @@ def p_text(p: float) -> str:
 
 
 def comparison_text(comparison: Mapping[str, Any]) -> str:
-    """A comparison of the summary as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, 64 pairs)`."""
+    """A comparison as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, not adjusted, 64 pairs)`."""
     low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
     return (
         f"{points(comparison['difference'])} points (95% interval {low} to {high}, "
-        f"exact McNemar {p_text(comparison['p_value'])}, {comparison['n_pairs']} pairs)"
+        f"exact McNemar {p_text(comparison['p_value'])}, not adjusted, {comparison['n_pairs']} pairs)"
     )
 
 
@@ -120,12 +122,13 @@ def split_name(split: str) -> str:
 
 
 def in_reading_order(policies: Iterable[str]) -> list[str]:
-    """Known policies first, in the order of `POLICY_NAMES`, each before its variants."""
+    """Known policies first, in the order of `POLICY_NAMES`, each before its variants; their numbers rise."""
     known = list(POLICY_NAMES)
 
-    def rank(policy: str) -> tuple[int, str, str]:
-        base = base_policy(policy)
-        return (known.index(base) if base in known else len(known), base, variant_of(policy))
+    def rank(policy: str) -> tuple[int, str, list[str | int]]:
+        base, parts = base_policy(policy), re.split(r"(\d+)", variant_of(policy))
+        in_turn = [int(part) if i % 2 else part for i, part in enumerate(parts)]
+        return (known.index(base) if base in known else len(known), base, in_turn)
 
     return sorted(set(policies), key=rank)
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
+from para.evaluation.results import count_pairs
+from para.evaluation.statistics import newcombe_paired_interval
 from para.reports.family.files import title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
 from para.reports.wording import comparison_text, split_name, splits_in_reading_order
+
+SPLITS = {
+    "test": "new positions, in the view of the demonstrations",
+    "view": "the positions of the demonstrations, in new views",
+    "both": "new positions in new views",
+    "train": "new scenes at the positions, and in the view, of the demonstrations",
+}
+"""What is new to a policy in each split of an experiment with factors, in the order of the table."""
 
 
 def ablation_of(run: RunFiles) -> str:
@@ -19,22 +30,61 @@ def ablation_of(run: RunFiles) -> str:
     if not policies:
         return ""
     names = list(dict.fromkeys(name for policy in policies for name in factors[policy]))
-    splits = splits_in_reading_order(
-        row["split"] for row in run.summary["rows"] if not row["split"].startswith("validation")
-    )
+    found = {row["split"] for row in run.summary["rows"] if not row["split"].startswith("validation")}
+    splits = [split for split in SPLITS if split in found] + splits_in_reading_order(found - set(SPLITS))
     lines = []
     for policy in policies:
         cells = [f'<th scope="row">{coloured(policy)}</th>']
-        cells += [f"<td>{escape(str(factors[policy].get(name, '–')))}</td>" for name in names]
+        cells += [f'<td class="why">{escape(str(factors[policy].get(name, "–")))}</td>' for name in names]
         for split in splits:
             rows = run.rows(policy, split)
-            inside = f"{rate_cell(rows[0])}{interval_bar(rows[0])}" if rows else '<span class="none">–</span>'
+            inside = (
+                f"{rate_cell(rows[0], short=True)}{interval_bar(rows[0])}" if rows else '<span class="none">–</span>'
+            )
             cells.append(f"<td>{inside}</td>")
         lines.append(f"<tr{filter_attributes(axis=run.axis, policy=policy)}>{''.join(cells)}</tr>")
     heads = ["policy", *map(escape, names), *(escape(split_name(split).lower()) for split in splits)]
     head = f"<h3>{escape(title_of(run))}</h3>"
-    rates = table(heads, lines, kind="compact")
-    return f"<div{filter_attributes(axis=run.axis)}>{head}{rates}{_comparisons(run)}</div>"
+    rates = table(heads, lines, kind="compact ablation")
+    said = "; ".join(f"{escape(split_name(s).lower())}: {SPLITS[s]}" for s in splits if s in SPLITS)
+    caption = f"In brackets: counts and 95% Wilson intervals.{f' {said[:1].upper()}{said[1:]}.' if said else ''}"
+    answer = who_keeps_up(run, {policy: factors[policy] for policy in policies}, splits)
+    return (
+        f'<div{filter_attributes(axis=run.axis)}>{head}{answer}{rates}<p class="caption">{caption}</p>'
+        f"{_comparisons(run)}</div>"
+    )
+
+
+def who_keeps_up(run: RunFiles, factors: Mapping[str, Mapping[str, str]], splits: Sequence[str]) -> str:
+    """The answer to the heading, as a list: in each split, who is not behind ours, and what these have in common."""
+    ours, *others = factors
+    items = []
+    for split in splits:
+        level = [other for other in others if keeps_up(run, ours, other, split)]
+        listed = ", ".join(map(coloured, level)) or "none of the others"
+        common = shared([factors[policy] for policy in (ours, *level)], list(factors.values()))
+        what = f". Shared with {coloured(ours)}, and not by all: {escape(common)}" if level and common else ""
+        items.append(f"<li>{escape(split_name(split))}: {listed}{what}.</li>")
+    return (
+        f"<p>Who is not behind {coloured(ours)}: the 95% interval of the difference on the same scenes holds 0 "
+        f"(Newcombe, not adjusted for how many are looked at).</p><ul class='plain'>{''.join(items)}</ul>"
+    )
+
+
+def keeps_up(run: RunFiles, ours: str, other: str, split: str) -> bool:
+    """Whether the data leave open that another policy places as often as ours in a split, or say that it does."""
+    counts = count_pairs(run.records, ours, other, split)
+    return counts.n_pairs > 0 and newcombe_paired_interval(counts).low <= 0
+
+
+def shared(some: Sequence[Mapping[str, str]], of_all: Sequence[Mapping[str, str]]) -> str:
+    """What some policies' factors are, where others' are something else: as `head: heatmap or expected pixel`."""
+    said = []
+    for name in dict.fromkeys(name for factors in of_all for name in factors):
+        here = list(dict.fromkeys(str(factors[name]) for factors in some if name in factors))
+        if len(here) < len({str(factors[name]) for factors in of_all if name in factors}):
+            said.append(f"{name}: {' or '.join(here)}")
+    return "; ".join(said)
 
 
 def _comparisons(run: RunFiles) -> str:

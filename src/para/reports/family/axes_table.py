@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from para.evaluation.statistics import wilson_interval
-from para.reports.family.files import AXES, Family, name_of, title_of, verdict
+from para.reports.family.files import AXES, Family, in_distribution, loser, name_of, title_of, verdict
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
@@ -19,8 +19,10 @@ OUTCOMES = ("placed", "grasped", "missed", "errors")
 
 Row = Mapping[str, Any]
 
-VERDICTS = {"a": "ours ahead", "b": "ours behind", "open": "not told apart"}
+VERDICTS = {"a": "ours ahead", "b": "ours behind", "open": "not told apart", "unlearnt": "task not learnt"}
 """What the minuend of a difference is, in words that leave the table as wide as its page."""
+
+N_COLUMNS = 7
 
 
 def axes_table(family: Family, pictures: Pictures) -> str:
@@ -29,18 +31,23 @@ def axes_table(family: Family, pictures: Pictures) -> str:
     for axis, said in AXES.items():
         runs = family.of_axis(axis)
         if runs:
-            lines.append(f'<tr class="axis"{filter_attributes(axis=axis)}><th colspan="6">{escape(said)}</th></tr>')
+            lines.append(
+                f'<tr class="axis"{filter_attributes(axis=axis)}><th colspan="{N_COLUMNS}">{escape(said)}</th></tr>'
+            )
         for run in runs:
             for split in run.headline_splits:
                 lines += _lines(family, run, split)
     ours = "".join(_by_outcome(outcome, f"ours: {_said(outcome)}") for outcome in OUTCOMES)
+    heads = ["policy", "seeds", ours, "", "paper: placed", "ours minus this one: placed", ""]
     return (
-        f"{table(['policy', ours, '', 'paper: placed', 'ours minus this one: placed', ''], lines, kind='axes')}"
+        f"{table(heads, lines, kind='axes')}"
         '<p class="caption">Dot: our rate; bar, and in brackets: its 95% Wilson interval; diamond: the paper’s rate. '
+        "Rates are of the episodes that ran to their end, of all training seeds together. "
         "Differences are of what was placed, in points: the first policy of an experiment (or the one named) minus "
-        "this one in the same scenes, with Newcombe’s 95% interval; p allows for scenes that several episodes share, "
-        "and is adjusted by Holm’s method over all comparisons of this table. Rates are of the episodes that ran to "
-        "their end.</p>"
+        "this one, with Newcombe’s 95% interval. They are of pairs: the scenes and training seeds in which both were "
+        "tried, so where one has more seeds they are not those of the rates beside them. p allows for scenes that "
+        "several episodes share, and is adjusted by Holm’s method over all comparisons of this table. Task not learnt: "
+        "in scenes like its own demonstrations it places fewer than half.</p>"
         f"{all_numbers(family)}{paper_sources(family)}"
     )
 
@@ -50,17 +57,18 @@ def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
     group = f' data-group="{escape(name_of(run))}:{escape(split)}"'
     where = escape(f"{name_of(run)}, {split_name(split).lower()}")
     said = f"{escape(title_of(run))} <span class='why'>{where}</span>"
-    lines = [f'<tr class="what"{group}{filter_attributes(axis=run.axis)}><th colspan="6">{said}</th></tr>']
+    lines = [f'<tr class="what"{group}{filter_attributes(axis=run.axis)}><th colspan="{N_COLUMNS}">{said}</th></tr>']
     for row in family.rows(name_of(run), split):
         comparison = family.comparison(name_of(run), row["policy"], split)
         of_outcome = {outcome: row if outcome == "placed" else _row_of(row, outcome) for outcome in OUTCOMES}
         cells = [
             f'<th scope="row">{coloured(row["policy"])}</th>',
+            f"<td>{len(row['train_seeds'])}</td>",
             f"<td>{''.join(_by_outcome(outcome, rate_cell(r, short=True)) for outcome, r in of_outcome.items())}</td>",
             f"<td>{''.join(_by_outcome(outcome, interval_bar(r)) for outcome, r in of_outcome.items())}</td>",
             f'<td class="paper">{"–" if row["paper"] is None else escape(percent(row["paper"]))}</td>',
             f"<td>{_difference(comparison, run)}</td>",
-            f"<td>{_verdict(comparison)}</td>",
+            f"<td>{_verdict(family, comparison)}</td>",
         ]
         shown = filter_attributes(axis=run.axis, policy=row["policy"])
         lines.append(f"<tr{group}{shown}>{''.join(cells)}</tr>")
@@ -90,7 +98,8 @@ def _difference(comparison: Row | None, run: RunFiles) -> str:
     a = comparison["a"]
     other = "" if a == run.headline[0] else f'<div class="why">{coloured(a)} minus this one</div>'
     low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
-    rest = f'<span class="n">({low} to {high}, {escape(holm_text(comparison))})</span>'
+    pairs = f"{comparison['n_pairs']} pairs"
+    rest = f'<span class="n">({low} to {high}, {pairs}, {escape(holm_text(comparison))})</span>'
     return f'{other}<span class="rate"><b>{points(comparison["difference"])}</b> {rest}</span>'
 
 
@@ -99,11 +108,21 @@ def holm_text(comparison: Row) -> str:
     return f"Holm {p_text(comparison['p_holm'])}"
 
 
-def _verdict(comparison: Row | None) -> str:
+def _verdict(family: Family, comparison: Row | None) -> str:
     if comparison is None:
         return ""
-    found = verdict(comparison)
-    return f'<span class="verdict {found}">{VERDICTS[found]}</span>'
+    found = verdict(family, comparison)
+    said = f'<span class="verdict {found}">{VERDICTS[found]}</span>'
+    if found != "unlearnt":
+        return said
+    whose = f"{coloured(comparison['a'])}, " if loser(comparison) == comparison["a"] else ""
+    return f'{said}<div class="why">{whose}{unlearnt_text(family, comparison)}</div>'
+
+
+def unlearnt_text(family: Family, comparison: Row) -> str:
+    """The count of the policy that is behind, as `0/48 in distribution`."""
+    row = in_distribution(family.run(comparison["experiment"]), loser(comparison))
+    return f"{row['placed']}/{row['trials']} in distribution" if row is not None else ""
 
 
 def all_numbers(family: Family) -> str:

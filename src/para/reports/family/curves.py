@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 PER_CENT_TICKS = [0, 25, 50, 75, 100]
 
+N_CURVE = 80
+"""Points of a drawn curve."""
+
+WIDEST_BAND = 0.5
+"""A fit whose 95% band is wider than this on average tells too little of a rate to be drawn."""
+
 
 class Point(NamedTuple):
     """Episodes at one value of x."""
@@ -40,7 +46,7 @@ def points_at(records: Sequence[EpisodeRecord], x_of: Callable[[EpisodeRecord], 
 
 def draw_points(
     axis: Axes, points: Sequence[Point], policy: str, style: Mapping[str, Any], *, aside: float = 0.0, unit: str = "",
-    line: bool = True, label: str | None = None,
+    line: bool = True, thin: bool = False,
 ) -> None:  # fmt: skip
     """Rates with their 95% Wilson intervals, joined by a line; each part is known to the page's filters.
 
@@ -52,20 +58,22 @@ def draw_points(
         aside: added to x, so that policies do not hide one another.
         unit: of x, for what a mark says when pointed at.
         line: whether to join the points.
-        label: in the legend; default: the policy's name.
+        thin: smaller marks and no intervals, for a plot of many.
     """
     x = np.array([point.x for point in points]) + aside
     rates = [100 * point.placed / point.trials for point in points]
     if line:
         (drawn,) = axis.plot(x, rates, lw=1.4, color=style["color"], linestyle=style["linestyle"])
         mark(drawn, policy=policy)
+    size = {"ms": 4, "mew": 0.9} if thin else {"ms": 6, "mew": 1.3}
     for at, rate, point in zip(x, rates, points):
         low, high = wilson_interval(point.placed, point.trials)
-        (bar,) = axis.plot([at, at], [100 * low, 100 * high], color=style["color"], lw=1.8, alpha=0.55)
-        mark(bar, policy=policy)
-        (dot,) = axis.plot(at, rate, ls="none", ms=6, mew=1.3, **_of_mark(style))
+        if not thin:
+            (bar,) = axis.plot([at, at], [100 * low, 100 * high], color=style["color"], lw=1.8, alpha=0.55)
+            mark(bar, policy=policy)
+        (dot,) = axis.plot(at, rate, ls="none", **size, **_of_mark(style))
         mark(dot, policy=policy, title=f"{policy_name(policy)}, {point.x:.3g}{unit}: {count_text(point)}")
-    axis.plot([], [], ms=6, lw=1.4, label=label or policy_name(policy), **style)
+    axis.plot([], [], ms=size["ms"], lw=0.9 if thin else 1.4, label=policy_name(policy), **style)
 
 
 def fit_of(records: Sequence[EpisodeRecord], variable: str) -> LogisticFit | None:
@@ -76,34 +84,53 @@ def fit_of(records: Sequence[EpisodeRecord], variable: str) -> LogisticFit | Non
         return None
 
 
-def draw_band(axis: Axes, fit: LogisticFit | None, policy: str, style: Mapping[str, Any], *, unit: float = 1.0) -> None:
-    """A fitted curve over the range of its data, thin, and its pointwise 95% band; nothing for no fit.
+def tells(fit: LogisticFit | None) -> bool:
+    """Whether a fit says enough of the rate to be drawn: there is one, and its band is not as wide as the plot."""
+    if fit is None:
+        return False
+    _, low, high = fitted_curve(fit, np.linspace(fit.x_low, fit.x_high, N_CURVE))
+    return float(np.mean(high - low)) <= WIDEST_BAND
+
+
+def draw_band(
+    axis: Axes, fit: LogisticFit | None, policy: str, style: Mapping[str, Any], *, unit: float = 1.0, band: bool = True
+) -> None:
+    """A fitted curve over the range of its data, thin, and its pointwise 95% band; nothing where the fit does not tell.
 
     Args:
         style: of its line (`para.reports.style.line_styles`).
         unit: how many units of the axis are one unit of the fit's x.
+        band: whether to draw it, too.
     """
-    if fit is None:
+    if fit is None or not tells(fit):
         return
     colour = style["color"]
-    x = np.linspace(fit.x_low, fit.x_high, 80)
+    x = np.linspace(fit.x_low, fit.x_high, N_CURVE)
     rate, low, high = (100 * values for values in fitted_curve(fit, x))
     x = unit * x
-    mark(axis.fill_between(x, low, high, color=colour, alpha=0.13, lw=0, zorder=1), policy=policy)
+    if band:
+        mark(axis.fill_between(x, low, high, color=colour, alpha=0.13, lw=0, zorder=1), policy=policy)
     (drawn,) = axis.plot(x, rate, color=colour, ls=style["linestyle"], lw=1.0, alpha=0.6, zorder=1.2)
     mark(drawn, policy=policy)
 
 
 def half_text(fit: LogisticFit | None, unit: str, scale: float = 1.0) -> str:
-    """Where a fitted curve falls to one half, with its interval, in words."""
+    """Where a fitted curve falls to one half, with its interval, in words; only where that lies within what was tried.
+
+    Beyond it a half-point is a guess of the curve's form.
+    """
     if fit is None:
         return "no curve to fit: all episodes ended alike, or there are too few of them"
-    slope = f"slope {'not told from 0' if fit.half_at is None else 'told from 0'}, {p_text(fit.p_value)}"
+    slope = f"slope {'not told from 0' if fit.half_at is None else 'told from 0'}, {p_text(fit.p_value)}, not adjusted"
+    tried = f"{scale * fit.x_low:.3g} to {scale * fit.x_high:.3g}{unit}"
     if fit.half_at is None:
-        return slope
+        return f"the fit does not tell whether success changes from {tried}; {slope}"
     low, high = sorted((scale * fit.half_low, scale * fit.half_high))
-    beyond = "" if fit.half_observed else ", beyond what was tried"
-    return f"one half at {scale * fit.half_at:.3g}{unit} (95% interval {low:.3g} to {high:.3g}{unit}{beyond}); {slope}"
+    if fit.x_low <= fit.half_low and fit.half_high <= fit.x_high:
+        return f"one half at {scale * fit.half_at:.3g}{unit} (95% interval {low:.3g} to {high:.3g}{unit}); {slope}"
+    if not fit.half_observed:
+        return f"the curve does not pass one half within what was tried, {tried}; {slope}"
+    return f"the fit does not tell where, or whether, success passes one half within what was tried, {tried}; {slope}"
 
 
 def halves_list(fits: Mapping[str, LogisticFit | None], unit: str, scale: float = 1.0) -> str:
@@ -115,8 +142,17 @@ def halves_list(fits: Mapping[str, LogisticFit | None], unit: str, scale: float 
     return f"<details><summary>The fitted curves</summary><ul class='plain'>{items}</ul></details>"
 
 
+def undrawn_text(fits: Mapping[str, LogisticFit | None]) -> str:
+    """Whose curve is not drawn and why, as a sentence (HTML); empty where all are."""
+    alike = [coloured(policy) for policy, fit in fits.items() if fit is None]
+    vague = [coloured(policy) for policy, fit in fits.items() if fit is not None and not tells(fit)]
+    said = [f"{', '.join(alike)} (nothing to fit: all episodes ended alike, or too few)"] if alike else []
+    said += [f"{', '.join(vague)} (the band would fill half of the plot or more)"] if vague else []
+    return f" No line for {'; '.join(said)}." if said else ""
+
+
 def splits_text(used: Mapping[str, Collection[str]], there: Mapping[str, Collection[str]]) -> str:
-    """Which splits points and curves are of, as a sentence (HTML); and why others are left out, where some are.
+    """Which splits points and lines are of, as a sentence (HTML); and why others are left out, where some are.
 
     Args:
         used: splits of each policy (`para.evaluation.family.fitted_splits`).
@@ -134,7 +170,7 @@ def splits_text(used: Mapping[str, Collection[str]], there: Mapping[str, Collect
         " Others are left out: where the demonstrations were seen from many views, a tilt does not say how far a view "
         "lies from them."
     )
-    return f" Points and curves are of these splits: {'; '.join(said)}.{why if left_out else ''}"
+    return f" Points, and lines where there are any, are of these splits: {'; '.join(said)}.{why if left_out else ''}"
 
 
 def draw_paper(axis: Axes, points: Sequence[tuple[float, float]], policy: str, style: Mapping[str, Any]) -> None:

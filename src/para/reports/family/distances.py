@@ -8,10 +8,19 @@ import numpy as np
 
 from para.evaluation.curves import LogisticFit
 from para.evaluation.records import EpisodeRecord
-from para.reports.family.curves import Point, draw_band, draw_points, finish, fit_of, halves_list, splits_text
+from para.reports.family.curves import (
+    Point,
+    draw_band,
+    draw_points,
+    finish,
+    fit_of,
+    halves_list,
+    splits_text,
+    undrawn_text,
+)
 from para.reports.family.files import Family, name_of, scored, title_of
 from para.reports.family.marks import filter_attributes, plot
-from para.reports.figures import PAGE_WIDTH, distance_bins, in_bins, new_figure
+from para.reports.figures import PAGE_WIDTH, distance_bins, distance_label, distance_meaning, in_bins, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import FAINT, RC, line_styles, to_svg
@@ -28,11 +37,11 @@ def distances_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     splits = {policy: {r.split for r in known(run, policy)} for policy in fits}
     drawn = plot(
         pictures, f"distance_{name_of(run)}", figure,
-        "Placed, against how far the object lies from the region of the demonstrated positions (0 cm: within it). "
-        "Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: "
-        "logistic fits to single episodes with 95% bands, episodes of one place counted as a cluster."
-        f"{splits_text(splits, splits)}",
-        "Success against distance from the training region", axis=run.axis, title=title_of(run),
+        f"Placed, against how far the object lies from {distance_meaning(run)}. "
+        "Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: logistic fits "
+        "to single episodes with 95% bands, episodes of one place counted as a cluster."
+        f"{undrawn_text(fits)}{splits_text(splits, splits)}",
+        "Success against distance from the demonstrations", axis=run.axis, title=title_of(run),
     )  # fmt: skip
     return f"<div{filter_attributes(axis=run.axis)}>{drawn}{halves_list(fits, ' cm', CM_PER_M)}</div>"
 
@@ -70,12 +79,12 @@ def distance_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> st
             points = binned(records[policy], edges)
             draw_points(axis, points, policy, style, aside=aside, unit=" cm", line=False)
         axis.axvline(0, color=FAINT, lw=1, zorder=0)
-        finish(axis, "distance of the object from the training region (cm)")
+        finish(axis, distance_label(run))
         return to_svg(figure)
 
 
 def binned(records: list[EpisodeRecord], edges: np.ndarray) -> list[Point]:
-    """Episodes within the training region, and in each bin beyond it, at their mean distance in centimetres."""
+    """Episodes at distance 0, and in each bin beyond it, at their mean distance in centimetres."""
     distance = np.array([r.boundary_distance_m for r in records])
     placed = np.array([r.outcome == "placed" for r in records])
     return [

@@ -11,19 +11,23 @@ from para.evaluation.curves import LogisticFit
 from para.evaluation.family import summarise_family
 from para.evaluation.records import EpisodeRecord
 from para.reports.run_files import RunFiles, read_run
+from para.reports.wording import trained_policy
 
 AXES = {
     "position": "Position of the object",
     "view": "Viewpoint",
     "clutter": "Clutter and appearance",
     "control": "Controls",
+    "pretraining": "Pretraining",
     "other": "Other",
 }
 """What experiments vary, in the order of the page, and how it is called there."""
 
-
 LEVEL = 0.05
 """Of a p value that is adjusted for the number of comparisons."""
+
+UNLEARNT_BELOW = 0.5
+"""A policy that places less often than this in distribution has not learnt the task."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,32 @@ def read_family(folder: Path | str) -> Family:
     return Family(folder, runs, summarise_family(folder))
 
 
-def verdict(comparison: Mapping[str, Any]) -> str:
-    """Which policy is ahead: "a", "b", or "open" where the data do not tell (5%, adjusted over the whole table)."""
+def verdict(family: Family, comparison: Mapping[str, Any]) -> str:
+    """Which policy is ahead: "a", "b", or "open" where the data do not tell (5%, adjusted over the whole table).
+
+    "unlearnt" where one is ahead of a policy that has not learnt the task: that says nothing of how it generalises.
+    """
     if comparison["p_holm"] >= LEVEL:
         return "open"
+    row = in_distribution(family.run(comparison["experiment"]), loser(comparison))
+    if row is not None and row["rate"] is not None and row["rate"] < UNLEARNT_BELOW:
+        return "unlearnt"
     return "a" if comparison["difference"] > 0 else "b"
+
+
+def loser(comparison: Mapping[str, Any]) -> str:
+    """The policy of the two that placed less often."""
+    return comparison["b"] if comparison["difference"] > 0 else comparison["a"]
+
+
+def in_distribution(run: RunFiles, policy: str) -> Mapping[str, Any] | None:
+    """A policy's row in scenes like its own demonstrations; None where there were none.
+
+    They are the split that has the name of its demonstrations, as `inner` of those in inner views, or else "train".
+    """
+    rows = {row["split"]: row for row in run.rows(policy)}
+    own = (run.config.get("data") or {}).get(trained_policy(policy), "")
+    return rows.get(own, rows.get("train"))
 
 
 def name_of(run: RunFiles) -> str:

@@ -92,9 +92,10 @@ def gallery_of_traces(failures: Failures) -> str:
     parts = [
         "<h3>What it looks like</h3><p class='caption'>The table from above, as the camera sees it: grey disc, where "
         "the object lay; dashed circle, the goal; cross, the arm’s start; line, the end effector’s way, up to the "
-        "coloured dot. Filled triangles: the gripper closes; hollow ones: it opens. Below, its height over time (0 to "
-        "30 cm). "
-        "Point at a drawing for its scene; the caption names the line of <code>results.jsonl</code>: its experiment, "
+        "coloured dot. Filled triangles: the gripper closes; hollow ones: it opens. A record keeps only some points of "
+        "the way, so a triangle may stand beside the line; a mark beyond the drawing stands at its edge. Below, the "
+        "height of the end effector above the table, over time. Point at a drawing for its "
+        "scene; the caption names the line of <code>results.jsonl</code>: its experiment, "
         "split, scene_index and train_seed.</p>"
     ]
     for policy, modes in failures.items():

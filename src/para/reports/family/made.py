@@ -10,7 +10,7 @@ from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import table
-from para.reports.wording import commands_of, duration, percent
+from para.reports.wording import commands_of, duration, percent, trained_policy
 
 STATISTICS = {
     "ci": "interval of a rate, and of a difference on the same scenes",
@@ -24,6 +24,16 @@ STATISTICS = {
 """What each name of the summary (`para.evaluation.family`) is for."""
 
 
+SEEN_BEFORE = {
+    "viewpoints": "its views are those on which the augmentation was chosen, at other positions",
+    "distractors": "the things in the way are those on which the augmentation was chosen, in other places",
+    "new_environment": "PARA’s stronger looks were sought after a weak result here, and chosen in validation rooms",
+    "inner_outer": "PARA’s virtual moves and ACT’s steps in the outer views were changed after a weak result here",
+    "hemispheres": "PARA’s virtual moves were made narrower after a weak result here, and chosen on validation scenes",
+}
+"""Experiments whose test scenes were not quite unknown when a recipe was chosen, as `docs/method.md` tells, and why."""
+
+
 def methods(family: Family, pictures: Pictures) -> str:
     """What was compared how, each statistic with its source, and the table of episodes needed."""
     lines = [
@@ -34,9 +44,26 @@ def methods(family: Family, pictures: Pictures) -> str:
     return (
         "<p>All policies of an experiment are trained on the same demonstrations and tried in the same scenes, so they "
         "are compared pair by pair. Each training seed counts with its last checkpoint, never the best of several. "
-        "Scenes of the tables were never used for choosing anything; validation scenes were. An episode that raised an "
-        f"error is counted apart, not as a miss.</p>{table(['for', 'how'], lines, kind='compact')}"
+        "An episode that raised an error is counted apart, not as a miss.</p>"
+        f"{how_chosen(family)}{table(['for', 'how'], lines, kind='compact')}"
         f"<h3>How many episodes a difference takes</h3>{power(family)}"
+    )
+
+
+def how_chosen(family: Family) -> str:
+    """On what recipes were chosen, and for which experiments that was not wholly apart from the test."""
+    there = [run for run in family.runs if name_of(run) in SEEN_BEFORE]
+    items = "".join(
+        f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))} (<code>{escape(name_of(run))}</code>): "
+        f"{escape(SEEN_BEFORE[name_of(run)])}.</li>"
+        for run in there
+    )
+    said = "Recipes were chosen on validation scenes, which lie apart from the scenes of the tables"
+    if not items:
+        return f"<p>{said}.</p>"
+    return (
+        f"<p>{said}, with these exceptions; the sections on training, views and augmentation in "
+        f"<code>docs/method.md</code> say how each was chosen:</p><ul class='plain'>{items}</ul>"
     )
 
 
@@ -67,15 +94,30 @@ def how_made(family: Family, pictures: Pictures) -> str:
     )
 
 
+def times(run: RunFiles) -> str:
+    """How long the parts of a run took, and what that covers, as far as its files say."""
+    seconds = {**(run.config.get("seconds") or {}), **(run.summary.get("seconds") or {})}
+    trained = {row["checkpoint"]: row["seconds"] for row in run.trainings}  # policies may share one
+    told = {row["policy"] for row in run.trainings}
+    covers = "training counts only what the last command trained or found, so that the whole may have taken longer"
+    if trained:
+        seconds["train"] = sum(trained.values())
+        there = {trained_policy(row["policy"]) for row in run.summary["rows"]}
+        covers = (
+            f"all {len(trained)} trainings" if there <= told else f"{len(trained)} trainings, of some policies alone"
+        )
+    said = ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())
+    return f"{said} ({covers})" if said else ""
+
+
 def _run_made(run: RunFiles) -> str:
     config = with_own_entry(run.config)
     seeds = sorted({seed for row in run.summary["rows"] for seed in row["train_seeds"]})
-    seconds = {**(config.get("seconds") or {}), **(run.summary.get("seconds") or {})}
     facts = [
         ("Scale", run.scale),
         ("Assets", config.get("assets", "")),
         ("Seeds", f"{len(seeds)} training seeds ({', '.join(map(str, seeds))})"),
-        ("Time", ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())),
+        ("Time", times(run)),
         ("Versions", ", ".join(f"{name} {value}" for name, value in (config.get("versions") or {}).items())),
         ("Records", f"{len(run.records)} episodes in {run.folder.name}/results.jsonl"),
     ]

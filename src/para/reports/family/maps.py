@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 4
 SEED_SPREAD_CM = 0.9
-"""Marks of several training seeds in one scene stand this far apart."""
+"""Marks of several training seeds in one scene, and of several scenes at one position, stand this far apart."""
 
 MAX_MARKS = 600
 """A panel shows the first scenes of each split, up to so many marks: more could not be told apart."""
@@ -40,7 +40,7 @@ def map_of(run: RunFiles, pictures: Pictures) -> str:
     trained = " Grey squares: positions of the demonstrations." if any(len(s.xy) for s in run.training_sets) else ""
     return plot(
         pictures, f"map_{name_of(run)}", map_figure(run, shown),
-        f"{escape(splits[:1].upper() + splits[1:])}: {legend(run)}.{trained}{some}",
+        f"{escape(splits[:1].upper() + splits[1:])}: {legend(run)}.{trained}{_side_by_side(shown)}{some}",
         "Map of training and scored positions, coloured by outcome, one panel per policy", axis=run.axis,
         title=title_of(run),
     )  # fmt: skip
@@ -75,13 +75,45 @@ def map_figure(run: RunFiles, shown: dict[str, list[EpisodeRecord]]) -> str:
         return to_svg(figure)
 
 
+def _side_by_side(shown: Mapping[str, Sequence[EpisodeRecord]]) -> str:
+    """What marks that stand close together are, as sentences; empty where each stands alone."""
+    said = ""
+    if any(r.train_seed != records[0].train_seed for records in shown.values() for r in records):
+        said += " Marks side by side are the training seeds in one scene."
+    if any(len(scenes) > 1 for records in shown.values() for scenes in _scenes_at(records).values()):
+        said += " Where several scenes share a position, they are fanned out about it."
+    return said
+
+
+def _scenes_at(records: Sequence[EpisodeRecord]) -> dict[tuple[float, ...], list[tuple[str, int]]]:
+    """The scenes at each position of the object."""
+    found: dict[tuple[float, ...], dict[tuple[str, int], None]] = {}
+    for r in records:
+        found.setdefault(tuple(r.scene["object_xy"]), {})[r.split, r.scene_index] = None
+    return {xy: sorted(scenes) for xy, scenes in found.items()}
+
+
+def places_of(records: Sequence[EpisodeRecord]) -> np.ndarray:
+    """Where each episode's mark stands, [x, y] in centimetres, (N, 2): seeds side by side, scenes in a block."""
+    scenes_at = _scenes_at(records)
+    n_seeds = max((r.train_seed for r in records), default=0) + 1
+    places = []
+    for r in records:
+        scenes = scenes_at[tuple(r.scene["object_xy"])]
+        n_rows = math.ceil(math.sqrt(len(scenes) * n_seeds)) if len(scenes) > 1 else 1
+        n_columns = math.ceil(len(scenes) / n_rows)
+        column, row = divmod(scenes.index((r.split, r.scene_index)), n_rows)
+        down = row - (min(n_rows, len(scenes)) - 1) / 2
+        aside = column * n_seeds + r.train_seed - (n_columns * n_seeds - 1) / 2
+        places.append(100 * np.array(r.scene["object_xy"]) + SEED_SPREAD_CM * np.array([down, aside]))
+    return np.array(places).reshape(-1, 2)
+
+
 def _outcomes(axis: Axes, records: Sequence[EpisodeRecord]) -> None:
-    middle = max((r.train_seed for r in records), default=0) / 2
+    places = places_of(records)
     for outcome, shape in OUTCOME_MARKS.items():
-        chosen = [r for r in records if r.outcome == outcome]
-        if chosen:
-            xy_cm = 100 * np.array([r.scene["object_xy"] for r in chosen])
-            aside = SEED_SPREAD_CM * (np.array([r.train_seed for r in chosen]) - middle)
+        chosen = places[[r.outcome == outcome for r in records]]
+        if len(chosen):
             style = {"marker": shape, "color": OUTCOME_COLOURS[outcome], "mec": "white", "mew": 0.4, "ms": 4.4}
-            (drawn,) = axis.plot(xy_cm[:, 1] + aside, xy_cm[:, 0], ls="none", zorder=3, **style)
+            (drawn,) = axis.plot(chosen[:, 1], chosen[:, 0], ls="none", zorder=3, **style)
             mark(drawn, outcome=outcome)

@@ -17,10 +17,12 @@ from para.reports.family.distances import distances_of
 from para.reports.family.executions import executions_of
 from para.reports.family.files import AXES, Family, read_family
 from para.reports.family.gallery import gallery
+from para.reports.family.learnt import learnt
 from para.reports.family.made import how_made, methods
 from para.reports.family.maps import map_of
 from para.reports.family.rollouts import rollouts
 from para.reports.family.sweeps import sweeps_of
+from para.reports.family.variants import variants
 from para.reports.family.verdicts import headline, verdicts
 from para.reports.family.views import views_of
 from para.reports.pictures import Pictures
@@ -114,7 +116,7 @@ def distances_section(family: Family, pictures: Pictures) -> str:
 
 def scaling_section(family: Family, pictures: Pictures) -> str:
     """Success against the number of demonstrations."""
-    return "".join(sweeps_of(run, pictures) for run in family.of_axis("position", "other"))
+    return "".join(sweeps_of(run, pictures) for run in family.of_axis("position", "pretraining", "other"))
 
 
 def maps_section(family: Family, pictures: Pictures) -> str:
@@ -140,12 +142,14 @@ def executions_section(family: Family, pictures: Pictures) -> str:
 SECTIONS = (
     Section("axes", "Ours and the paper’s, axis by axis", axes_table),
     Section("verdicts", "In plain words", verdicts),
+    Section("learnt", "Who has learnt the task", learnt),
     Section("views", "When the camera moves", views_section),
     Section("distance", "When the object moves", distances_section),
     Section("scaling", "With more demonstrations", scaling_section),
     Section("ablation", "Where the advantage comes from", ablation_section),
     Section("sweeps", "Sweeps: what it costs", sweeps_section),
     Section("executions", "Steps executed before looking again", executions_section),
+    Section("variants", "Variants", variants),
     Section("failures", "How policies fail", gallery),
     Section("maps", "Maps of the table", maps_section),
     Section("rollouts", "Rollouts", rollouts),

@@ -70,7 +70,7 @@ def polar_figure(run: RunFiles) -> str:
     n_rows = math.ceil(len(policies) / n_columns)
     panel = PAGE_WIDTH / max(3, n_columns)
     with matplotlib.rc_context(RC):
-        figure, axes = new_figure(PAGE_WIDTH, n_rows * (panel + 0.25) + 0.65, n_columns, n_rows)
+        figure, axes = new_figure(PAGE_WIDTH, n_rows * (1.15 * panel + 0.25) + 0.65, n_columns, n_rows)
         for number, axis in enumerate(axes.flat):
             axis.set_axis_off()
             if number < len(policies):
@@ -123,19 +123,20 @@ def _panel(
         for colour, width, dashes in (("white", 3.0, "-"), (INK, 1.3, (0, (4, 2)))):
             axis.add_patch(Circle((0, 0), edges[cap][1], fill=False, ec=colour, lw=width, ls=dashes))
     _tilts(axis, sorted(edges), outermost, cap)
-    axis.set(aspect="equal", xlim=(-1.1 * outermost, 1.1 * outermost), ylim=(-1.1 * outermost, 1.12 * outermost))
+    axis.set(aspect="equal", xlim=(-1.1 * outermost, 1.1 * outermost), ylim=(-1.5 * outermost, 1.12 * outermost))
     axis.set_title(policy_name(policy), color=policy_colour(policy), loc="center")
 
 
 def _tilts(axis: Axes, thetas: Sequence[float], outermost: float, cap: float | None) -> None:
-    """Numbers of some rings, along the direction between two cells, and of the four directions."""
-    from matplotlib import patheffects
-
-    halo = [patheffects.withStroke(linewidth=2, foreground="white")]
-    along = np.array([math.cos(math.radians(-67.5)), math.sin(math.radians(-67.5))])
-    for theta in [thetas[len(thetas) // 3], *([cap] if cap is not None else []), thetas[-1]]:
-        x, y = theta * along
-        axis.text(x, y, f"{theta:.3g}°", ha="center", va="center", fontsize=7.5, path_effects=halo)
+    """The tilts of some rings, on a scale below the disc, where they hide no view; and the four directions."""
+    level = -1.28 * outermost
+    shown = sorted({0.0, thetas[len(thetas) // 3], thetas[-1]} | ({cap} if cap is not None else set()))
+    axis.plot([0, shown[-1]], [level, level], color=GREY, lw=0.8)
+    for theta in shown:
+        axis.plot([theta, theta], [level, level - 0.04 * outermost], color=GREY, lw=0.8)
+        said = f"{theta:.3g}°" if theta else "tilt 0°"
+        at = "right" if theta == 0 else "center"
+        axis.text(theta, level - 0.07 * outermost, said, ha=at, va="top", fontsize=7.5, color=GREY)
     for phi, (horizontal, vertical) in {
         0: ("left", "center"),
         90: ("center", "bottom"),

@@ -21,6 +21,14 @@ X_RANGE, Y_RANGE = (-0.31, 0.31), (-0.48, 0.48)
 TOP_M = 0.30
 """Height at the upper edge of the strip, metres."""
 
+HEIGHT_OF_DRAWING = TABLE_HEIGHT + GAP + STRIP_HEIGHT + BELOW
+
+LABELS = 30.0
+"""Room for the heights at the left of the strip, pixels."""
+
+MARK = 8.0
+"""Half of the room that a mark takes, pixels; it stays that far inside the drawing."""
+
 BOWL_M, PLATE_M = 0.035, 0.055
 """Radii of the circles that stand for object and goal, metres."""
 
@@ -33,7 +41,7 @@ def trace(record: EpisodeRecord) -> str:
     said = escape(f"{record.experiment}, {split}, scene {record.scene_index}, seed {record.train_seed}")
     shown = filter_attributes(policy=record.policy, outcome=record.outcome or "error")
     return (
-        f'<figure{shown}><svg viewBox="0 0 {WIDTH:g} {TABLE_HEIGHT + GAP + STRIP_HEIGHT + BELOW:g}" role="img" '
+        f'<figure{shown}><svg viewBox="0 0 {WIDTH:g} {HEIGHT_OF_DRAWING:g}" role="img" '
         f'aria-label="Path of {escape(policy_name(record.policy))}, {said}"><title>{escape(scene_text(record))}</title>'
         f"{_from_above(record)}{_height_strip(record)}</svg><figcaption>{said}</figcaption></figure>"
     )
@@ -55,6 +63,11 @@ def _pixel(xy: Sequence[float]) -> tuple[float, float]:
     return WIDTH * (xy[1] - y_low) / (y_high - y_low), TABLE_HEIGHT * (xy[0] - x_low) / (x_high - x_low)
 
 
+def _inside(u: float, v: float) -> tuple[float, float]:
+    """Where a mark stands, so that all of it is in the drawing of the table."""
+    return min(max(u, MARK), WIDTH - MARK), min(max(v, MARK), TABLE_HEIGHT - MARK)
+
+
 def _from_above(record: EpisodeRecord) -> str:
     scale = WIDTH / (Y_RANGE[1] - Y_RANGE[0])
     colour = policy_colour(record.policy)
@@ -66,10 +79,10 @@ def _from_above(record: EpisodeRecord) -> str:
     u, v = _pixel(record.scene["object_xy"])
     shapes.append(_circle(u, v, BOWL_M * scale, f'fill="#cfd5dd" stroke="{INK}"'))
     shapes.append(f'<path d="{_line(path)}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/>')
-    u, v = path[0]
+    u, v = _inside(*path[0])
     shapes.append(f'<path d="M{u - 4:.1f} {v:.1f}h8m-4 -4v8" stroke="{INK}" stroke-width="1.4"/>')
-    shapes += [_gripper(*_pixel(event[2:4]), closes=event[1] < 0.5) for event in record.gripper_events or ()]
-    u, v = path[-1]
+    shapes += [_gripper(*_inside(*_pixel(event[2:4])), closes=event[1] < 0.5) for event in record.gripper_events or ()]
+    u, v = _inside(*path[-1])
     shapes.append(_circle(u, v, 3.2, f'fill="{OUTCOME_COLOURS[record.outcome or "error"]}" stroke="white"'))
     return "".join(shapes)
 
@@ -78,16 +91,24 @@ def _height_strip(record: EpisodeRecord) -> str:
     """Height against time; the gripper's marks stand at their own moments."""
     top, bottom = TABLE_HEIGHT + GAP, TABLE_HEIGHT + GAP + STRIP_HEIGHT
     heights = np.clip([point[2] for point in record.ee_path], 0, TOP_M) / TOP_M
-    u = np.linspace(4, WIDTH - 4, len(heights))
+    u = np.linspace(LABELS, WIDTH - MARK, len(heights))
     path = list(zip(u, bottom - heights * STRIP_HEIGHT))
     marks = []
     for index, event in zip(_moments(record), record.gripper_events or ()):
         v = bottom - min(max(event[4], 0.0), TOP_M) / TOP_M * STRIP_HEIGHT
         marks.append(_gripper(u[index], v, closes=event[1] < 0.5))
     line = f'<path d="{_line(path)}" fill="none" stroke="{policy_colour(record.policy)}" stroke-width="1.2"/>'
-    floor = f'<path d="M0 {bottom:g}H{WIDTH:g}" stroke="{GREY}" stroke-width="0.8"/>'
-    label = f'<text x="2" y="{top + 8:g}" font-size="8" fill="{GREY}">height over time</text>'
-    return f"{floor}{line}{''.join(marks)}{label}"
+    levels = "".join(
+        f'<path d="M0 {v:g}H{WIDTH:g}" stroke="{colour}" stroke-width="0.8"/>'
+        for v, colour in ((bottom, GREY), (top, PALE))
+    )
+    said = ((2, top + 8, "start", f"{100 * TOP_M:g} cm"), (WIDTH - 2, top + 8, "end", "height over time"))
+    said += ((2, bottom + 7.5, "start", "0"),)
+    labels = "".join(
+        f'<text x="{u:g}" y="{v:g}" text-anchor="{anchor}" font-size="8" fill="{GREY}">{text}</text>'
+        for u, v, anchor, text in said
+    )
+    return f"{levels}{line}{''.join(marks)}{labels}"
 
 
 def _moments(record: EpisodeRecord) -> list[int]:

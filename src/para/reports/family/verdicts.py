@@ -2,39 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
-from para.reports.family.files import Family, title_of, verdict
+from para.reports.family.axes_table import unlearnt_text
+from para.reports.family.files import Family, loser, title_of, verdict
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.tables import coloured
-from para.reports.wording import base_policy, p_text, percent, points, rate_text, split_name
+from para.reports.wording import (
+    base_policy,
+    in_reading_order,
+    p_text,
+    percent,
+    points,
+    policy_name,
+    rate_text,
+    split_name,
+)
 
 KINDS = (
     ("b", "Ours is behind: the baseline, or the other variant, places more"),
     ("open", "Not told apart"),
+    ("unlearnt", "The one that is behind has not learnt the task"),
     ("a", "Ours is ahead"),
 )
 """Verdicts, the uncomfortable one first."""
 
+CONTROL_AXES = ("control", "pretraining")
+"""Of these the headline counts apart: they ask where an advantage comes from, and at what price."""
+
 
 def headline(family: Family) -> tuple[str, str]:
     """How PARA stands against its baselines and against the paper's PARA, counted over the table; controls apart."""
-    found = [
-        verdict(c)
-        for c in family.numbers["comparisons"]
-        if family.run(c["experiment"]).axis != "control" and base_policy(c["a"]) == "para" != base_policy(c["b"])
-    ]
+    found = against_others(family, controls=False)
+    behind, open_, unlearnt = (len(found[kind]) for kind in ("b", "open", "unlearnt"))
+    counted = len(found["a"]) + behind + open_
     rows = [row for row in family.numbers["rows"] if base_policy(row["policy"]) == "para"]
     beyond = [row["rate"] > row["paper"] for row in rows if row["paper"] is not None and row["rate"] is not None]
-    short = f"PARA is ahead of its baselines in {found.count('a')} of {len(found)} comparisons"
+    left_out = f"; left out: {unlearnt} more, in which the baseline has not learnt the task" if unlearnt else ""
+    short = f"PARA is ahead of its baselines in {len(found['a'])} of {counted} comparisons"
+    if not counted:
+        short = "PARA was compared with no baseline that has learnt the task"
     full = (
-        f"Behind in {found.count('b')}, not told apart in {found.count('open')} (paired tests, adjusted for their "
-        f"number). It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
+        f"Behind in {behind}, not told apart in {open_} (paired tests, adjusted for their number){left_out}. "
+        f"{controls_text(against_others(family, controls=True))}"
+        f"It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
         "the paper has a number; its pictures and its backbone were others: read its numbers beside ours, not against."
     )
     return short, full
+
+
+def against_others(family: Family, *, controls: bool) -> dict[str, list[Mapping[str, Any]]]:
+    """The table's comparisons of PARA with policies that are none of its variants, by their verdict."""
+    found: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind, _ in KINDS}
+    for c in family.numbers["comparisons"]:
+        is_control = family.run(c["experiment"]).axis in CONTROL_AXES
+        if is_control == controls and base_policy(c["a"]) == "para" != base_policy(c["b"]):
+            found[verdict(family, c)].append(c)
+    return found
+
+
+def controls_text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """How PARA stands in controls, as sentences; empty where there are none."""
+    n = {kind: len(comparisons) for kind, comparisons in found.items()}
+    if not sum(n.values()):
+        return ""
+    others = Counter(base_policy(c["b"]) for c in found["open"])
+    names = ", ".join(f"{policy_name(policy)} {others[policy]}" for policy in in_reading_order(others))
+    more = f"; in {n['unlearnt']} more the other has not learnt the task" if n["unlearnt"] else ""
+    return (
+        f"In the controls and in pretraining, counted apart, it is ahead of other policies in {n['a']} of "
+        f"{n['a'] + n['b'] + n['open']}, behind in {n['b']} and not told apart in {n['open']}"
+        f"{f' ({names})' if names else ''}{more}. "
+    )
 
 
 def verdicts(family: Family, pictures: Pictures) -> str:
@@ -43,9 +86,11 @@ def verdicts(family: Family, pictures: Pictures) -> str:
     for c in family.numbers["comparisons"]:
         run = family.run(c["experiment"])
         where = f"{escape(title_of(run))} ({escape(split_name(c['split']).lower())})"
-        said[verdict(c)].append(
+        found = verdict(family, c)
+        why = f"; {coloured(loser(c))}: {unlearnt_text(family, c)}" if found == "unlearnt" else ""
+        said[found].append(
             f"<li{filter_attributes(axis=run.axis, policy=c['b'])}>{where}: {coloured(c['a'])} "
-            f"{points(c['difference'])} points on {coloured(c['b'])} (Holm {escape(p_text(c['p_holm']))})</li>"
+            f"{points(c['difference'])} points on {coloured(c['b'])} (Holm {escape(p_text(c['p_holm']))}){why}</li>"
         )
     blocks = [
         f"<details{' open' if kind == 'b' else ''}><summary>{title}: {len(said[kind])}</summary>"
@@ -54,7 +99,9 @@ def verdicts(family: Family, pictures: Pictures) -> str:
     ]
     return (
         "<p>Every comparison of the table, called where p, adjusted by Holm’s method over all of them, is below 0.05. "
-        f"Points are of what was placed.</p>{''.join(blocks)}{_below_the_paper(family)}"
+        "Points are of what was placed. A policy that places fewer than half in scenes like its own demonstrations has "
+        f"not learnt the task: to be ahead of it says nothing of new scenes.</p>{''.join(blocks)}"
+        f"{_below_the_paper(family)}"
     )
 
 

@@ -20,6 +20,7 @@ from para.reports.family.curves import (
     halves_list,
     points_at,
     splits_text,
+    undrawn_text,
 )
 from para.reports.family.files import Family, name_of, scored, title_of
 from para.reports.family.marks import filter_attributes, plot
@@ -29,7 +30,13 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import FAINT, GREY, RC, line_styles, to_svg
 from para.reports.tables import coloured, table
-from para.reports.wording import percent
+from para.reports.wording import percent, variant_of
+
+MANY = 4
+"""In a plot of more policies than that, variants of others have neither bands nor intervals: they would bury all."""
+
+FEW_TILTS = 3
+"""Up to so many tilts, the numbers are shown at once."""
 
 
 def views_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
@@ -37,7 +44,7 @@ def views_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
 
     A control has its curve alone, and only where its views go beyond the paper's cap.
     """
-    if not has_views(run) or (run.axis == "control" and cap_of(run) is None):
+    if not has_views(run) or (run.axis == "control" and all(r.split != BEYOND for r in run.records)):
         return ""
     name = name_of(run)
     n_views = len({view_of(r.scene) for r in run.records if not r.split.startswith("validation")})
@@ -46,15 +53,15 @@ def views_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     trained = " White dots: views of the demonstrations." if any(len(s.views) for s in run.training_sets) else ""
     polar = plot(
         pictures, f"polar_{name}", polar_figure(run) if run.axis != "control" else None,
-        f"{n_views} distinct views. Radius: how far the camera is tilted off its default line "
+        f"{n_views} distinct views. Radius, with the scale below: how far the camera is tilted off its default line "
         f"of sight; angle: towards where, in the default image (0° right, 90° up). Colour: placed, pooled over scenes "
         f"and training seeds; point at a cell for its count.{trained}{beyond}",
         "Success in each view, one panel per policy", title=title_of(run),
     )  # fmt: skip
     fits = {policy: tilt_fit(family, run, policy) for policy in run.headline}
     curve = plot(
-        pictures, f"tilt_{name}", tilt_figure(run, fits), tilt_caption(run), "Success against the tilt of the camera",
-        title="" if polar else title_of(run),
+        pictures, f"tilt_{name}", tilt_figure(run, fits), tilt_caption(run, fits),
+        "Success against the tilt of the camera", title="" if polar else title_of(run),
     )  # fmt: skip
     return f"<div{filter_attributes(axis=run.axis)}>{polar}{curve}{tilt_table(run)}{halves_list(fits, '°')}</div>"
 
@@ -93,9 +100,10 @@ def tilt_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str | 
             paper = paper_curve(run, policy)
             if paper:
                 draw_paper(axis, paper, policy, style)
-            draw_band(axis, fits[policy], policy, style)
+            thin = policy in thin_policies(run)
+            draw_band(axis, fits[policy], policy, style, band=not thin)
             aside = (place - (len(styles) - 1) / 2) * 0.004 * (tilts[-1] - tilts[0])
-            draw_points(axis, points[policy], policy, style, aside=aside, unit="°", line=False)
+            draw_points(axis, points[policy], policy, style, aside=aside, unit="°", line=False, thin=thin)
         cap = cap_of(run)
         if cap is not None:
             axis.axvline(cap, color=FAINT, lw=1, zorder=0)
@@ -103,6 +111,11 @@ def tilt_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str | 
         finish(axis, "tilt of the camera off its default line of sight (degrees)")
         axis.set_xticks(tilts, [f"{tilt:.3g}" for tilt in tilts])
         return to_svg(figure)
+
+
+def thin_policies(run: RunFiles) -> list[str]:
+    """The policies that are drawn without bands and intervals: of many, those that are variants."""
+    return [policy for policy in run.headline if variant_of(policy)] if len(run.headline) > MANY else []
 
 
 def tilt_of(record) -> float:
@@ -121,15 +134,16 @@ def paper_curve(run: RunFiles, policy: str) -> Sequence[tuple[float, float]]:
     return [(float(tilt), float(rate)) for tilt, rate in curves.get(policy) or ()]
 
 
-def tilt_caption(run: RunFiles) -> str:
+def tilt_caption(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str:
     """What is in the figure, of which splits, and where the paper's curves come from."""
     source = run.config.get("paper_curves_source")
     used = {policy: splits_of(run, policy) for policy in run.headline}
     there = {policy: {r.split for r in scored(run, policy)} for policy in run.headline}
     papers = f" Hollow diamonds: the paper’s rates ({escape(str(source))})." if source else ""
+    thin = " Variants have smaller marks, and their intervals in the table below alone." if thin_policies(run) else ""
     return (
         "Points: our rate at each tilt, bars: 95% Wilson intervals. Lines: logistic fits with their 95% bands, "
-        f"episodes of one view counted as a cluster.{splits_text(used, there)}{papers}"
+        f"episodes of one view counted as a cluster.{thin}{undrawn_text(fits)}{splits_text(used, there)}{papers}"
     )
 
 
@@ -141,19 +155,26 @@ def tilt_table(run: RunFiles) -> str:
     with_paper = [policy for policy in policies if paper_curve(run, policy)]
     lines = []
     for tilt in tilts:
-        cells = [count_text(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
+        cells = [short_count(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
         cells += [nearest(paper_curve(run, policy), tilt) for policy in with_paper]
         lines.append(_line(f"{tilt:.3g}°", cells))
-    means = {"mean of the tilts, default view included": True, "mean of the tilts, without the default view": False}
-    for said, with_default in means.items():
-        if with_default and 0.0 not in tilts:
-            continue
+    cap = cap_of(run)
+    mean = "mean of the tilts" + ("" if cap is None else f" up to {cap:g}°")
+    for said, with_default in {"default view included": True, "without the default view": False}.items():
         cells = [mean_of_tilts(run, policy, with_default) for policy in policies]
         cells += [mean_of_curve(paper_curve(run, policy), with_default) for policy in with_paper]
-        lines.append(_line(said, cells))
+        if any(cell != "–" for cell in cells):
+            lines.append(_line(f"{mean}, {said}", cells))
     heads = ["tilt", *map(coloured, policies), *(f"paper, {coloured(policy)}" for policy in with_paper)]
-    body = table(heads, lines, kind="compact")
-    return f"<details><summary>The same in numbers</summary>{body}</details>"
+    body = table(heads, lines, kind="small tilts")
+    said = '<p class="caption">In brackets: counts and 95% Wilson intervals.</p>'
+    opened = " open" if len(tilts) <= FEW_TILTS else ""
+    return f"<details{opened}><summary>The same in numbers</summary>{body}{said}</details>"
+
+
+def short_count(point: Point) -> str:
+    """A rate with its count and interval, where a caption says what interval that is."""
+    return count_text(point).replace("95% interval ", "")
 
 
 def _line(said: str, cells: Sequence[str]) -> str:
@@ -168,8 +189,13 @@ def nearest(curve: Sequence[tuple[float, float]], tilt: float) -> str:
 
 
 def mean_of_tilts(run: RunFiles, policy: str, with_default: bool) -> str:
-    """The unweighted mean of the rates per tilt, up to the paper's cap, each the mean of its views: as in the paper."""
+    """The unweighted mean of the rates per tilt, up to the paper's cap, each the mean of its views: as in the paper.
+
+    A dash where there are none, or where the default view is to be included and was not tried.
+    """
     views = view_counts([r for r in fitted(run, policy) if r.split != BEYOND])
+    if with_default and all(tilt for tilt, _ in views):
+        return "–"
     counts: dict[float, list[Count]] = {}
     for (tilt, _), count in views.items():
         if tilt or with_default:
