@@ -51,22 +51,7 @@ def run_config(
     made |= own_trainings(recipes, scale)
     assets = assets_of(WorldSpec(world, scale.image_size))
     made |= {"assets": assets} if assets else {}
-    path = out / "config.json"
-    if path.exists():
-        old = read_json(path)
-        if different := differences(old, identity):
-            raise ValueError(
-                f"{out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
-                f"made by: {old.get('command')}), with another {', '.join(different[:3])}; "
-                "choose another --out, or remove the folder"
-            )
-        try:
-            made = continued(made, old)
-        except ValueError as error:  # of many folders, which one
-            raise ValueError(f"{out}: {error}") from error
-        train_seeds = max(train_seeds, old["train_seeds"])
-    elif out.exists() and not all(is_lock_file(file) for file in out.iterdir()):
-        raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
+    made, train_seeds = joined_to_what_is_there(out, identity, made, train_seeds)
     config = identity | {
         "title": experiment.title,
         "question": experiment.question,
@@ -81,6 +66,32 @@ def run_config(
     if takes_backbone(experiment, scale):
         config["backbone"] = scale.describe_backbone()
     return config | dict(experiment.figures) | made
+
+
+def joined_to_what_is_there(
+    out: Path, identity: dict[str, Any], made: dict[str, Any], train_seeds: int
+) -> tuple[dict[str, Any], int]:
+    """What a command makes of the record that a folder has, and how many training seeds there are then.
+
+    Raises:
+        ValueError: as `run_config`.
+    """
+    path = out / "config.json"
+    if not path.exists():
+        if out.exists() and not all(is_lock_file(file) for file in out.iterdir()):
+            raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
+        return made, train_seeds
+    old = read_json(path)
+    if different := differences(old, identity):
+        raise ValueError(
+            f"{out} holds another run ({old.get('experiment')}, scale {old.get('scale', {}).get('name')}, "
+            f"made by: {old.get('command')}), with another {', '.join(different[:3])}; "
+            "choose another --out, or remove the folder"
+        )
+    try:
+        return continued(made, old), max(train_seeds, old["train_seeds"])
+    except ValueError as error:  # of many folders, which one
+        raise ValueError(f"{out}: {error}") from error
 
 
 def differences(old: dict[str, Any], identity: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from html import escape
 
 from para.reports.family.files import title_of
 from para.reports.family.marks import filter_attributes
-from para.reports.readme import way_of
+from para.reports.readme_runs import way_of
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
 from para.reports.wording import in_reading_order, split_name, trained_policy
