@@ -243,3 +243,17 @@ def test_a_video_that_cannot_be_used_is_named_in_one_line(folder, tmp_path, what
     with pytest.raises((DatasetError, ValueError, FileNotFoundError), match=message) as error:
         import_tracks(spoil(folder, tmp_path, what), tmp_path / "dataset", image_size=IMAGE_SIZE, progress=False)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("fps", "step_s"), [(30, 0.15), (24, 0.15), (10, 0.15), (5, 0.15), (20, 0.15)])
+def test_a_step_takes_the_time_that_the_dataset_says_whatever_the_videos_rate(tmp_path, fps, step_s):
+    (tmp_path / "videos").mkdir()
+    t = np.arange(5 * fps) / fps
+    uv = np.stack([20 + 12 * t, np.full(len(t), 30.0)], axis=-1)  # 12 pixels in a second
+    write_dot_video(tmp_path / "videos" / "a.mp4", uv, fps=fps)
+    write_csv(tmp_path / "videos" / "a.csv", uv)
+    import_tracks(tmp_path / "videos", tmp_path / "data", image_size=(60, 100), step_s=step_s, progress=False)
+    data = Demonstrations.open(tmp_path / "data")
+    seen, _ = project(torch.from_numpy(data.ee_position), data.camera(slice(None)))
+    wanted = 20 + 12 * max(step_s, 1 / fps) * np.arange(len(data))
+    np.testing.assert_allclose(seen[:, 0], wanted, atol=12 * 0.5 / fps + 0.05)  # to half a frame, however long it is

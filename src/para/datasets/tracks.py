@@ -82,9 +82,10 @@ def import_tracks(
 ) -> TrackImport:
     """Write the videos of a folder, each with a file of tracks of its own name beside it, as one dataset.
 
-    Every `step_s` seconds a frame is kept, from the first to the last in which the point is seen; the largest middle
-    part of it that has the sides' proportion is resized. Where the point is hidden in between, or leaves that part, it
-    is no target; what a policy is told of where it is now goes on along a straight line. Called again, it goes on.
+    Of every `step_s` seconds the nearest frame is kept (all of them where frames are farther apart), from the first to
+    the last in which the point is seen; the largest middle part of it that has the sides' proportion is resized. Where
+    the point is hidden in between, or leaves that part, it is no target; what a policy is told of where it is now goes
+    on along a straight line. Called again, it goes on.
 
     Args:
         videos: the folder.
@@ -199,15 +200,17 @@ def read_episode(
     video: Path, tracks: Path, *, image_size: tuple[int, int], point: int | None = None, step_s: float = STEP_S
 ) -> Episode:
     """One video with its tracked point, as an episode of which only pixels are known; see `import_tracks`."""
-    every = max(1, round(video_frame_rate(video) * step_s))
-    kept, n_frames, crop = [], 0, None
+    frames_per_step = max(1.0, video_frame_rate(video) * step_s)
+    kept, chosen, n_frames, crop = [], [], 0, None
     for index, frame in enumerate(frames_of(video)):
         crop = crop or Crop.of(frame.shape[:2], image_size)
-        if index % every == 0:
+        # the frame nearest to each step's time: every so many of them would be a tenth off at 24 or 30 a second
+        if index == math.floor(len(kept) * frames_per_step + 0.5):
             kept.append(crop.apply(frame))
+            chosen.append(index)
         n_frames += 1
     track = read_track_file(tracks).point(point, n_frames, crop.full_size)
-    uv, visible = crop.to_crop(track.uv[::every]), track.visible[::every]
+    uv, visible = crop.to_crop(track.uv[chosen]), track.visible[chosen]
     visible &= (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
     seen = np.flatnonzero(visible)
     if len(seen) < MIN_FRAMES:
