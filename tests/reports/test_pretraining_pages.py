@@ -1,6 +1,7 @@
 """The page of runs with few demonstrations, and of what carries over from a disc to a robot; from their files alone."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from para.evaluation.records import EpisodeRecord, append_records
 from para.evaluation.results import read_results, summarise
 from para.reports import build_report
+from para.reports.family.page import build_family_report
 from para.reports.few_shot import few_shot_rows, few_shot_table, score
 from para.reports.run_files import read_run
 
@@ -61,6 +63,24 @@ def test_every_number_of_the_table_is_of_the_records(few_shot):
     assert [score(row) for *_, row in rows] == [3 / 8, 1 / 8, 7.5 / 8, 2 / 8, 2.5 / 8]
     html = few_shot_table(run, told, rows)
     assert html.count("<tr>") == 1 + len(rows) and "<td>94</td>" in html and "(7/8" in html
+
+
+def test_the_page_of_all_runs_has_what_the_records_of_pretraining_tell(few_shot, tmp_path):
+    run = tmp_path / "results" / "track_pretraining"
+    shutil.copytree(few_shot, run)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"axis": "pretraining"}))
+    transfer = tmp_path / "results" / "heatmap_transfer"
+    append_records(transfer / "results.jsonl", [record("para+2d", 0, "missed", "heatmap_transfer")])
+    told = {"experiment": "heatmap_transfer", "axis": "pretraining", "heatmap_transfer": {"suffix": "+on_circles"}}
+    (transfer / "config.json").write_text(json.dumps(told))
+    errors = {"policy": "para+2d", "train_seed": 0, "world": "robot", "checkpoint": "a", "looks": 30, "mean_px": 9.0,
+              "median_px": 7.5, "median_px_by_step": [7.0, 7.2, 7.7, 7.9]}  # fmt: skip
+    (transfer / "pixel_errors.json").write_text(json.dumps({"image_size": [48, 64], "rows": [errors]}))
+    section = build_family_report(tmp_path / "results").read_text().split('<section id="pretraining">')[1]
+    section = section.split("</section>")[0]
+    assert "3 / 62 / 34" in section and "(7/8" in section and "<svg" in section
+    assert "a robot, never shown" in section and "<td>7.5</td>" in section
 
 
 def test_a_run_of_many_variants_shows_its_headline_in_the_main_table(few_shot):

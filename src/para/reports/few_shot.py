@@ -21,8 +21,9 @@ NONE = '<span class="none">–</span>'
 Row = Mapping[str, Any]
 
 
-def few_shot_section(run: RunFiles, pictures: Pictures) -> str | None:
-    """The curves and the table of a run whose `config.json` has `few_shot`."""
+def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str | None:
+    """The curves and the table of a run whose `config.json` has `few_shot`; the names of figures begin with a prefix,
+    where a page has those of several runs."""
     told = run.config.get("few_shot")
     if not told:
         return None
@@ -32,7 +33,7 @@ def few_shot_section(run: RunFiles, pictures: Pictures) -> str | None:
         if not rows:
             continue
         figure = pictures.figure(
-            f"few_shot_{split}",
+            f"{prefix}few_shot_{split}",
             curves_figure(run, told, split),
             f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, each after the "
             "same number of training steps. Bars: 95% Wilson intervals. Thin dashed lines: the paper’s first table, of "
@@ -66,8 +67,8 @@ def score(row: Row) -> float | None:
 
 def few_shot_table(run: RunFiles, told: Mapping[str, Any], rows: Sequence[tuple[int, str, str, Row]]) -> str:
     """Ours beside both of the paper's tables, where it has any."""
-    stages = told.get("paper_stages") or {}
     has_rates = any(row["paper"] is not None for *_, row in rows)
+    stages = (told.get("paper_stages") or {}) if has_rates else {}  # both of its tables are of one set of scenes
     lines, before = [], None
     for n, policy, kind, row in rows:
         cells = [rate_cell(row), str(row["grasped"]), "–" if score(row) is None else f"{100 * score(row):.0f}"]

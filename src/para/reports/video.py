@@ -41,7 +41,7 @@ COLUMNS = (
 
 def video_section(run: RunFiles, pictures: Pictures) -> str | None:
     """The table, and for each policy with a video model its frames; None where a run has none."""
-    told = read_object(run.folder / "video_alignment.json") if run.config.get("video") else None
+    told = alignment_errors(run)
     if not told:
         return None
     parts = [alignment_table(told)]
@@ -52,6 +52,11 @@ def video_section(run: RunFiles, pictures: Pictures) -> str | None:
             parts.append(_clip(policy, looks))
             parts += [_sheet(policy, k, look, pictures) for k, look in enumerate(looks)]
     return "".join(parts)
+
+
+def alignment_errors(run: RunFiles) -> dict[str, Any] | None:
+    """`video_alignment.json` of a run whose policies have a video model; None where there is none."""
+    return read_object(run.folder / "video_alignment.json") if run.config.get("video") else None
 
 
 def alignment_table(told: Mapping[str, Any]) -> str:

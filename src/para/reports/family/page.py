@@ -20,6 +20,7 @@ from para.reports.family.gallery import gallery
 from para.reports.family.learnt import learnt
 from para.reports.family.made import how_made, methods
 from para.reports.family.maps import map_of
+from para.reports.family.pretraining import pretraining
 from para.reports.family.rollouts import rollouts
 from para.reports.family.sweeps import sweeps_of
 from para.reports.family.variants import variants
@@ -116,7 +117,7 @@ def distances_section(family: Family, pictures: Pictures) -> str:
 
 def scaling_section(family: Family, pictures: Pictures) -> str:
     """Success against the number of demonstrations."""
-    return "".join(sweeps_of(run, pictures) for run in family.of_axis("position", "pretraining", "other"))
+    return "".join(sweeps_of(run, pictures) for run in family.of_axis("position", "other"))
 
 
 def maps_section(family: Family, pictures: Pictures) -> str:
@@ -146,6 +147,7 @@ SECTIONS = (
     Section("views", "When the camera moves", views_section),
     Section("distance", "When the object moves", distances_section),
     Section("scaling", "With more demonstrations", scaling_section),
+    Section("pretraining", "With something learnt before", pretraining),
     Section("ablation", "Where the advantage comes from", ablation_section),
     Section("sweeps", "Sweeps: what it costs", sweeps_section),
     Section("executions", "Steps executed before looking again", executions_section),
