@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from para.pixel_actions.heads import StepLinear
 from para.training.ema import WeightAverage, averaged
 from para.training.optim import OptimConfig, lr_factor, make_optimizer, named_groups, set_lr
+from tests.tiny import TINY_BACKBONES, build, policy_config, policy_configs
 from tests.training.stubs import make_stub
+
+POLICIES = policy_configs()
 
 
 def rates(n, **options):
@@ -55,6 +59,25 @@ def test_biases_norms_and_embeddings_do_not_decay_and_the_backbone_has_its_own_r
         "norm.bias": (1e-2, 0.0),
         "table.weight": (1e-2, 0.0),
     }
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_of_every_policy_exactly_the_weights_of_layers_decay_whatever_they_are_called_or_shaped(name):
+    policy = build(POLICIES[name])
+    groups = named_groups(policy, OptimConfig(weight_decay=0.1))
+    decayed = {name for group in groups if group["weight_decay"] for name in group["names"]}
+    layers = (nn.Linear, nn.Conv2d, nn.Conv3d, StepLinear)
+    assert decayed == {f"{path}.weight" for path, module in policy.named_modules() if isinstance(module, layers)} & {
+        name for name, parameter in policy.named_parameters() if parameter.requires_grad
+    }
+
+
+def test_of_a_transformer_places_and_the_class_token_do_not_decay_and_its_embedding_of_patches_does():
+    policy = build(policy_config("para", backbone=TINY_BACKBONES["vit"]))
+    groups = named_groups(policy, OptimConfig(weight_decay=0.1))
+    told = {name: group["weight_decay"] for group in groups for name in group["names"]}
+    names = ("backbone.position", "backbone.cls", "backbone.embed.weight", "heads.height.bias")
+    assert [told[name] for name in names] == [0.0, 0.0, 0.1, 0.0]
 
 
 def test_frozen_parameters_are_left_out_and_nothing_to_train_is_an_error():

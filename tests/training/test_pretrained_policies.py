@@ -85,7 +85,8 @@ def test_each_layer_has_its_rate_and_embeddings_do_not_decay():
     groups = named_groups(policy, OptimConfig(lr=1e-2, weight_decay=0.1, backbone_lr_scale=0.1))
     told = {name: (group["lr"], group["weight_decay"]) for group in groups for name in group["names"]}
     expected = {
-        "backbone.embeddings.patch_embeddings.weight": (1e-3 / 8, 0.0),
+        "backbone.embeddings.patch_embeddings.weight": (1e-3 / 8, 0.1),  # a convolution, whatever its name
+        "backbone.embeddings.cls_token": (1e-3 / 8, 0.0),
         "backbone.layers.0.mlp.up_proj.weight": (1e-3 / 4, 0.1),
         "backbone.layers.1.mlp.up_proj.weight": (1e-3 / 2, 0.1),
         "backbone.norm.weight": (1e-3, 0.0),

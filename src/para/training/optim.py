@@ -74,6 +74,13 @@ def lr_factor(step: int, n_steps: int, config: OptimConfig, first_phase: int = 0
     return last + (1 - last) * (1 + math.cos(math.pi * way)) / 2
 
 
+MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Layers whose weights are decayed, whatever their names: `embed` may well be a convolution."""
+
+EMBEDDINGS = ("embed", "token", "position", "cls")
+"""What names of learnt embeddings have in them."""
+
+
 def named_groups(policy: nn.Module, config: OptimConfig) -> list[dict]:
     """The trainable parameters in groups of one learning rate, decayed or not.
 
@@ -81,21 +88,23 @@ def named_groups(policy: nn.Module, config: OptimConfig) -> list[dict]:
     of the heads; or, where it has a method `lr_scales(backbone_lr_scale)`, each of its parameters at the share that
     this gives by name: pretrained ones at rates that differ with the layer, new ones as the heads do.
 
-    Not decayed: one-dimensional parameters (biases, norms, scales), and embeddings (an `nn.Embedding`, or a name with
-    "embed" or "token" in it).
+    Not decayed: biases of any shape, other one-dimensional parameters (norms, scales), and embeddings: an
+    `nn.Embedding`, or a parameter of no linear layer or convolution that is called so (`EMBEDDINGS`).
 
     Returns:
         Groups with `names` and `params` in equal order, the peak `lr` and `weight_decay`.
     """
     embeddings = {id(module.weight) for module in policy.modules() if isinstance(module, nn.Embedding)}
+    matrices = {id(module.weight) for module in policy.modules() if isinstance(module, MATRICES)}
     scales = _backbone_scales(policy, config)
     groups: dict[tuple[bool, float, bool], dict] = {}
     for name, parameter in policy.named_parameters():
         if not parameter.requires_grad:
             continue
         in_backbone = name.startswith("backbone.")
-        embedding = id(parameter) in embeddings or "embed" in name or "token" in name
-        decayed = parameter.ndim > 1 and not embedding
+        called_so = id(parameter) not in matrices and any(word in name for word in EMBEDDINGS)
+        embedding = id(parameter) in embeddings or called_so
+        decayed = parameter.ndim > 1 and not embedding and not name.endswith("bias")
         scale = scales.get(name, config.backbone_lr_scale) if in_backbone else 1.0
         lr = config.lr * scale
         decay = config.weight_decay if decayed else 0.0
