@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from para.datasets import DatasetError, DatasetWriter, Demonstrations
@@ -58,6 +58,7 @@ def scenes(draw) -> Scene:
 def test_an_episode_stored_losslessly_comes_back_equal(
     tmp_path_factory, scene, lengths, image_size, moving, outcome, seed
 ):
+    assume(not moving or lengths[0] > 1)  # one frame does not tell that the camera is going to move: refused
     root = tmp_path_factory.mktemp("dataset")
     episodes = [
         replace(random_episode(seed + i, n, image_size, moving=moving), scene=scene, outcome=outcome)
