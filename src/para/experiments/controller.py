@@ -8,7 +8,7 @@ from functools import partial
 
 from para.experiments.experiment import Execution, Experiment, Recipe
 from para.experiments.halves import half_scenes
-from para.experiments.recipes import HEADLINES
+from para.experiments.recipes import HEADLINES, headlines_compared
 
 
 def both_servos(recipe: Recipe) -> Recipe:
@@ -17,6 +17,9 @@ def both_servos(recipe: Recipe) -> Recipe:
     tracked = Execution(headline.rollout, (("servo", "controller"),))
     return replace(recipe, executions={"": headline, "+controller": tracked})
 
+
+IN_THE_LOOP = tuple(replace(recipe, name=f"{recipe.name}+controller") for recipe in HEADLINES)
+"""The policies as they are called in the records where controllers are in the loop."""
 
 CONTROLLER = Experiment(
     name="controller",
@@ -27,8 +30,8 @@ CONTROLLER = Experiment(
     recipes=tuple(both_servos(recipe) for recipe in HEADLINES),
     comparisons=(
         ("para", "para+controller", "test"),
-        ("para+controller", "act+controller", "test"),
-        ("act", "act+controller", "train"),
+        *headlines_compared("test", recipes=IN_THE_LOOP),
+        *((recipe.name, f"{recipe.name}+controller", "train") for recipe in HEADLINES[1:]),
     ),
-    headline=("para+controller", "act+controller"),
+    headline=tuple(recipe.name for recipe in IN_THE_LOOP),
 )
