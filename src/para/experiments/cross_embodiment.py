@@ -57,6 +57,7 @@ CROSS_EMBODIMENT = Experiment(
         ACT_ARM,
     ),
     comparisons=(
+        *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+other_arm", "") for n in COUNTS),
         *against_scratch(("para",), ("+other_arm", "+other_arm_2d", "+2d"), COUNTS),
         *against_scratch(("act",), ("+other_arm",), COUNTS),
         ("para+other_arm", "act+other_arm", "test"),

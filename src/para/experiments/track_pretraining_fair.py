@@ -51,7 +51,10 @@ TRACK_PRETRAINING_FAIR = Experiment(
         variant(PARA, "+n128", "a demonstration at every position of the left half: the upper bound", data="all"),
         variant(ACT, "+n128", "a demonstration at every position of the left half: the upper bound", data="all"),
     ),
-    comparisons=against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
+    comparisons=(
+        *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
+        *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
+    ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     figures=figure_of(COUNTS, KINDS),
 )
