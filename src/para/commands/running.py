@@ -113,7 +113,10 @@ class Experiment:
     """tiny (seconds, for tests), small (two CPU cores), paper (448 px, ViT-S; needs a GPU)."""
 
     train_seeds: int = 1
-    """Training runs of each policy."""
+    """Training runs of each policy, with the seeds 0, 1, ..."""
+
+    first_seed: int = 0
+    """Do those from this seed on alone: into a copy of another machine's records, its seeds stay as they are."""
 
     policies: tuple[str, ...] = ()
     """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all of them."""
@@ -136,7 +139,7 @@ class Experiment:
         out = self.out or Path("runs") / self.name
         options = RunOptions(
             self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation,
-            self.shared, self.backbone.config(), self.backbone.backbone_lr_scale,
+            self.shared, self.backbone.config(), self.backbone.backbone_lr_scale, self.first_seed,
         )  # fmt: skip
         is_family = self.name in FAMILIES
         runs = family_runs(options) if is_family else [options]

@@ -62,7 +62,8 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     if len(plans) > 1:
         lines += [total_line(plans, work, costs)]
     first = plans[0]
-    seeds = f"{first.options.train_seeds} seed{'s' if first.options.train_seeds > 1 else ''}"
+    n_seeds = len(first.options.seeds)
+    seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
     size = "{} x {}".format(*first.scale.image_size)
     backbones = [f"backbone {plan.scale.describe_backbone()}, " for plan in plans if on_scales_backbone(plan)]
     return "\n".join(
@@ -160,7 +161,7 @@ def work_left(plan: Plan, known: set) -> Work:
     for recipe in plan.recipes:
         config = recipe.config(plan.scale)
         for suffix, how in recipe.executions.items():
-            left = max(0, plan.n_scenes * plan.options.train_seeds - done[recipe.name + suffix])
+            left = max(0, plan.n_scenes * len(plan.options.seeds) - done[recipe.name + suffix])
             episodes += left
             looks[kind_of(config)] += left * EPISODE_FRAMES / steps_before_looking(how.rollout, config.horizon)
     return Work(demonstrations, len(jobs), steps, episodes, +looks)
@@ -170,7 +171,7 @@ def episodes_done(plan: Plan) -> Counter[str]:
     """How many episodes of each policy the run's folder holds that need not be run again."""
     path = plan.options.out / "results.jsonl"
     records = read_results(path) if path.exists() else []
-    return Counter(r.policy for r in records if r.error is None and r.train_seed < plan.options.train_seeds)
+    return Counter(r.policy for r in records if r.error is None and r.train_seed in plan.options.seeds)
 
 
 def costs_of(plans: Sequence[Plan], work: Sequence[Work]) -> Costs | None:

@@ -70,12 +70,12 @@ class Plan:
     @property
     def jobs(self) -> list[TrainJob]:
         """One per recipe and seed, the headline policies of the first seed first."""
-        return [self.job(recipe, seed) for seed in range(self.options.train_seeds) for recipe in self.recipes]
+        return [self.job(recipe, seed) for seed in self.options.seeds for recipe in self.recipes]
 
     @property
     def waves(self) -> list[list[TrainJob]]:
         """Everything to train, in the order in which it must be: what others start from comes before them."""
-        extra = [self.job(recipe, seed) for seed in range(self.options.train_seeds) for recipe in self.starts]
+        extra = [self.job(recipe, seed) for seed in self.options.seeds for recipe in self.starts]
         first = [job for job in self.jobs if job.start is None]
         return [wave for wave in (extra + first, [job for job in self.jobs if job.start is not None]) if wave]
 
@@ -196,7 +196,7 @@ def look_inside(plan: Plan) -> None:
     pixel errors of every run in both.
     """
     out, circles = plan.options.out, plan.spec.with_options({"circles": True})
-    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes)
+    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == plan.options.first_seed], plan.scenes)
     suffixes = {
         recipe.name: suffix
         for recipe in plan.recipes
@@ -205,7 +205,7 @@ def look_inside(plan: Plan) -> None:
     }
     chosen = [job for job in plan.jobs if job.name in suffixes]
     for job in chosen:
-        if job.seed == 0:
+        if job.seed == plan.options.first_seed:
             export_predictions(out, circles, [job], plan.scenes, suffixes[job.name])
     if chosen:
         scenes = [item.scene for item in list(plan.scenes.evaluation.values())[-1]]
@@ -239,7 +239,7 @@ def all_trials(plan: Plan) -> list[Trial]:
     """Every episode of the run: each policy, each execution of it, each training run, in the same scenes."""
     return [
         trial
-        for seed in range(plan.options.train_seeds)
+        for seed in plan.options.seeds
         for recipe in plan.recipes
         for trial in trials_of(plan, recipe, seed)
     ]
@@ -255,7 +255,7 @@ def trials_of(plan: Plan, recipe: Recipe, seed: int) -> list[Trial]:
         name, world = recipe.name + suffix, plan.spec.with_options(dict(how.world))
         for split, items in plan.scenes.evaluation.items():
             for index, item in enumerate(items):
-                filmed = seed == 0 and suffix == "" and index < plan.scale.videos_per_split
+                filmed = seed == plan.options.first_seed and suffix == "" and index < plan.scale.videos_per_split
                 video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
                 goal = tuple(round(float(x), 4) for x in workspace.goal_of(item.scene))
                 trials.append(

@@ -48,11 +48,24 @@ class RunOptions:
     backbone_lr_scale: float | None = None
     """Learning rate of the backbone relative to the heads'; None: the one that suits it."""
 
+    first_seed: int = 0
+    """Train and evaluate those from this seed on alone, as where another machine does the others."""
+
     def __post_init__(self):
         if self.train_seeds < 1:
             raise ValueError(f"train_seeds must be at least 1; got {self.train_seeds}")
+        if not 0 <= self.first_seed < self.train_seeds:
+            raise ValueError(
+                f"first_seed must be one of the seeds 0 to {self.train_seeds - 1} of train_seeds {self.train_seeds}; "
+                f"got {self.first_seed}"
+            )
         if self.workers < 0:
             raise ValueError(f"workers must be 0 or more; got {self.workers}")
+
+    @property
+    def seeds(self) -> range:
+        """Of the training runs to do."""
+        return range(self.first_seed, self.train_seeds)
 
     @property
     def chooses_backbone(self) -> bool:

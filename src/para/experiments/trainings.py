@@ -22,7 +22,7 @@ def export_trainings(folder: Path, trained: Sequence[tuple[str, int, Path]]) -> 
         trained: recipe, train_seed and checkpoint of each training that may be there.
 
     Returns:
-        Seconds that those which are there took, each counted once, whenever and by whichever command that was.
+        Seconds that all of these took, each counted once, whenever and by whichever command that was.
     """
     path = folder / TRAININGS_FILE
     rows = {key_of(row): row for row in (read_json(path)["rows"] if path.exists() else [])}
@@ -31,7 +31,7 @@ def export_trainings(folder: Path, trained: Sequence[tuple[str, int, Path]]) -> 
         row = training_row(name, seed, there)
         rows[key_of(row)] = row
     write_json(path, {"rows": sorted(rows.values(), key=key_of)})
-    return round(sum(read_json(there / "training.json")["seconds"] for there in {item[2] for item in finished}), 1)
+    return round(sum({row["checkpoint"]: row["seconds"] for row in rows.values()}.values()), 1)
 
 
 def key_of(row: dict[str, Any]) -> tuple[str, int]:
