@@ -216,6 +216,22 @@ def test_a_further_training_seed_adds_to_what_is_there(folder, fake, tmp_path):
     assert seeds["act"] == [0, 1] and seeds["para"] == [0]
 
 
+def test_later_seeds_alone_add_to_anothers_records_without_its_checkpoints(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    before, rows = read_results(folder / "results.jsonl"), load(folder / "trainings.json")["rows"]
+    shutil.rmtree(folder / "checkpoints")
+    later = options(folder, train_seeds=2, first_seed=1)
+    assert "2 trainings" in describe_plan([later], estimate=False)
+    summary = run_experiment(later)
+    records = read_results(folder / "results.jsonl")
+    assert records[: len(before)] == before and len(records) == 2 * len(before)
+    assert {r.train_seed for r in records[len(before) :]} == {1} and load(folder / "config.json")["train_seeds"] == 2
+    assert all(row["train_seeds"] == [0, 1] for row in summary["rows"])
+    after = load(folder / "trainings.json")["rows"]
+    assert [row for row in after if row["train_seed"] == 0] == rows and len(after) == 2 * len(rows)
+    assert {path.name for path in folder.glob("checkpoints/*/seed?")} == {"seed1"}
+
+
 @pytest.mark.parametrize("changes", [{"scale": "small"}, {"validation": True}])
 def test_a_folder_of_another_run_is_refused_and_stays_as_it_is(folder, fake, changes):
     before = times_of_change(folder)
@@ -261,12 +277,30 @@ def test_the_plan_says_how_many_episodes_there_will_be(folder, fake, tmp_path):
 def test_recipes_are_picked_by_name_in_the_experiments_order():
     experiment = EXPERIMENTS["left_to_right"]
     assert [recipe.name for recipe in pick_recipes(experiment, ("act", "para"))] == ["para", "act"]
-    assert pick_recipes(experiment, ()) == list(experiment.recipes)
+    assert pick_recipes(experiment, ()) == pick_recipes(experiment, (), extras=True) == list(experiment.recipes)
     with pytest.raises(ValueError, match="'act[+]train_rnge'; did you mean 'act[+]train_range'"):
         pick_recipes(experiment, ("act+train_rnge",))
 
 
-@pytest.mark.parametrize("changes", [{"train_seeds": 0}, {"workers": -1}])
+@pytest.mark.parametrize("name", [name for name, e in EXPERIMENTS.items() if any(r.extra for r in e.recipes)])
+def test_extra_policies_cost_several_times_the_others_and_are_run_where_they_are_asked_for(name, tmp_path):
+    experiment, scale = EXPERIMENTS[name], SCALES["small"]
+    extras = tuple(recipe.name for recipe in experiment.recipes if recipe.extra)
+    usual = pick_recipes(experiment, ())
+    assert not {recipe.name for recipe in usual} & set(extras)
+    assert pick_recipes(experiment, (), extras=True) == list(experiment.recipes)
+    assert tuple(recipe.name for recipe in pick_recipes(experiment, extras)) == extras
+    assert all(train_config(scale, r, 0).steps >= 4 * scale.train_steps for r in pick_recipes(experiment, extras))
+    left_out, all_of_it = (
+        describe_plan([RunOptions(name, tmp_path, extras=asked)], estimate=False) for asked in (False, True)
+    )
+    assert f"left out: {', '.join(extras)}; --extras" in left_out and "left out" not in all_of_it
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"train_seeds": 0}, {"workers": -1}, {"first_seed": -1}, {"first_seed": 1}, {"train_seeds": 2, "first_seed": 2}],
+)
 def test_options_without_meaning_are_refused(tmp_path, changes):
     with pytest.raises(ValueError, match="must be"):
         options(tmp_path, **changes)

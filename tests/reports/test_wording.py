@@ -27,6 +27,21 @@ def test_a_run_of_several_commands_is_made_by_one_that_names_policies_where_it_l
     assert commands_of(config) == [FIRST, LATER]
 
 
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (("para", "act"), ""),
+        (("para", "act", "act+long", "para+many"), " --extras"),
+        (("para", "act", "act+long"), " --policies para act act+long"),
+    ],
+)
+def test_a_run_of_several_commands_asks_for_extra_policies_where_it_has_them(run, words):
+    every = ("para", "act", "act+long", "para+many")
+    config = make_config(command=f"{FIRST}; {LATER}", train_seeds=1, data=dict.fromkeys(every, "demonstrations"))
+    config |= {"extras": ["act+long", "para+many"], "policies": dict.fromkeys(run, {})}
+    assert one_command(config) == "para experiment left_to_right --scale small --train-seeds 1" + words
+
+
 def test_a_run_of_several_commands_keeps_its_backbone_unless_its_policies_bring_theirs():
     chosen = "--backbone dinov2 --weights='my weights' --neck_channels 64 --mode frozen"
     config = make_config(command=f"{FIRST} {chosen}; {LATER} {chosen}", train_seeds=3)

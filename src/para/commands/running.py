@@ -119,7 +119,11 @@ class Experiment:
     """Do those from this seed on alone: into a copy of another machine's records, its seeds stay as they are."""
 
     policies: tuple[str, ...] = ()
-    """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all of them."""
+    """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all but the extra
+    ones."""
+
+    extras: bool = False
+    """Also the extra policies: checks on the others that train for four to six times as long (...+long, ...+many)."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""
@@ -139,7 +143,7 @@ class Experiment:
         out = self.out or Path("runs") / self.name
         options = RunOptions(
             self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation,
-            self.shared, self.backbone.config(), self.backbone.backbone_lr_scale, self.first_seed,
+            self.shared, self.backbone.config(), self.backbone.backbone_lr_scale, self.first_seed, self.extras,
         )  # fmt: skip
         is_family = self.name in FAMILIES
         runs = family_runs(options) if is_family else [options]

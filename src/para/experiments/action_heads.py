@@ -26,6 +26,7 @@ from para.experiments.recipes import (
     PARA,
     VIEWS,
     executed,
+    extra,
     variant,
 )
 from para.experiments.scale import Scale
@@ -80,7 +81,7 @@ RECIPES = (
     ACT_CAMERA,
     variant(ACT, "+camera_frame+no_warps", "regression in the camera's frame", frame="camera"),
     ACT_CAMERA_FRAME,
-    ACT_CAMERA_FRAME_LONG,
+    extra(ACT_CAMERA_FRAME_LONG),
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
 )

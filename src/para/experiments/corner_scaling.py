@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import corner_positions, everywhere
-from para.experiments.recipes import ACT, PARA, trained_longer, variant
+from para.experiments.recipes import ACT, PARA, extra, trained_longer, variant
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -23,7 +23,9 @@ RECIPES = {
 }
 
 ACT_LONG = tuple(
-    trained_longer(variant(ACT, f"+n{n}+long", f"{n} demonstrations, four times the steps", data=f"corners{n}"), 4)
+    extra(
+        trained_longer(variant(ACT, f"+n{n}+long", f"{n} demonstrations, four times the steps", data=f"corners{n}"), 4)
+    )
     for n in (32, 64)
 )
 """Where regression could catch up it is given more steps too: after the usual ones its trainings differ by half the

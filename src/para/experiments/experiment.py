@@ -103,6 +103,9 @@ class Recipe:
     training: Callable[[Any, Any], Any] | None = None
     """(scale, `TrainConfig` of every recipe at it) -> that of this one; None: as it is."""
 
+    extra: bool = False
+    """Whether it is run only when it is asked for: a check on the others that costs several times what they do."""
+
 
 @dataclass(frozen=True)
 class Experiment:

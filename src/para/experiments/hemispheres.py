@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
-from para.experiments.recipes import ACT, PARA_MANY_VIEWS, headlines_compared, trained_longer, variant
+from para.experiments.recipes import ACT, PARA_MANY_VIEWS, extra, headlines_compared, trained_longer, variant
 from para.experiments.scale import Scale
 from para.experiments.view_sets import HELD_OUT_PHI, split_cap
 from para.worlds.scenes import Workspace, viewpoint_cap
@@ -23,8 +23,8 @@ ACT_CAMERA = variant(
     ACT, "+camera", "ACT told the camera; pictures as they are, since these show many", use_camera=True
 )
 
-ACT_LONG = trained_longer(
-    variant(ACT, "+long", "four times the steps: in the usual ones ACT does not learn so many views"), 4
+ACT_LONG = extra(
+    trained_longer(variant(ACT, "+long", "four times the steps: in the usual ones ACT does not learn so many views"), 4)
 )
 
 RECIPES = (PARA_MANY_VIEWS, ACT, ACT_LONG, ACT_CAMERA)

@@ -13,7 +13,7 @@ import numpy as np
 
 from para.experiments.experiment import EvaluationScene, Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.halves import with_random_starts
-from para.experiments.recipes import ACT, PARA, trained_longer, variant
+from para.experiments.recipes import ACT, PARA, extra, trained_longer, variant
 from para.experiments.scale import Scale
 from para.interfaces import Scene
 from para.worlds.scenes import Workspace, sample_object_and_goal_xy
@@ -67,7 +67,7 @@ def pairs(workspace: Workspace, half: str, stream: str, n: int) -> list[Scene]:
 def on_many(base: Recipe) -> Recipe:
     """A recipe on more demonstrations, for longer."""
     why = f"{TIMES_MANY} times as many demonstrations and training steps"
-    return trained_longer(variant(base, "+many", why, data="many"), TIMES_MANY)
+    return extra(trained_longer(variant(base, "+many", why, data="many"), TIMES_MANY))
 
 
 INDEPENDENT_OBJECTS = Experiment(

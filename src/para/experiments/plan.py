@@ -104,10 +104,19 @@ def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:
         f"  policies {policies}; scenes {splits}; into {plan.options.out}",
         f"  left to do: {left.demonstrations} demonstrations, {left.trainings} trainings, {left.episodes} episodes"
         + minutes,
+        *left_out(plan),
         *own_trainings(plan),
         *([] if on_scales_backbone(plan) else ["  brings its own backbones, which are what it compares"]),
         *needs_line(plan, "  needs "),
     ]
+
+
+def left_out(plan: Plan) -> list[str]:
+    """A line on the extra policies that are not asked for; none where there are none, or policies were named."""
+    extra = [recipe.name for recipe in plan.experiment.recipes if recipe.extra and recipe not in plan.recipes]
+    if not extra or plan.options.recipes:
+        return []
+    return [f"  left out: {', '.join(extra)}; --extras runs them too"]
 
 
 def on_scales_backbone(plan: Plan) -> bool:

@@ -107,18 +107,22 @@ def plan_run(options: RunOptions) -> Plan:
     """
     experiment = pick_experiment(options.experiment)
     scale = scale_of(options, experiment)
-    recipes = pick_recipes(experiment, options.recipes)
+    recipes = pick_recipes(experiment, options.recipes, extras=options.extras)
     scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     spec = WorldSpec(options.world, scale.image_size)
     return Plan(options, experiment, scale, recipes, scenes, spec, Store(options.out, options.shared))
 
 
-def pick_recipes(experiment: Experiment, names: tuple[str, ...]) -> list[Recipe]:
-    """The experiment's recipes of those names. Raises ValueError for a name that it does not have."""
+def pick_recipes(experiment: Experiment, names: tuple[str, ...], *, extras: bool = False) -> list[Recipe]:
+    """The experiment's recipes of those names; without names all, `extras` or not. Raises ValueError for a name that
+    it does not have.
+    """
     known = {recipe.name: recipe for recipe in experiment.recipes}
     for name in names:
         pick(known, f"policy of experiment '{experiment.name}' is called", name)
-    return [recipe for recipe in experiment.recipes if not names or recipe.name in names]
+    return [
+        recipe for recipe in experiment.recipes if recipe.name in names or (not names and (extras or not recipe.extra))
+    ]
 
 
 def config_of(plan: Plan) -> dict[str, Any]:
@@ -237,12 +241,7 @@ def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
 
 def all_trials(plan: Plan) -> list[Trial]:
     """Every episode of the run: each policy, each execution of it, each training run, in the same scenes."""
-    return [
-        trial
-        for seed in plan.options.seeds
-        for recipe in plan.recipes
-        for trial in trials_of(plan, recipe, seed)
-    ]
+    return [trial for seed in plan.options.seeds for recipe in plan.recipes for trial in trials_of(plan, recipe, seed)]
 
 
 def trials_of(plan: Plan, recipe: Recipe, seed: int) -> list[Trial]:

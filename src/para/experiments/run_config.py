@@ -61,6 +61,7 @@ def run_config(
         "train_seeds": train_seeds,
         "training": describe_training(scenes),
         "data": {recipe.name: recipe.data for recipe in experiment.recipes},
+        "extras": [recipe.name for recipe in experiment.recipes if recipe.extra],
         "thresholds": world_entry(world).describe_stages(),
     }
     if takes_backbone(experiment, scale):

@@ -30,7 +30,7 @@ class RunOptions:
     """Training runs of each policy, with seeds 0, 1, ..."""
 
     recipes: tuple[str, ...] = ()
-    """Train only the policies of these names; empty: all of the experiment."""
+    """Train only the policies of these names; empty: all of the experiment, the extra ones only with `extras`."""
 
     workers: int = 2
     """Processes that record, train and evaluate at the same time; 0: everything in this one. On a GPU one training at a
@@ -50,6 +50,9 @@ class RunOptions:
 
     first_seed: int = 0
     """Train and evaluate those from this seed on alone, as where another machine does the others."""
+
+    extras: bool = False
+    """Also the policies that are extra."""
 
     def __post_init__(self):
         if self.train_seeds < 1:

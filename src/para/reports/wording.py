@@ -152,8 +152,12 @@ def one_command(config: Mapping[str, Any]) -> str:
     words = ["para experiment", config["experiment"], "--scale", config["scale"]["name"]]
     words += ["--world", config["world"]] if config["world"] != "tabletop" else []
     words += ["--train-seeds", str(config["train_seeds"])]
-    left_out = set(config.get("data", {})) - set(config["policies"])
-    words += ["--policies", *config["policies"]] if left_out else []
+    extras, run = set(config.get("extras", [])), set(config["policies"])
+    left_out = set(config.get("data", {})) - run
+    if left_out - (set() if extras & run else extras):
+        words += ["--policies", *config["policies"]]
+    elif extras & run:
+        words += ["--extras"]
     if "backbone" in config:  # of a run whose policies bring none; all its commands chose the same
         words += options_of(commands[0], BACKBONE_OPTIONS)
     return " ".join(words)
