@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from para.backbones import SvdUnet, SvdUnetConfig, svd_model, svd_video
+from para.backbones.conv_over_time import ConvOverTime, convolve_over_time
 from para.backbones.edm import v_target
 from para.backbones.pretrained import weights_follow
 from tests.conftest import random_batch
@@ -48,6 +49,36 @@ def test_sizes_and_widths_that_are_reckoned_are_those_of_the_network():
     unet = backbone.config.architecture["unet"]
     sizes = svd_model_sizes(unet, (0, 1, 2), (10, 18))
     assert [tuple(kept[block].shape[1:]) for block in (0, 1, 2)] == sizes
+
+
+def test_convolutions_over_time_are_the_networks_own_and_keep_its_tensors(backbone):
+    theirs = svd_model.build_parts(backbone.config.architecture).unet.eval()
+    theirs.load_state_dict(backbone.unet.state_dict())
+    told = {"encoder_hidden_states": torch.randn(2, 1, 16), "added_time_ids": torch.ones(2, 3)}
+    noisy = torch.randn(2, 3, 8, 10, 18, requires_grad=True)
+    outputs = [unet(noisy, torch.ones(2), **told, return_dict=False)[0] for unet in (theirs, backbone.unet)]
+    gradients = [torch.autograd.grad(out.square().sum(), noisy)[0] for out in outputs]
+    assert sum(type(module) is ConvOverTime for module in backbone.unet.modules()) > 10
+    assert not any(type(module) is torch.nn.Conv3d for module in backbone.unet.modules())
+    for a, b in (outputs, gradients):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"stride": (2, 1, 1), "padding": (2, 0, 0), "dilation": (2, 1, 1)}, {"groups": 4}])
+def test_a_convolution_over_time_is_as_before_whatever_its_stride_dilation_and_groups(changes):
+    conv = torch.nn.Conv3d(8, 12, (3, 1, 1), **{"padding": (1, 0, 0)} | changes)
+    x = torch.randn(2, 8, 7, 3, 5)
+    expected = conv(x)
+    convolve_over_time(conv)
+    assert type(conv) is ConvOverTime
+    torch.testing.assert_close(conv(x), expected)
+
+
+@pytest.mark.parametrize("changes", [{"kernel_size": 3}, {"kernel_size": (3, 1, 1), "padding_mode": "circular"}])
+def test_other_convolutions_stay_what_they_are(changes):
+    conv = torch.nn.Conv3d(4, 4, **changes)
+    convolve_over_time(conv)
+    assert type(conv) is torch.nn.Conv3d
 
 
 def svd_model_sizes(unet, blocks, latent_size):
