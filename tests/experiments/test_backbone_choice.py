@@ -131,6 +131,11 @@ def test_weights_that_were_exchanged_in_their_folder_are_others(fake, tmp_path, 
         ("--backbone dinov2 --weights PATCH14", "the image is 64 x 64, but this backbone needs sides divisible by 14"),
         ("--backbone dinov2 --weights PATCH16 --layer-decay 2", "layer_decay must be above 0 and at most 1; got 2.0"),
         ("--backbone dinov2 --weights PATCH16 --mode forzen", "--mode"),
+        (
+            "--backbone dinov2 --weights PATCH14 --image-size 56 60",
+            "image is 56 x 60, but this backbone needs",
+        ),
+        ("--image-size 0 64", "image_size must be at least 1 pixel a side; got (0, 64)"),
         ("--backbone-lr-scale -1", "backbone_lr_scale at least 0"),
     ],
 )
@@ -139,6 +144,17 @@ def test_what_cannot_be_done_is_said_in_one_line_before_anything_is_recorded(ref
     words = [paths.get(word, word) for word in options.split()]
     assert found in refusal("--out", str(tmp_path / "run"), *words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_of_another_size_fit_a_backbones_patches_and_are_another_run(fake, refusal, tmp_path):
+    out = ["--out", str(tmp_path / "run"), "--policies", "act"]
+    chosen = ["--image-size", "56", "70", "--backbone", "dinov2", "--weights", weights(14)]
+    main([*COMMAND, *out, *chosen])
+    folder = tmp_path / "run"
+    assert load(folder / "config.json")["scale"]["image_size"] == [56, 70]
+    assert load_policy(folder / "checkpoints/act/seed0").config.image_size == (56, 70)
+    assert not [record for record in read_results(folder / "results.jsonl") if record.error]
+    assert "with another image_size" in refusal(*out, "--image-size", "70", "70", *chosen[3:])
 
 
 def test_a_backbone_is_trained_at_the_rate_that_suits_it_or_that_is_asked_for():

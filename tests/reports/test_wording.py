@@ -51,6 +51,11 @@ def test_a_run_of_several_commands_keeps_its_backbone_unless_its_policies_bring_
     assert one_command(config | {"backbone": "dinov2"}) == usual + words
 
 
+def test_a_run_of_several_commands_keeps_the_size_of_its_images():
+    config = make_config(command=f"{FIRST} --image-size 126 98; {LATER} --image-size 126 98", train_seeds=3)
+    assert one_command(config) == "para experiment left_to_right --scale small --train-seeds 3 --image-size 126 98"
+
+
 def test_the_options_that_choose_a_backbone_are_those_of_the_command_line():
     assert {f"--{field.name.replace('_', '-')}" for field in fields(BackboneOptions)} == set(BACKBONE_OPTIONS)
 

@@ -131,6 +131,10 @@ class Experiment:
     validation: bool = False
     """Evaluate on the validation scenes: for choosing recipes, never for reporting."""
 
+    image_size: tuple[int, int] | None = None
+    """Height and width of the images in pixels, as `126 126` for patches of 14; default: the scale's own, 64, 128 or
+    448 a side."""
+
     backbone: Annotated[BackboneOptions, tyro.conf.arg(name="")] = field(default_factory=BackboneOptions)
     """The backbone of its policies."""
 
@@ -142,8 +146,10 @@ class Experiment:
 
         out = self.out or Path("runs") / self.name
         options = RunOptions(
-            self.name, out, self.world, self.scale, self.train_seeds, self.policies, self.workers, self.validation,
-            self.shared, self.backbone.config(), self.backbone.backbone_lr_scale, self.first_seed, self.extras,
+            self.name, out, world=self.world, scale=self.scale, train_seeds=self.train_seeds, recipes=self.policies,
+            workers=self.workers, validation=self.validation, shared=self.shared, backbone=self.backbone.config(),
+            backbone_lr_scale=self.backbone.backbone_lr_scale, first_seed=self.first_seed, extras=self.extras,
+            image_size=self.image_size,
         )  # fmt: skip
         is_family = self.name in FAMILIES
         runs = family_runs(options) if is_family else [options]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from para.backbones import BackboneConfig
@@ -54,6 +54,9 @@ class RunOptions:
     extras: bool = False
     """Also the policies that are extra."""
 
+    image_size: tuple[int, int] | None = None
+    """(H, W) of the images, pixels; None: the scale's own."""
+
     def __post_init__(self):
         if self.train_seeds < 1:
             raise ValueError(f"train_seeds must be at least 1; got {self.train_seeds}")
@@ -64,6 +67,8 @@ class RunOptions:
             )
         if self.workers < 0:
             raise ValueError(f"workers must be 0 or more; got {self.workers}")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise ValueError(f"image_size must be at least 1 pixel a side; got {self.image_size}")
 
     @property
     def seeds(self) -> range:
@@ -77,12 +82,13 @@ class RunOptions:
 
 
 def scale_of(options: RunOptions, experiment: Experiment) -> Scale:
-    """The scale of a run, with the backbone that is asked for.
+    """The scale of a run, with the images and the backbone that are asked for.
 
     Raises:
         ValueError: for an unknown world or scale, or an experiment that takes no backbone.
     """
     scale = pick_scale(options.scale, options.world)
+    scale = scale if options.image_size is None else replace(scale, image_size=options.image_size)
     if not options.chooses_backbone:
         return scale
     if not takes_backbone(experiment, scale):

@@ -158,18 +158,19 @@ def one_command(config: Mapping[str, Any]) -> str:
         words += ["--policies", *config["policies"]]
     elif extras & run:
         words += ["--extras"]
+    words += options_of(commands[0], {"--image-size": 2})
     if "backbone" in config:  # of a run whose policies bring none; all its commands chose the same
-        words += options_of(commands[0], BACKBONE_OPTIONS)
+        words += options_of(commands[0], dict.fromkeys(BACKBONE_OPTIONS, 1))
     return " ".join(words)
 
 
-def options_of(command: str, names: Iterable[str]) -> list[str]:
-    """The words of a command that give some options of one value each, those before their values."""
+def options_of(command: str, values: Mapping[str, int]) -> list[str]:
+    """The words of a command that give some options, each with as many values as it has here."""
     words, found = shlex.split(command), []
     for i, word in enumerate(words):
         name, is_given, _ = word.partition("=")
-        if name.replace("_", "-") in names:
-            found += [word] if is_given else words[i : i + 2]
+        if n_values := values.get(name.replace("_", "-")):
+            found += words[i : i + n_values + (0 if is_given else 1)]
     return [shlex.quote(word) for word in found]
 
 
