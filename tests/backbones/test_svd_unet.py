@@ -9,6 +9,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
+from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 
 from para.backbones import SvdUnet, SvdUnetConfig, svd_model, svd_video
 from para.backbones.conv_over_time import ConvOverTime, convolve_over_time
@@ -52,7 +53,7 @@ def test_sizes_and_widths_that_are_reckoned_are_those_of_the_network():
 
 
 def test_convolutions_over_time_are_the_networks_own_and_keep_its_tensors(backbone):
-    theirs = svd_model.build_parts(backbone.config.architecture).unet.eval()
+    theirs = UNetSpatioTemporalConditionModel.from_config(dict(backbone.config.architecture["unet"])).eval()
     theirs.load_state_dict(backbone.unet.state_dict())
     told = {"encoder_hidden_states": torch.randn(2, 1, 16), "added_time_ids": torch.ones(2, 3)}
     noisy = torch.randn(2, 3, 8, 10, 18, requires_grad=True)

@@ -1,4 +1,4 @@
-"""The tables of the README are those of the committed records, and nothing else changes in it."""
+"""The tables of README and docs/results.md are those of the committed records, and nothing else changes in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from para.evaluation.numbers import recompute, recompute_difference
 from para.evaluation.results import append_records, read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.files import write_json
-from para.reports.readme import BLOCK, FAMILY, find_records, strongest_other, update_readme
+from para.reports.readme import BLOCK, FAMILY, SUMMARY, find_records, update_readme
+from para.reports.readme_family import strongest_other
 from para.reports.wording import MINUS, p_text, points, policy_name, rate_text
 from tests.experiments.test_provenance import GENERATED
 from tests.reports.synthetic_family import Made, synthetic_experiments, write_family
@@ -43,11 +44,16 @@ def readme(tmp_path) -> Path:
     return path
 
 
-def test_the_tables_of_this_readme_are_those_of_the_committed_records(tmp_path):
-    copy = tmp_path / "README.md"
-    shutil.copyfile(ROOT / "README.md", copy)
+pages = pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "results.md"], ids=lambda page: page.name)
+
+
+@pages
+def test_the_tables_of_a_page_are_those_of_the_committed_records(page, tmp_path):
+    copy = tmp_path / "page.md"
+    shutil.copyfile(page, copy)
     update_readme(copy, ROOT / "results")
-    assert copy.read_text() == (ROOT / "README.md").read_text(), "run: para report results --readme README.md"
+    same = copy.read_text() == page.read_text()
+    assert same, "run: para report results --readme README.md docs/results.md"
 
 
 def test_committed_summaries_are_computed_from_their_records():
@@ -61,9 +67,10 @@ def test_committed_summaries_are_computed_from_their_records():
         assert (again["rows"], again["comparisons"]) == (summary["rows"], summary["comparisons"]), path
 
 
-def test_blocks_name_experiments_that_exist():
-    names = [match["name"] for match in BLOCK.finditer((ROOT / "README.md").read_text())]
-    assert names and set(names) <= {*EXPERIMENTS, FAMILY}
+@pages
+def test_blocks_name_experiments_that_exist(page):
+    names = [match["name"] for match in BLOCK.finditer(page.read_text())]
+    assert names and set(names) <= {*EXPERIMENTS, FAMILY, SUMMARY}
 
 
 def test_a_rate_stands_with_its_count_its_interval_and_the_papers(readme, results):
@@ -150,6 +157,34 @@ def test_the_block_of_the_family_has_a_row_per_experiment_with_counts_intervals_
     assert [row[0] for row in rows] == ["Corner scaling (N = 32)", "Left to right"]
     assert rows[1][1:3] == [short(recompute(folder, "left_to_right", policy, "test")) for policy in ("para", "act")]
     assert rows[1][-1] == "54%, 1%"
+
+
+def test_the_summary_has_the_rows_of_the_paper_with_other_worlds_beside_and_the_largest_difference_first(family_readme):
+    names = ("left_to_right", "corner_scaling", "viewpoints", "window")
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=experiments(*names))
+    other = write_family(folder.parent / "libero", experiments=experiments("left_to_right"), n=6)
+    for path in (other / "left_to_right").glob("*.json*"):  # of another world, with PARA in another form alone
+        path.write_text(path.read_text().replace('"tabletop"', '"libero"').replace('"para"', '"para+no_warps"'))
+    (other / "left_to_right" / "summary.json").unlink()  # no longer of these records
+    family_readme.write_text(EMPTY.replace("left_to_right", SUMMARY))
+    assert update_readme(family_readme, folder.parent) == [SUMMARY]
+    heads, _, *rows = [line.strip("| ").split(" | ") for line in family_readme.read_text().splitlines() if "|" in line]
+    assert heads == [
+        "tested", "PARA, `tabletop`", "ACT, `tabletop`", "paper: PARA, ACT", "PARA, `libero`", "ACT, `libero`"
+    ]  # fmt: skip
+    assert {row[0] for row in rows} == {"Left to right", "Corner scaling (N = 32)", "Default view to all views"}
+    assert rows[-1][0] == "Default view to all views"  # position before view, and of each the largest difference first
+    by_position = [recompute_difference(folder, *of, "test")["difference"] for of in map(compared, rows[:2])]
+    assert by_position == sorted(by_position, reverse=True)
+    (row,) = [row for row in rows if row[0] == "Left to right"]
+    rates = [short(recompute(folder, "left_to_right", policy, "test")) for policy in ("para", "act")]
+    elsewhere = [short(recompute(other, "left_to_right", policy, "test")) for policy in ("para+no_warps", "act")]
+    assert row[1:] == [*rates, "54%, 1%", f"{elsewhere[0]}, no warps", elsewhere[1]]
+    assert all(row[4:] == ["–", "–"] for row in rows if row[0] != "Left to right")
+
+
+def compared(row: list[str]) -> tuple[str, str, str]:
+    return ("left_to_right", "para", "act") if row[0] == "Left to right" else ("corner_scaling", "para+n32", "act+n32")
 
 
 def test_beside_act_stands_the_strongest_other_baseline_with_its_difference(family_readme):

@@ -19,11 +19,12 @@ class ConvOverTime(nn.Conv3d):
         return y.unflatten(3, x.shape[3:])
 
 
-def convolve_over_time(network: nn.Module) -> None:
-    """Have every convolution of a network that is over frames alone done as `ConvOverTime`; its tensors stay."""
+def convolve_over_time(network: nn.Module) -> nn.Module:
+    """The network, with every convolution that is over frames alone done as `ConvOverTime`; its tensors stay."""
     for module in network.modules():
         if type(module) is nn.Conv3d and is_over_time(module):
             module.__class__ = ConvOverTime
+    return network
 
 
 def is_over_time(conv: nn.Conv3d) -> bool:

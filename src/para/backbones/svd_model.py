@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from para.backbones.conv_over_time import convolve_over_time
 from para.backbones.pretrained import import_transformers
 from para.files import read_json
 from para.registry import did_you_mean
@@ -194,7 +195,8 @@ def build_parts(architecture: dict[str, Any]) -> Parts:
     unet_type, vae_type, encoder_type, encoder_config = _classes()
     plain = json.loads(json.dumps(architecture))  # diffusers writes into what it is given
     encoder = encoder_type(encoder_config.from_dict(plain["image_encoder"]))
-    return Parts(unet_type.from_config(plain["unet"]), vae_type.from_config(plain["vae"]), encoder)
+    unet, vae = unet_type.from_config(plain["unet"]), vae_type.from_config(plain["vae"])
+    return Parts(convolve_over_time(unet), convolve_over_time(vae), encoder)
 
 
 def load_parts(folder: Path) -> Parts:
@@ -224,7 +226,7 @@ def load_parts(folder: Path) -> Parts:
                 f"the weights in {folder / name} lack {len(missing)} tensors ({', '.join(missing[:2])}, ...) of the "
                 "network that its config.json describes; get both again"
             )
-    return Parts(*(model for model, _ in loaded))
+    return Parts(*(convolve_over_time(model) for model, _ in loaded))
 
 
 def make_scheduler(architecture: dict[str, Any]) -> Any:

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from para.backbones import svd_model
-from para.backbones.conv_over_time import convolve_over_time
 from para.backbones.edm import noise_code, scaled_input
 from para.backbones.neck import Neck
 from para.backbones.pretrained import weights_are_to_follow
@@ -111,8 +110,6 @@ class SvdUnet(nn.Module):
         super().__init__()
         self.config, parts = open_parts(config)
         self.unet, self.vae, self.image_encoder = parts
-        convolve_over_time(self.unet)
-        convolve_over_time(self.vae)
         self.fit = Fit(tuple(image_size), config.model_size, config.fit)
         self.from_scratch = config.weights in svd_model.SCRATCH
         latent_size = self.latent_size()

@@ -14,7 +14,7 @@ class Report:
     """Rebuild the page of a run, or of a whole family of runs, from records alone; no policy is run.
 
     With --number, recompute one number, a rate or a difference of two, from its records. With --readme, write the
-    tables of that file anew.
+    tables of those files anew.
 
     For example:
 
@@ -22,7 +22,7 @@ class Report:
         para report results/tabletop
         para report results/tabletop --number viewpoints/para/test
         para report results/tabletop --number viewpoints/para-act/test
-        para report results --readme README.md
+        para report results --readme README.md docs/results.md
         para report runs/all --export results/tabletop
     """
 
@@ -38,8 +38,8 @@ class Report:
     counts and intervals. experiment/policy-policy/split: the first policy minus the second in the same scenes, the
     paired counts, intervals, McNemar's p, the p that allows for clusters, and Holm's over the whole folder."""
 
-    readme: Path | None = None
-    """A Markdown file whose result tables are to be written anew."""
+    readme: tuple[Path, ...] = ()
+    """Markdown files whose result tables are to be written anew."""
 
     export: Path | None = None
     """Copy the records of each run there (config.json, results.jsonl, summary.json, and tables of errors where it has
@@ -50,11 +50,12 @@ class Report:
             from para.evaluation.numbers import look_up
 
             print(look_up(self.folder, self.number))
-        elif self.readme is not None:
+        elif self.readme:
             from para.reports.readme import update_readme
 
-            update_readme(self.readme, self.folder)
-            print(f"tables of {self.readme} written from {self.folder}")
+            for path in self.readme:
+                update_readme(path, self.folder)
+                print(f"tables of {path} written from {self.folder}")
         elif self.export is not None:
             from para.experiments.summaries import export_records
 
