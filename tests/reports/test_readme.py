@@ -15,7 +15,7 @@ from para.experiments import EXPERIMENTS
 from para.files import write_json
 from para.reports.readme import BLOCK, FAMILY, SUMMARY, find_records, update_readme
 from para.reports.readme_family import strongest_other
-from para.reports.wording import MINUS, p_text, points, policy_name, rate_text
+from para.reports.wording import MINUS, p_text, percent, points, policy_name, rate_text
 from tests.experiments.test_provenance import GENERATED
 from tests.reports.synthetic_family import Made, synthetic_experiments, write_family
 from tests.reports.synthetic_run import PAPER, make_config, make_records
@@ -209,6 +209,29 @@ def test_where_trainings_differ_by_more_than_chance_each_of_them_is_counted(fami
     (row,) = family_rows(family_readme)
     counts = [sum(r["outcome"] == "placed" for r in act if r["train_seed"] == seed) for seed in (0, 1)]
     assert row[2].endswith(f"; by training {', '.join(map(str, counts))}") and "by training" not in row[1]
+
+
+@pytest.mark.parametrize("block", [FAMILY, SUMMARY])
+def test_who_has_not_learnt_the_task_is_counted_in_distribution_too(family_readme, block):
+    folder = write_family(family_readme.parent / "results" / "tabletop", experiments=experiments("left_to_right"))
+    path = folder / "left_to_right" / "results.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    trained = [r for r in records if r["policy"] == "act" and r["split"] == "train"]
+    for i, record in enumerate(trained):
+        record["outcome"] = "placed" if i else "missed"
+    family_readme.write_text(EMPTY.replace("left_to_right", block))
+
+    def cells() -> list[str]:
+        path.write_text("\n".join(json.dumps(record) for record in records) + "\n")
+        update_readme(family_readme, folder.parent)
+        return next(line for line in family_readme.read_text().splitlines() if "| Left to right |" in line).split(" | ")
+
+    assert "in distribution" not in "".join(cells())
+    for record in trained[::2]:
+        record["outcome"] = "missed"
+    placed = sum(record["outcome"] == "placed" for record in trained)
+    _, para, act, *_ = cells()
+    assert "in distribution" not in para and f"in distribution {percent(placed / len(trained))} ({placed}/" in act
 
 
 def test_without_other_baselines_their_cells_are_empty(family_readme):

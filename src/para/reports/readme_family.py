@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute_difference
+from para.evaluation.results import read_results, summary_row
 from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json
+from para.reports.family.files import GOAL, row_in_distribution
 from para.reports.readme_runs import assets_text, rate_and_errors, table
 from para.reports.wording import (
     base_policy,
@@ -33,14 +35,15 @@ SUMMARY_AXES = ("position", "view", "clutter")
 
 
 class Pair(NamedTuple):
-    """A comparison of PARA and ACT that is no control, and the rows of both."""
+    """A comparison of PARA and ACT that is no control, the rows of both, and the folder that they are of."""
 
     comparison: Mapping[str, Any]
     para: Mapping[str, Any]
     act: Mapping[str, Any]
+    folder: Path
 
 
-def pairs_of(numbers: Mapping[str, Any]) -> Iterator[Pair]:
+def pairs_of(numbers: Mapping[str, Any], folder: Path) -> Iterator[Pair]:
     """Of all experiments of a world, in their order."""
     rows = {(row["experiment"], row["policy"], row["split"]): row for row in numbers["rows"]}
     for c in numbers["comparisons"]:
@@ -48,7 +51,7 @@ def pairs_of(numbers: Mapping[str, Any]) -> Iterator[Pair]:
         para, act = (rows[c["experiment"], name, c["split"]] for name in (a, b))
         of_both = [base_policy(a), base_policy(b)] == ["para", "act"] and _variants(a) - OURS_ALONE == _variants(b)
         if para["axis"] != "control" and of_both:
-            yield Pair(c, para, act)
+            yield Pair(c, para, act, folder / c["experiment"])
 
 
 def summary_text(folders: Sequence[Path]) -> str:
@@ -59,7 +62,7 @@ def summary_text(folders: Sequence[Path]) -> str:
             two differ most.
     """
     worlds = [summarise_family(folder) for folder in folders]
-    pairs = [list(pairs_of(numbers)) for numbers in worlds]
+    pairs = [list(pairs_of(numbers, folder)) for numbers, folder in zip(worlds, folders)]
     of_paper = [pair for pair in pairs[0] if _papers(pair.para, pair.act) != NONE and "long" not in _variants_of(pair)]
     lines = []
     for axis in SUMMARY_AXES:
@@ -75,7 +78,10 @@ def summary_text(folders: Sequence[Path]) -> str:
     configs = [[read_json(path) for path in sorted(folder.glob("*/config.json"))] for folder in folders]
     told = " and ".join(name + assets_text(of_world) for name, of_world in zip([first, *others], configs))
     scales = ", ".join(f"`{scale}`" for scale in worlds[0]["scales"])
-    made = f"Bowls placed, in {told}, scale {scales}; counts over all trainings, and Wilson's 95% interval."
+    made = (
+        f"Bowls placed, in {told}, scale {scales}; counts over all trainings, and Wilson's 95% interval. Who places "
+        f"less than {percent(GOAL)} in scenes like its own demonstrations: what it places there stands too."
+    )
     return f"{table(heads, lines)}\n\n{made}"
 
 
@@ -91,9 +97,19 @@ def _two_rates(pair: Pair | None, row: Pair) -> list[str]:
     """The cells of PARA and ACT in one world; PARA's says what is special about it there."""
     if pair is None:
         return [NONE, NONE]
-    para, act = (rate_and_errors(of).replace("95% interval ", "") for of in (pair.para, pair.act))
+    para, act = (_short(of) + _if_unlearnt(pair.folder, of["policy"]) for of in (pair.para, pair.act))
     special = ", ".join(sorted(name.replace("_", " ") for name in _variants_of(pair) - _variants_of(row)))
     return [para + (f", {special}" if special else ""), act]
+
+
+def _if_unlearnt(folder: Path, policy: str) -> str:
+    """How often a policy places in scenes like its own demonstrations, where that is not often enough."""
+    records = [r for r in read_results(folder / "results.jsonl") if r.policy == policy]
+    rows = [summary_row([r for r in records if r.split == split]) for split in {r.split for r in records}]
+    row = row_in_distribution(rows, read_json(folder / "config.json"), policy)
+    if row is None or row["rate"] is None or row["rate"] >= GOAL:
+        return ""
+    return f"; in distribution {percent(row['rate'])} ({row['placed']}/{row['trials']})"
 
 
 def _variants_of(pair: Pair) -> set[str]:
@@ -108,10 +124,12 @@ def family_text(folder: Path) -> str:
     numbers = summarise_family(folder)
     pairs = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in numbers["comparisons"]}
     lines = []
-    for comparison, para, act in pairs_of(numbers):
+    for comparison, para, act, _ in pairs_of(numbers, folder):
         experiment, a, b, split = (comparison[name] for name in ("experiment", "a", "b", "split"))
-        act_cell = _rate(act) + _more_steps(folder / experiment, b, a)
-        cells = [_tested(comparison, para), _rate(para), act_cell, _points(comparison), NONE, NONE]
+        run = folder / experiment
+        act_cell = _rate(act) + _more_steps(run, b, a) + _if_unlearnt(run, b)
+        para_cell = _rate(para) + _if_unlearnt(run, a)
+        cells = [_tested(comparison, para), para_cell, act_cell, _points(comparison), NONE, NONE]
         if other := strongest_other(numbers["rows"], comparison):
             found = pairs.get((experiment, a, other["policy"], split))
             found = found or recompute_difference(folder, experiment, a, other["policy"], split)
@@ -128,7 +146,8 @@ def family_text(folder: Path) -> str:
         'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
         "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
-        f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too. p "
+        f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
+        f"where PARA or ACT place less than {percent(GOAL)} in distribution, what they place there. p "
         "is adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
         f"{_controls_alone(numbers['rows'])}"
@@ -194,10 +213,14 @@ def _other_name(policy: str, ours: str) -> str:
     return policy_name("+".join([base, *(variant for variant in variants if variant not in _variants(ours))]))
 
 
+def _short(row: Mapping[str, Any]) -> str:
+    return rate_and_errors(row).replace("95% interval ", "")
+
+
 def _rate(row: Mapping[str, Any]) -> str:
     """As `rate_and_errors`, short: what the brackets hold is said below the table. With each training's count where
     they differ by more than chance."""
-    text = rate_and_errors(row).replace("95% interval ", "")
+    text = _short(row)
     if row["seeds_p"] is None or row["seeds_p"] >= TRAININGS_DIFFER:
         return text
     return f"{text}; by training {', '.join(str(seed['placed']) for seed in row['by_seed'])}"

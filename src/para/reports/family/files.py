@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ AXES = {
 
 LEVEL = 0.05
 """Of a p value that is adjusted for the number of comparisons."""
+
+GOAL = 0.9
+"""What a policy should reach in distribution, so that what it does elsewhere can be read."""
 
 UNLEARNT_BELOW = 0.5
 """A policy that places less often than this in distribution has not learnt the task."""
@@ -110,9 +113,16 @@ def in_distribution(run: RunFiles, policy: str) -> Mapping[str, Any] | None:
 
     They are the split that has the name of its demonstrations, as `inner` of those in inner views, or else "train".
     """
-    rows = {row["split"]: row for row in run.rows(policy)}
-    own = (run.config.get("data") or {}).get(trained_policy(policy), "")
-    return rows.get(own, rows.get("train"))
+    return row_in_distribution(run.rows(policy), run.config, policy)
+
+
+def row_in_distribution(
+    rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], policy: str
+) -> Mapping[str, Any] | None:
+    """The same of a policy's rows and its run's config."""
+    by_split = {row["split"]: row for row in rows}
+    own = (config.get("data") or {}).get(trained_policy(policy), "")
+    return by_split.get(own, by_split.get("train"))
 
 
 def name_of(run: RunFiles) -> str:

@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from para.reports.family.files import UNLEARNT_BELOW, Family, in_distribution, name_of, title_of
+from para.reports.family.files import GOAL, UNLEARNT_BELOW, Family, in_distribution, name_of, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
 from para.reports.wording import in_reading_order, percent, rate_text, trained_policy
-
-GOAL = 0.9
-"""What a policy should reach in distribution, so that what it does elsewhere can be read."""
 
 HEADS = ["policy", "seeds", "placed in distribution", "trained with", "what it is"]
 
