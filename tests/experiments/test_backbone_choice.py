@@ -157,6 +157,16 @@ def test_images_of_another_size_fit_a_backbones_patches_and_are_another_run(fake
     assert "with another image_size" in refusal(*out, "--image-size", "70", "70", *chosen[3:])
 
 
+def test_a_size_that_one_of_several_backbones_of_a_family_does_not_divide_is_told_before_anything_is_run(tmp_path):
+    def check(*size: int) -> None:
+        chosen = {"backbone": find_weights(Dinov2Config(weights=weights(14)))[0], "image_size": size}
+        check_runs(family_runs(RunOptions("control", tmp_path, scale="tiny", **chosen)))
+
+    check(112, 112)
+    with pytest.raises(ValueError, match="126 x 126, but this backbone needs sides divisible by"):
+        check(126, 126)  # of padding_and_position, which brings its own
+
+
 def test_a_backbone_is_trained_at_the_rate_that_suits_it_or_that_is_asked_for():
     paper = SCALES["paper"]
     assert paper.with_backbone(dinov2()).backbone_lr_scale == pytest.approx(FINETUNING_LR / paper.lr) == 0.1

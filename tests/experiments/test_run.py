@@ -20,6 +20,7 @@ from para.experiments.run_config import differences
 from para.experiments.scale import SCALES
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import train_config
+from para.files import write_json
 from para.interfaces import Scene
 from para.reports import build_report
 from tests import sized_world
@@ -221,7 +222,8 @@ def test_later_seeds_alone_add_to_anothers_records_without_its_checkpoints(folde
     before, rows = read_results(folder / "results.jsonl"), load(folder / "trainings.json")["rows"]
     shutil.rmtree(folder / "checkpoints")
     later = options(folder, train_seeds=2, first_seed=1)
-    assert "2 trainings" in describe_plan([later], estimate=False)
+    told = describe_plan([later], estimate=False)
+    assert "2 trainings" in told and ", seed 1." in told
     summary = run_experiment(later)
     records = read_results(folder / "results.jsonl")
     assert records[: len(before)] == before and len(records) == 2 * len(before)
@@ -230,6 +232,16 @@ def test_later_seeds_alone_add_to_anothers_records_without_its_checkpoints(folde
     after = load(folder / "trainings.json")["rows"]
     assert [row for row in after if row["train_seed"] == 0] == rows and len(after) == 2 * len(rows)
     assert {path.name for path in folder.glob("checkpoints/*/seed?")} == {"seed1"}
+
+
+def test_later_seeds_are_not_added_to_records_of_other_demonstrations(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    config = load(folder / "config.json")
+    write_json(folder / "config.json", config | {"data_hash": {"demonstrations": "0" * 64}})
+    before = times_of_change(folder / "checkpoints")
+    with pytest.raises(ValueError, match=r"holds records of other demonstrations \(demonstrations\)"):
+        run_experiment(options(folder, train_seeds=2, first_seed=1))
+    assert times_of_change(folder / "checkpoints") == before
 
 
 @pytest.mark.parametrize("changes", [{"scale": "small"}, {"validation": True}])
@@ -299,8 +311,15 @@ def test_extra_policies_cost_several_times_the_others_and_are_run_where_they_are
 
 @pytest.mark.parametrize(
     "changes",
-    [{"train_seeds": 0}, {"workers": -1}, {"first_seed": -1}, {"first_seed": 1}, {"train_seeds": 2, "first_seed": 2}],
+    [
+        {"train_seeds": 0},
+        {"workers": -1},
+        {"first_seed": -1},
+        {"first_seed": 1},
+        {"train_seeds": 2, "first_seed": 2},
+        {"recipes": ("act",), "extras": True},
+    ],
 )
 def test_options_without_meaning_are_refused(tmp_path, changes):
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(ValueError, match="must be|says nothing"):
         options(tmp_path, **changes)

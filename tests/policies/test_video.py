@@ -19,6 +19,7 @@ from para.training.optim import lr_factor, named_groups
 from tests.conftest import random_batch
 from tests.tiny import HORIZON, IMAGE_SIZE, build, tiny_backbone
 
+SQUARE = (32, 32)
 BACKBONE = SvdUnetConfig(weights="scratch_tiny", n_frames=3, model_size=(12, 16), neck_channels=16, noise_aug=0.0)
 
 
@@ -116,6 +117,11 @@ def test_what_acts_has_seen_nothing_of_the_future(kind):
     policy = fitted(config(kind)).eval()
     obs, _ = video_batch()
     assert torch.equal(policy.act(obs).position, policy.act(obs).position)
+    obs, actions = video_batch()
+    other = replace(actions, frames=255 - actions.frames)
+    now, then = (policy.loss(obs, future) for future in (actions, other))
+    name = "volume" if kind is VideoParaConfig else "position"
+    assert torch.equal(now[name], then[name]) and not torch.equal(now["video"], then["video"])
     assert policy.config.video_offsets == (2, 4) and config(kind, objective="actions").video_offsets == ()
 
 
@@ -124,6 +130,9 @@ def test_samples_without_frames_and_backbones_without_a_video_are_refused():
         fitted(config(objective="joint")).loss(*random_batch(2))
     with pytest.raises(ValueError, match="needs a video model, the backbone is a SmallConv"):
         make_policy(VideoParaConfig(image_size=IMAGE_SIZE, backbone=tiny_backbone("small_conv").config))
+    for objective in ("joint", "video"):
+        with pytest.raises(ValueError, match=f"'{objective}' trains the video model, and mode 'frozen' leaves it"):
+            make_policy(config(backbone=replace(BACKBONE, mode="frozen"), objective=objective))
     for wrong in ({"objective": "both"}, {"balance_decay": 1.0}, {"objective": "actions", "autoencoder_steps": 1}):
         with pytest.raises(ValueError):
             VideoTraining(**wrong)
@@ -155,6 +164,11 @@ def test_the_second_stage_begins_with_the_first_ones_video_model_and_nothing_els
             assert torch.equal(value, before[name]), name
     with pytest.raises(ValueError, match="video model is another one .svd_unet: n_frames is 3 there, 4 here"):
         transfer_weights(first, build(config(kind, replace(BACKBONE, n_frames=4), objective="actions")))
+    later = replace(config(kind), horizon=2 * HORIZON)
+    with pytest.raises(ValueError, match=r"frames are \(2, 4\) steps ahead .horizon 4., here they would be \(4, 8\)"):
+        transfer_weights(first, build(later))
+    with pytest.raises(ValueError, match="saw images of {} x {}, here they are {} x {}".format(*IMAGE_SIZE, *SQUARE)):
+        transfer_weights(first, build(replace(config(kind), image_size=SQUARE)))
     with pytest.raises(ValueError, match="video model is another one .svd_unet there, small_conv here"):
         transfer_weights(first, build(replace(config(kind), backbone=tiny_backbone("small_conv").config,
                                               video=VideoTraining(objective="actions"))))  # fmt: skip

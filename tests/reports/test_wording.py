@@ -56,6 +56,12 @@ def test_a_run_of_several_commands_keeps_the_size_of_its_images():
     assert one_command(config) == "para experiment left_to_right --scale small --train-seeds 3 --image-size 126 98"
 
 
+def test_a_run_of_several_commands_on_validation_scenes_stays_one():
+    assert one_command(make_config(command=f"{FIRST}; {LATER}", train_seeds=3, validation=True)).endswith(
+        " --validation"
+    )
+
+
 def test_the_options_that_choose_a_backbone_are_those_of_the_command_line():
     assert {f"--{field.name.replace('_', '-')}" for field in fields(BackboneOptions)} == set(BACKBONE_OPTIONS)
 

@@ -116,7 +116,8 @@ class Experiment:
     """Training runs of each policy, with the seeds 0, 1, ..."""
 
     first_seed: int = 0
-    """Do those from this seed on alone: into a copy of another machine's records, its seeds stay as they are."""
+    """Train and evaluate only those from this seed on; with a copy of another machine's records in --out they are added
+    to its seeds. Only seed 0 is filmed."""
 
     policies: tuple[str, ...] = ()
     """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all but the extra
@@ -132,7 +133,7 @@ class Experiment:
     """Evaluate on the validation scenes: for choosing recipes, never for reporting."""
 
     image_size: tuple[int, int] | None = None
-    """Height and width of the images in pixels, as `126 126` for patches of 14; default: the scale's own, 64, 128 or
+    """Height and width of the images in pixels, as `112 112` for patches of 14; default: the scale's own, 64, 128 or
     448 a side."""
 
     backbone: Annotated[BackboneOptions, tyro.conf.arg(name="")] = field(default_factory=BackboneOptions)

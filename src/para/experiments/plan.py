@@ -62,8 +62,7 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
     if len(plans) > 1:
         lines += [total_line(plans, work, costs)]
     first = plans[0]
-    n_seeds = len(first.options.seeds)
-    seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
+    seeds = seeds_text(first.options.seeds)
     size = "{} x {}".format(*first.scale.image_size)
     backbones = [f"backbone {plan.scale.describe_backbone()}, " for plan in plans if on_scales_backbone(plan)]
     return "\n".join(
@@ -76,6 +75,13 @@ def describe_plan(runs: Sequence[RunOptions], *, estimate: bool = True) -> str:
             "What is there already is kept: the same command goes on where it stopped.",
         ]
     )
+
+
+def seeds_text(seeds: range) -> str:
+    """How many training seeds, or which, where they do not begin with 0."""
+    if seeds.start == 0:
+        return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    return f"seed {seeds.start}" if len(seeds) == 1 else f"seeds {seeds.start} to {seeds.stop - 1}"
 
 
 def describe_needs(runs: Sequence[RunOptions]) -> list[str]:

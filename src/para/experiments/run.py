@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
             wanted = {"robot_visible" if option == "circles" else option for option in data.world}
             check_options(plan.spec.name, sorted(wanted))
     configs = [recipe.config(plan.scale) for plan in plans for recipe in [*plan.recipes, *plan.starts]]
-    for config in {type(config): config for config in configs}.values():
+    for config in {(type(config), config.backbone, config.image_size): config for config in configs}.values():
         make_policy(config)
 
 
@@ -175,14 +175,13 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     options, config = plan.options, config_of(plan)
     write_json(options.out / "config.json", config)
     record_demonstrations(plan, config)
+    config["data_hash"] |= hashes_of_data(plan, config["data_hash"])
+    write_json(options.out / "config.json", config)
     for jobs in plan.waves:
         finished = sum(job.finished for job in jobs)
         train_all(jobs, workers=options.workers)
         logger.info("trained %d policies, %d were there already", len(jobs) - finished, finished)
     config["seconds"]["train"] = export_trainings(options.out, everything_trained(plan))
-    config["data_hash"] |= {
-        name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT
-    }
     write_json(options.out / "config.json", config)
     run = Run(plan.experiment.name, options.out, load_to_act)
     workers = processes_to_act([job.folder for job in plan.jobs], options.workers)
@@ -195,12 +194,28 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     return summary
 
 
+def hashes_of_data(plan: Plan, told: Mapping[str, str]) -> dict[str, str]:
+    """What tells each set of demonstrations from another.
+
+    Raises:
+        ValueError: if later seeds would be trained on other demonstrations than those of the records that are there.
+    """
+    found = {name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT}
+    others = [name for name, data_hash in found.items() if told.get(name, data_hash) != data_hash]
+    if others and plan.options.first_seed > 0:
+        raise ValueError(
+            f"{plan.options.out} holds records of other demonstrations ({', '.join(others)}): with versions of its "
+            "config.json they may come out the same; or choose another --out, and leave --first-seed out"
+        )
+    return found
+
+
 def look_inside(plan: Plan) -> None:
     """What the first training run's policies predict; and where some are executed among circles, there too, with the
     pixel errors of every run in both.
     """
     out, circles = plan.options.out, plan.spec.with_options({"circles": True})
-    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == plan.options.first_seed], plan.scenes)
+    export_predictions(out, plan.spec, [job for job in plan.jobs if job.seed == 0], plan.scenes)
     suffixes = {
         recipe.name: suffix
         for recipe in plan.recipes
@@ -209,7 +224,7 @@ def look_inside(plan: Plan) -> None:
     }
     chosen = [job for job in plan.jobs if job.name in suffixes]
     for job in chosen:
-        if job.seed == plan.options.first_seed:
+        if job.seed == 0:
             export_predictions(out, circles, [job], plan.scenes, suffixes[job.name])
     if chosen:
         scenes = [item.scene for item in list(plan.scenes.evaluation.values())[-1]]
@@ -254,7 +269,7 @@ def trials_of(plan: Plan, recipe: Recipe, seed: int) -> list[Trial]:
         name, world = recipe.name + suffix, plan.spec.with_options(dict(how.world))
         for split, items in plan.scenes.evaluation.items():
             for index, item in enumerate(items):
-                filmed = seed == plan.options.first_seed and suffix == "" and index < plan.scale.videos_per_split
+                filmed = seed == 0 and suffix == "" and index < plan.scale.videos_per_split
                 video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
                 goal = tuple(round(float(x), 4) for x in workspace.goal_of(item.scene))
                 trials.append(

@@ -49,7 +49,8 @@ class RunOptions:
     """Learning rate of the backbone relative to the heads'; None: the one that suits it."""
 
     first_seed: int = 0
-    """Train and evaluate those from this seed on alone, as where another machine does the others."""
+    """Train and evaluate those from this seed on alone, as where another machine does the others. Only seed 0 is filmed
+    and looked into."""
 
     extras: bool = False
     """Also the policies that are extra."""
@@ -67,6 +68,8 @@ class RunOptions:
             )
         if self.workers < 0:
             raise ValueError(f"workers must be 0 or more; got {self.workers}")
+        if self.extras and self.recipes:
+            raise ValueError("policies are named, so extras says nothing: name the extra ones too, or leave names out")
         if self.image_size is not None and min(self.image_size) < 1:
             raise ValueError(f"image_size must be at least 1 pixel a side; got {self.image_size}")
 

@@ -81,7 +81,7 @@ def export_video_samples(plan: Plan) -> None:
         rows = [row for row in rows if (row["policy"], row["train_seed"]) != (job.name, job.seed)]
         told = {"policy": job.name, "train_seed": job.seed, "checkpoint": weights_hash(job.folder)}
         rows.append(told | errors_of(samples))
-        if job.seed == plan.options.first_seed:
+        if job.seed == 0:
             for k, i in enumerate(np.unique(np.linspace(0, len(samples) - 1, N_SHOWN).astype(int))):
                 write_sample(out / FOLDER / job.name / f"look{k}.npz", samples[i], offsets)
         write_json(path, {"image_size": list(plan.spec.image_size), "offsets": list(offsets), "rows": rows})

@@ -76,6 +76,11 @@ class VideoObjective(nn.Module):
                 f"objective '{config.objective}' needs a video model, the backbone is a {type(backbone).__name__}; "
                 "choose svd_unet, or objective 'actions'"
             )
+        elif config.objective != "actions" and backbone.config.mode == "frozen":
+            raise ValueError(
+                f"objective '{config.objective}' trains the video model, and mode 'frozen' leaves it as it is; choose "
+                "mode 'finetune', or objective 'actions', which trains what reads it"
+            )
         if config.autoencoder_steps:
             if not backbone.from_scratch:
                 raise ValueError("the published autoencoder is never trained: set autoencoder_steps to 0")

@@ -158,6 +158,7 @@ def one_command(config: Mapping[str, Any]) -> str:
         words += ["--policies", *config["policies"]]
     elif extras & run:
         words += ["--extras"]
+    words += ["--validation"] if config.get("validation") else []
     words += options_of(commands[0], {"--image-size": 2})
     if "backbone" in config:  # of a run whose policies bring none; all its commands chose the same
         words += options_of(commands[0], dict.fromkeys(BACKBONE_OPTIONS, 1))

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from para.backbones import BACKBONES
+from para.pixel_actions.frames import frame_offsets
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict
 from para.training.run_folder import differences
@@ -119,6 +120,7 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
         there, here = pretrained.config.backbone, policy.config.backbone
         _check_backbones("video model", there, here, FREE_OPTIONS + READING_OPTIONS)
         _check_fits("video model", given, own)
+        _check_frames(pretrained.config, policy.config)
     fate = {name: _fate(name, given, own, policy) for name in own}
     for name, what in fate.items():
         if what == "copied":
@@ -155,6 +157,22 @@ def _fate(name: str, given: dict[str, Tensor], own: dict[str, Tensor], policy: n
     if joint and name in ("heads.height.weight", "heads.height.bias") and given[name].shape[1] == 1:
         return "tiled"
     return "reinitialised"
+
+
+def _check_frames(there: Any, here: Any) -> None:
+    """Raise ValueError where a video model would show other times, or the picture in another shape, than it learnt."""
+    steps = [frame_offsets(config.horizon, config.backbone.n_frames) for config in (there, here)]
+    if steps[0] != steps[1]:
+        raise ValueError(
+            f"the pretrained video model's frames are {steps[0]} steps ahead (horizon {there.horizon}), here they "
+            f"would be {steps[1]} (horizon {here.horizon}); give both one horizon"
+        )
+    (H, W), (h, w) = there.image_size, here.image_size
+    if H * w != h * W:
+        raise ValueError(
+            f"the pretrained video model saw images of {H} x {W}, here they are {h} x {w}, of another shape; record "
+            "both in one shape"
+        )
 
 
 def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
