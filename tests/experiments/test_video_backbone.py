@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from para.backbones import make_backbone
 from para.commands.running import Experiment
 from para.datasets import ChunkDataset, Demonstrations, record
 from para.datasets.video_chunks import VideoChunkDataset
@@ -85,9 +86,14 @@ def test_it_is_told_also_where_the_weights_are_missing(tmp_path, monkeypatch, ca
 def test_the_sweep_changes_where_features_are_read_and_nothing_else():
     base, *others = (recipe.config(SCALES["small"]) for recipe in SWEEP)
     for config in others:
-        same = replace(config.backbone, sigma=base.backbone.sigma, blocks=base.backbone.blocks)
-        assert config != base and replace(config, backbone=same) == base
+        usual = {name: getattr(base.backbone, name) for name in ("sigma", "blocks", "grid_stride")}
+        assert config != base and replace(config, backbone=replace(config.backbone, **usual)) == base
     assert all(recipe.start is VIDEO_ONLY for recipe in SWEEP)
+
+
+def test_whatever_block_the_sweep_reads_pixels_are_predicted_on_the_same_cells():
+    configs = [recipe.config(SCALES["tiny"]) for recipe in SWEEP]
+    assert len({make_backbone(config.backbone, config.image_size).stride for config in configs}) == 1
 
 
 def test_a_policy_gets_frames_to_come_exactly_if_its_training_needs_them(tmp_path):

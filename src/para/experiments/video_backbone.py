@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet, TrainingSet
 from para.experiments.few_shot import everywhere_on_the_grid
 from para.experiments.position_sets import everywhere
 from para.experiments.scale import Scale
-from para.experiments.video_recipes import FROZEN, FROZEN_DEEPER, JOINT, REGRESSION, SIZES, TWO_STAGES, reading
+from para.experiments.video_recipes import FROZEN, FROZEN_DEEPER, JOINT, PROBE, REGRESSION, SIZES, TWO_STAGES, reading
 from para.experiments.video_samples import export_video_samples
 from para.worlds.scenes import Workspace
 
@@ -18,6 +22,9 @@ PARAMETERS = {"unet": 1_524_623_082, "autoencoder": 97.7e6, "image encoder": 632
 
 FORWARD_TFLOP = 5.7
 """Of its UNet on 7 frames of 320 x 576, counted."""
+
+ENCODE_TFLOP, EMBED_TFLOP = 0.78, 0.32
+"""Of its autoencoder's encoder on one such frame, and of CLIP's image encoder, counted."""
 
 GPU_TFLOPS = 300.0
 """What a recent data-centre GPU makes of its bfloat16 rate in such networks, about."""
@@ -36,21 +43,40 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     )
 
 
-def needs(scale: Scale) -> str:
+class Trainings(NamedTuple):
+    """So many trainings of one kind, at scale `paper`."""
+
+    n: int
+    steps: int
+    tflop: float
+    """Of one sample."""
+
+
+def trainings() -> dict[str, Trainings]:
+    """Every kind that an experiment here may have."""
+    size, encode = SIZES["paper"], ENCODE_TFLOP + EMBED_TFLOP
+    # forward, twice that backward, and forward again for what checkpointing did not keep
+    video = 4 * FORWARD_TFLOP + size.backbone.n_frames * ENCODE_TFLOP + EMBED_TFLOP
+    acting, frozen = 4 * FORWARD_TFLOP + encode, FORWARD_TFLOP + encode
+    return {
+        "first stage": Trainings(1, size.video_steps, video),
+        "two-stage joint": Trainings(2, size.joint_steps, video + acting),
+        "one stage": Trainings(1, size.scratch_steps, video + acting),
+        "frozen": Trainings(2, size.frozen_steps, frozen),
+        "probes": Trainings(len(SWEEP), size.probe_steps, frozen),
+    }
+
+
+def needs(kinds: Sequence[str], scale: Scale) -> str:
     """Memory of the published model and time of its trainings, not of episodes; nothing to say of the small ones."""
     if scale.name != "paper":
         return ""
-    size = SIZES["paper"]
+    size, known = SIZES["paper"], trainings()
     states = 16 * PARAMETERS["unet"] / 1e9  # weights, gradients and Adam's two moments, in float32
     fixed = 4 * (PARAMETERS["autoencoder"] + PARAMETERS["image encoder"]) / 1e9
     seconds = {
-        name: steps * size.batch_size * passes * FORWARD_TFLOP / GPU_TFLOPS
-        for name, steps, passes in (
-            # forward, twice that backward, and forward again for what checkpointing did not keep
-            ("first stage", size.video_steps, 4), ("two-stage joint", 2 * size.joint_steps, 8),
-            ("one stage", size.scratch_steps, 8), ("frozen", 2 * size.frozen_steps, 1),
-        )
-    }  # fmt: skip
+        kind: known[kind].n * known[kind].steps * size.batch_size * known[kind].tflop / GPU_TFLOPS for kind in kinds
+    }
     hours = ", ".join(f"{name} {s / 3600:.1f} h" for name, s in seconds.items())
     memory = states + fixed + 6 * size.batch_size
     return (
@@ -80,7 +106,7 @@ VIDEO_BACKBONE = Experiment(
         FROZEN.name: {"train": PaperNumber(0.0, f"{SOURCE}: 0 of 20 after 4K + 12K steps")},
     },
     look=export_video_samples,
-    needs=needs,
+    needs=partial(needs, ("first stage", "two-stage joint", "one stage", "frozen")),
     figures={
         "video": True,
         "main": [recipe.name for recipe in (TWO_STAGES, REGRESSION, JOINT, FROZEN, FROZEN_DEEPER)],
@@ -91,10 +117,10 @@ SIGMAS = (0.1, 1.0, 100.0)
 """Noise levels of the sweep, besides the recipes' own, 10."""
 
 SWEEP = (
-    TWO_STAGES,
-    *(reading(TWO_STAGES, f"+sigma{s:g}", f"features at noise level {s:g}, not 10", sigma=s) for s in SIGMAS),
+    PROBE,
+    *(reading(PROBE, f"+sigma{s:g}", f"features at noise level {s:g}, not 10", sigma=s) for s in SIGMAS),
     *(
-        reading(TWO_STAGES, f"+block{block}", f"features of decoder block {block} alone", blocks=(block,))
+        reading(PROBE, f"+block{block}", f"features of decoder block {block} alone", same_cells=True, blocks=(block,))
         for block in (0, 1, 2)
     ),
 )
@@ -106,8 +132,8 @@ VIDEO_FEATURES = Experiment(
     axis="pretraining",
     scenes=scenes,
     recipes=SWEEP,
-    comparisons=tuple((TWO_STAGES.name, recipe.name, "train") for recipe in SWEEP[1:]),
-    headline=(TWO_STAGES.name,),
+    comparisons=tuple((PROBE.name, recipe.name, "train") for recipe in SWEEP[1:]),
+    headline=(PROBE.name,),
     headline_splits=("train",),
-    needs=needs,
+    needs=partial(needs, ("first stage", "probes")),
 )

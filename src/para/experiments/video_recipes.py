@@ -45,6 +45,8 @@ class VideoSize:
     scratch_steps: int
     """Joint steps of the recipe without a first stage."""
     frozen_steps: int
+    probe_steps: int
+    """Of the sweep over what is read."""
 
     lr: float
     """Of the heads."""
@@ -55,23 +57,29 @@ class VideoSize:
     video_lr: float
     """Of the video model, in the first stage."""
 
+    cell: int
+    """Pixels a side of a cell, where the backbone reads its usual blocks."""
+
 
 SIZES: dict[str, VideoSize] = {
     "tiny": VideoSize(
         SvdUnetConfig(weights="scratch_tiny", n_frames=3, model_size=(16, 16), noise_aug=0.0, neck_channels=8,
                       neck_dilations=(1,)),
         horizon=12, n_height_bins=8, batch_size=2, video_samples=1, autoencoder_steps=2, video_steps=3, joint_steps=4,
-        scratch_steps=5, frozen_steps=4, lr=1e-3, backbone_lr_scale=0.25, video_lr=1e-3,
+        scratch_steps=5, frozen_steps=4, probe_steps=3, lr=1e-3,
+        backbone_lr_scale=0.25, video_lr=1e-3, cell=8,
     ),
     "small": VideoSize(
         SvdUnetConfig(weights="scratch_small", n_frames=4, model_size=(64, 64), noise_aug=0.0, neck_channels=48),
         horizon=12, n_height_bins=16, batch_size=8, video_samples=2, autoencoder_steps=450, video_steps=400,
-        joint_steps=450, scratch_steps=1000, frozen_steps=1200, lr=2e-3, backbone_lr_scale=0.5, video_lr=1e-3,
+        joint_steps=450, scratch_steps=1000, frozen_steps=1200, probe_steps=400, lr=2e-3, backbone_lr_scale=0.5,
+        video_lr=1e-3, cell=8,
     ),
     "paper": VideoSize(
         SvdUnetConfig(grid_stride=7, neck_channels=256, gradient_checkpointing=True),
         horizon=6, n_height_bins=32, batch_size=4, video_samples=0, autoencoder_steps=0, video_steps=4000,
-        joint_steps=3000, scratch_steps=10_000, frozen_steps=12_000, lr=1e-4, backbone_lr_scale=0.01, video_lr=1e-6,
+        joint_steps=3000, scratch_steps=10_000, frozen_steps=12_000, probe_steps=4000, lr=1e-4, backbone_lr_scale=0.01,
+        video_lr=1e-6, cell=7,
     ),
 }  # fmt: skip
 """Scale -> sizes. At `small` steps keep the paper's proportions, 4 : 3 : 10 : 12 (thousands), but for the joint ones of
@@ -166,17 +174,26 @@ FROZEN = Recipe(
     "video_para+frozen", frozen, executed("+execute4"), start=VIDEO_ONLY, training=steps_of("frozen_steps"),
     why="the video model first, then heads on its features, which stay as they are",
 )  # fmt: skip
+PROBE = Recipe(
+    "video_para+probe", frozen, executed("+execute4"), start=VIDEO_ONLY, training=steps_of("probe_steps"),
+    why="the first stage's features as they are, and few steps of the heads: how well an action can be read from them",
+)  # fmt: skip
 FROZEN_DEEPER = Recipe(
     "video_para+frozen_deep", frozen_deep, executed("+execute4"), start=VIDEO_ONLY, training=steps_of("frozen_steps"),
     why="the same with six residual blocks before the heads, where the others have two",
 )  # fmt: skip
 
 
-def reading(base: Recipe, suffix: str, why: str, **changes: Any) -> Recipe:
-    """A recipe whose features are read elsewhere in the video model, or at another noise level."""
+def reading(base: Recipe, suffix: str, why: str, *, same_cells: bool = False, **changes: Any) -> Recipe:
+    """A recipe whose features are read elsewhere in the video model, or at another noise level.
+
+    With `same_cells` they are interpolated at the base's cells: a block whose own grid is coarser would else have a
+    coarser heatmap, too.
+    """
 
     def config(scale: Scale) -> Any:
         made = base.config(scale)
-        return replace(made, backbone=replace(made.backbone, **changes))
+        cells = {"grid_stride": SIZES[scale.name].cell} if same_cells else {}
+        return replace(made, backbone=replace(made.backbone, **changes, **cells))
 
     return replace(base, name=base.name + suffix, config=config, why=why)
