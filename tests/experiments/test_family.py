@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -51,6 +52,15 @@ def test_every_experiment_is_in_its_axis_family_and_in_all_or_trained_in_stages(
     assert all(names[axis] == [n for n in EXPERIMENTS if EXPERIMENTS[n].axis == axis] for axis in set(names) - {"all"})
     with pytest.raises(ValueError, match="no family of experiments 'contol'; did you mean 'control'"):
         family_runs(RunOptions("contol", tmp_path))
+
+
+def test_the_help_lists_every_experiment_by_its_family(capsys):
+    with pytest.raises(SystemExit):
+        main(["experiment", "--help"])
+    words = re.sub(r"[\s\u2500-\u257f]+", " ", capsys.readouterr().out)  # without the frame and its line breaks
+    for axis in set(FAMILIES) - {"all"}:
+        names = ", ".join(name for name, experiment in EXPERIMENTS.items() if experiment.axis == axis)
+        assert re.search(rf"{axis}[^:]*: {names}\.", words), (axis, words)
 
 
 def test_no_experiment_is_called_like_a_family():

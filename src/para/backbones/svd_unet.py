@@ -2,8 +2,9 @@
 
 One pass of the UNet at one noise level, conditioned as the video model is: the latent of what is seen stands beside
 every frame's, its CLIP embedding is attended to, and frame rate, motion and noise are told as numbers. The frames to
-come are guessed to be the present one, under fixed noise: at a high level nothing but noise is left of the guess, as at
-the first step of sampling. The noise is a buffer made from a seed, so that features are a function of the image alone.
+come are guessed to be the present one, under fixed noise that is larger than what it covers (ten times, usually), much
+as at the first steps of sampling. The noise is a buffer made from a seed, so that features are a function of the image
+alone.
 
 Features are the outputs of decoder blocks, normalised and read, for each frame, at the cells of one square grid of the
 camera's picture (`para.geometry.fitting`), whose size follows from the model's own shapes. A neck mixes them and takes

@@ -96,8 +96,15 @@ class Experiment:
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """Which one, as left_to_right or viewpoints (a wrong name lists them); or a family of them, one after the other:
-    position, view, clutter, control, or `all` of these four; or pretraining, which `all` leaves out."""
+    """Which one, or a family of them, one after the other.
+    position: left_to_right, near_to_far, inner_square, random_10, corner_scaling.
+    view: viewpoints, hemispheres, inner_outer.
+    clutter: distractors, new_environment.
+    control: wide_views, depth_vs_height, calibration_error, independent_objects, default_position, window, controller,
+    formulation, action_heads, padding_and_position, repairs.
+    all: these four families.
+    pretraining, in several stages each: track_pretraining, track_pretraining_fair, cross_embodiment, heatmap_transfer,
+    video_backbone, video_features."""
 
     out: Path | None = None
     """Folder for everything it leaves behind; default: runs/<name>. Of a family, a folder for each experiment in it."""

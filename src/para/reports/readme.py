@@ -1,8 +1,8 @@
-"""The result tables of the README, written from committed records, so that no number there is typed by hand.
+"""The result tables of README and docs/results.md, written from committed records: no number there is typed by hand.
 
 A block between `<!-- results:left_to_right -->` and `<!-- /results -->` holds what the records of that experiment give,
 the block `results:family` a row per experiment of all, and `results:summary` the rows that the paper has too. To show
-another experiment, write its two markers and run `para report results --readme README.md`.
+another experiment, write its two markers and run `para report results --readme README.md docs/results.md`.
 """
 
 from __future__ import annotations

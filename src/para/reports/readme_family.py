@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from para.evaluation.family import summarise_family
-from para.evaluation.numbers import recompute_difference
-from para.evaluation.results import read_results, summary_row
+from para.evaluation.results import compare, read_results, summary_row
 from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json
 from para.reports.family.files import GOAL, row_in_distribution
@@ -55,11 +54,12 @@ def pairs_of(numbers: Mapping[str, Any], folder: Path) -> Iterator[Pair]:
 
 
 def summary_text(folders: Sequence[Path]) -> str:
-    """PARA and ACT after their usual steps, in each world side by side, where the paper has numbers too.
+    """PARA and ACT after their usual steps, in each world side by side, where the paper has numbers too and nothing was
+    learnt before the demonstrations.
 
     Args:
-        folders: of the worlds' records; the first says which rows there are. Of each axis those come first in which the
-            two differ most.
+        folders: of the worlds' records; the first says which rows there are. Of each axis the experiment comes first in
+            which the two differ most.
     """
     worlds = [summarise_family(folder) for folder in folders]
     pairs = [list(pairs_of(numbers, folder)) for numbers, folder in zip(worlds, folders)]
@@ -67,7 +67,10 @@ def summary_text(folders: Sequence[Path]) -> str:
     lines = []
     for axis in SUMMARY_AXES:
         rows = [pair for pair in of_paper if pair.para["axis"] == axis]
-        for pair in sorted(rows, key=lambda row: -row.comparison["difference"]):
+        differences: dict[Path, list[float]] = {}
+        for pair in rows:
+            differences.setdefault(pair.folder, []).append(pair.comparison["difference"])
+        for pair in sorted(rows, key=lambda row: (-max(differences[row.folder]), row.folder)):
             here, *elsewhere = [next((p for p in there if _same_row(p, pair)), None) for there in pairs]
             other_worlds = [cell for found in elsewhere for cell in _two_rates(found, pair)]
             papers = _papers(pair.para, pair.act)
@@ -79,8 +82,9 @@ def summary_text(folders: Sequence[Path]) -> str:
     told = " and ".join(name + assets_text(of_world) for name, of_world in zip([first, *others], configs))
     scales = ", ".join(f"`{scale}`" for scale in worlds[0]["scales"])
     made = (
-        f"Bowls placed, in {told}, scale {scales}; counts over all trainings, and Wilson's 95% interval. Who places "
-        f"less than {percent(GOAL)} in scenes like its own demonstrations: what it places there stands too."
+        f"Bowls placed, in {told}, scale {scales}; counts over all trainings (each by itself where they differ by "
+        f"more than chance), and Wilson's 95% interval. Where a policy places less than {percent(GOAL)} even in scenes "
+        "like its own demonstrations (of corner scaling: near the corners), that stands there too."
     )
     return f"{table(heads, lines)}\n\n{made}"
 
@@ -97,7 +101,7 @@ def _two_rates(pair: Pair | None, row: Pair) -> list[str]:
     """The cells of PARA and ACT in one world; PARA's says what is special about it there."""
     if pair is None:
         return [NONE, NONE]
-    para, act = (_short(of) + _if_unlearnt(pair.folder, of["policy"]) for of in (pair.para, pair.act))
+    para, act = (_rate(of) + _if_unlearnt(pair.folder, of["policy"]) for of in (pair.para, pair.act))
     special = ", ".join(sorted(name.replace("_", " ") for name in _variants_of(pair) - _variants_of(row)))
     return [para + (f", {special}" if special else ""), act]
 
@@ -132,7 +136,7 @@ def family_text(folder: Path) -> str:
         cells = [_tested(comparison, para), para_cell, act_cell, _points(comparison), NONE, NONE]
         if other := strongest_other(numbers["rows"], comparison):
             found = pairs.get((experiment, a, other["policy"], split))
-            found = found or recompute_difference(folder, experiment, a, other["policy"], split)
+            found = found or compare(read_results(run / "results.jsonl"), a, other["policy"], split) | {"p_holm": None}
             more = _more_steps(folder / experiment, other["policy"], a)
             cells[-2:] = f"{_other_name(other['policy'], a)}: {_rate(other)}{more}", _points(found)
         lines.append([*cells, _papers(para, act)])
@@ -147,8 +151,8 @@ def family_text(folder: Path) -> str:
         "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
         f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
-        f"where PARA or ACT place less than {percent(GOAL)} in distribution, what they place there. p "
-        "is adjusted by Holm's method over all comparisons of the page that "
+        f"where PARA or ACT place less than {percent(GOAL)} in distribution (of corner scaling: near the corners), "
+        "what they place there. p is adjusted by Holm's method over all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
         f"{_controls_alone(numbers['rows'])}"
     )
@@ -163,7 +167,7 @@ def _controls_alone(rows: Sequence[Mapping[str, Any]]) -> str:
         if base_policy(row["policy"]) not in here:
             where.setdefault(base_policy(row["policy"]), set()).add(f"`{row['experiment']}`")
     said = [f"{policy_name(policy)} ({', '.join(sorted(where[policy]))})" for policy in in_reading_order(where)]
-    return f" Controls are on that page alone, and with them {', '.join(said)}." if said else ""
+    return f" Controls are not in this table, and so not {', '.join(said)}." if said else ""
 
 
 def strongest_other(rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> Mapping[str, Any] | None:

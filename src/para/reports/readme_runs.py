@@ -1,4 +1,4 @@
-"""The tables of one run in the README, as Markdown: every policy, ways of executing chunks, paired comparisons."""
+"""The tables of one run in a document, as Markdown: every policy, ways of executing chunks, paired comparisons."""
 
 from __future__ import annotations
 
