@@ -320,4 +320,4 @@ def test_a_policy_that_only_controls_have_is_named_below_the_table(family_readme
     heads = [replace(m, headline=("para", "soft_argmax")) if m.name == "action_heads" else m for m in made]
     write_family(folder, experiments=heads)
     family_rows(family_readme)
-    assert "Controls are on that page alone, and with them Soft-argmax (`action_heads`)." in family_readme.read_text()
+    assert "Controls are not in this table, and so not Soft-argmax (`action_heads`)." in family_readme.read_text()
