@@ -1,4 +1,4 @@
-"""The tables of README and docs/results.md are those of the committed records, and nothing else changes in them."""
+"""The tables of README and docs are those of the committed records, and nothing else changes in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from para.evaluation.numbers import recompute, recompute_difference
 from para.evaluation.results import append_records, read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.files import write_json
-from para.reports.readme import BLOCK, FAMILY, SUMMARY, find_records, update_readme
+from para.reports.readme import BLOCK, FAMILY, OPENING, SUMMARY, find_records, update_pages, update_readme
 from para.reports.readme_family import strongest_other
 from para.reports.wording import MINUS, p_text, percent, points, policy_name, rate_text
 from tests.experiments.test_provenance import GENERATED
@@ -44,7 +44,8 @@ def readme(tmp_path) -> Path:
     return path
 
 
-pages = pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "results.md"], ids=lambda page: page.name)
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if OPENING in page.read_text()]
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 @pages
@@ -53,7 +54,7 @@ def test_the_tables_of_a_page_are_those_of_the_committed_records(page, tmp_path)
     shutil.copyfile(page, copy)
     update_readme(copy, ROOT / "results")
     same = copy.read_text() == page.read_text()
-    assert same, "run: para report results --readme README.md docs/results.md"
+    assert same, "run: para report results --readme README.md docs/*.md"
 
 
 def test_committed_summaries_are_computed_from_their_records():
@@ -120,6 +121,15 @@ def test_markers_that_make_no_block_are_refused_and_the_file_is_left_alone(readm
     with pytest.raises(ValueError, match="markers"):
         update_readme(readme, results)
     assert readme.read_text() == text
+
+
+def test_of_several_pages_those_without_tables_stay_and_one_there_must_be(readme, results, tmp_path):
+    plain = tmp_path / "plain.md"
+    plain.write_text("no tables")
+    assert update_pages([plain, readme], results) == [readme]
+    assert plain.read_text() == "no tables" and "| PARA |" in readme.read_text()
+    with pytest.raises(ValueError, match="markers"):
+        update_pages([plain], results)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -22,7 +22,7 @@ class Report:
         para report results/tabletop
         para report results/tabletop --number viewpoints/para/test
         para report results/tabletop --number viewpoints/para-act/test
-        para report results --readme README.md docs/results.md
+        para report results --readme README.md docs/*.md
         para report runs/all --export results/tabletop
     """
 
@@ -39,7 +39,7 @@ class Report:
     paired counts, intervals, McNemar's p, the p that allows for clusters, and Holm's over the whole folder."""
 
     readme: tuple[Path, ...] = ()
-    """Markdown files whose result tables are to be written anew."""
+    """Markdown files whose result tables are to be written anew; of several, those without tables stay as they are."""
 
     export: Path | None = None
     """Copy the records of each run there (config.json, results.jsonl, summary.json, and tables of errors where it has
@@ -51,11 +51,10 @@ class Report:
 
             print(look_up(self.folder, self.number))
         elif self.readme:
-            from para.reports.readme import update_readme
+            from para.reports.readme import update_pages
 
-            for path in self.readme:
-                update_readme(path, self.folder)
-                print(f"tables of {path} written from {self.folder}")
+            for page in update_pages(self.readme, self.folder):
+                print(f"tables of {page} written from {self.folder}")
         elif self.export is not None:
             from para.experiments.summaries import export_records
 

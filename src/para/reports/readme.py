@@ -1,14 +1,15 @@
-"""The result tables of README and docs/results.md, written from committed records: no number there is typed by hand.
+"""The result tables of README and docs, written from committed records: no number there is typed by hand.
 
 A block between `<!-- results:left_to_right -->` and `<!-- /results -->` holds what the records of that experiment give,
 the block `results:family` a row per experiment of all, and `results:summary` the rows that the paper has too. To show
-another experiment, write its two markers and run `para report results --readme README.md docs/results.md`.
+another experiment, write its two markers and run `para report results --readme README.md docs/*.md`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from para.files import write_atomic
@@ -54,6 +55,22 @@ def update_readme(readme_path: Path | str, results_root: Path | str) -> list[str
     if new != text:
         write_atomic(path, new.encode("utf-8"))
     return filled
+
+
+def update_pages(pages: Sequence[Path], results_root: Path | str) -> list[Path]:
+    """`update_readme` of every page that has a block; of several pages the others stay as they are.
+
+    Returns:
+        The pages with blocks.
+
+    Raises:
+        FileNotFoundError, ValueError: as `update_readme`; ValueError also if none of the pages has a block.
+    """
+    with_blocks = [page for page in pages if not page.is_file() or OPENING in page.read_text(encoding="utf-8")]
+    chosen = with_blocks or list(pages)
+    for page in chosen:
+        update_readme(page, results_root)
+    return chosen
 
 
 def find_records(results_root: Path | str, experiment: str) -> list[Path]:
