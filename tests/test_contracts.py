@@ -70,8 +70,8 @@ def test_a_row_of_a_batch_has_the_features_that_it_has_alone(name):
     backbone = tiny_backbone(name)
     obs, _ = random_batch(B=3)
     together, alone = backbone(obs.image), backbone(obs.image[1:2])
-    torch.testing.assert_close(together.grid[1:2], alone.grid, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(together.pooled[1:2], alone.pooled, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.grid[1:2], alone.grid, rtol=1e-4, atol=5e-5)
+    torch.testing.assert_close(together.pooled[1:2], alone.pooled, rtol=1e-4, atol=5e-5)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
