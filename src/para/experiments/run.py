@@ -204,8 +204,8 @@ def hashes_of_data(plan: Plan, told: Mapping[str, str]) -> dict[str, str]:
     others = [name for name, data_hash in found.items() if told.get(name, data_hash) != data_hash]
     if others and plan.options.first_seed > 0:
         raise ValueError(
-            f"{plan.options.out} holds records of other demonstrations ({', '.join(others)}): with versions of its "
-            "config.json they may come out the same; or choose another --out, and leave --first-seed out"
+            f"{plan.options.out} holds records of other demonstrations ({', '.join(others)}); record them with the "
+            "versions that its config.json names, or choose another --out"
         )
     return found
 
