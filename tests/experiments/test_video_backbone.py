@@ -17,7 +17,18 @@ from para.experiments.run import RunOptions, plan_run, run_experiment
 from para.experiments.scale import SCALES
 from para.experiments.training_jobs import chunks_for, train_config
 from para.experiments.video_backbone import SWEEP, VIDEO_BACKBONE
-from para.experiments.video_recipes import FROZEN, FROZEN_DEEPER, JOINT, REGRESSION, SIZES, TWO_STAGES, VIDEO_ONLY
+from para.experiments.video_recipes import (
+    FROZEN,
+    FROZEN_DEEPER,
+    FROZEN_UNTRAINED,
+    JOINT,
+    REGRESSION,
+    REGRESSION_FROZEN,
+    REGRESSION_LONG,
+    SIZES,
+    TWO_STAGES,
+    VIDEO_ONLY,
+)
 from para.experiments.video_samples import errors_of
 from para.reports import build_report
 from tests.datasets.fake_world import fake_scenes, make_fake_world
@@ -40,6 +51,20 @@ def test_frozen_heads_see_the_first_stages_features_and_the_deeper_ones_more_lay
     assert shallow.backbone == replace(para.backbone, mode="frozen") and shallow.video.objective == "actions"
     assert replace(deep.backbone, neck_dilations=para.backbone.neck_dilations) == shallow.backbone
     assert len(deep.backbone.neck_dilations) > len(shallow.backbone.neck_dilations)
+
+
+@scales
+def test_each_control_differs_from_its_recipe_in_one_thing(scale):
+    assert FROZEN_UNTRAINED.config(scale) == FROZEN.config(scale)
+    assert train_config(scale, FROZEN_UNTRAINED, 1) == train_config(scale, FROZEN, 1)
+    start, usual = train_config(scale, FROZEN_UNTRAINED.start, 1), train_config(scale, VIDEO_ONLY, 1)
+    assert FROZEN_UNTRAINED.start.config(scale) == VIDEO_ONLY.config(scale)
+    assert start.steps == usual.steps - SIZES[scale.name].video_steps + 1  # the video model's own go, but for one
+    heads = REGRESSION_FROZEN.config(scale)
+    assert heads.backbone == FROZEN.config(scale).backbone and heads.video == FROZEN.config(scale).video
+    assert train_config(scale, REGRESSION_FROZEN, 1) == train_config(scale, FROZEN, 1)
+    assert REGRESSION_LONG.config(scale) == REGRESSION.config(scale) and REGRESSION_LONG.extra
+    assert train_config(scale, REGRESSION_LONG, 1).steps > train_config(scale, REGRESSION, 1).steps
 
 
 @pytest.mark.parametrize("name", ["small", "paper"])

@@ -10,7 +10,19 @@ from para.experiments.experiment import Experiment, PaperNumber, SceneSet, Train
 from para.experiments.few_shot import everywhere_on_the_grid
 from para.experiments.position_sets import everywhere
 from para.experiments.scale import Scale
-from para.experiments.video_recipes import FROZEN, FROZEN_DEEPER, JOINT, PROBE, REGRESSION, SIZES, TWO_STAGES, reading
+from para.experiments.video_recipes import (
+    FROZEN,
+    FROZEN_DEEPER,
+    FROZEN_UNTRAINED,
+    JOINT,
+    PROBE,
+    REGRESSION,
+    REGRESSION_FROZEN,
+    REGRESSION_LONG,
+    SIZES,
+    TWO_STAGES,
+    reading,
+)
 from para.experiments.video_samples import export_video_samples
 from para.worlds.scenes import Workspace
 
@@ -62,7 +74,7 @@ def trainings() -> dict[str, Trainings]:
         "first stage": Trainings(1, size.video_steps, video),
         "two-stage joint": Trainings(2, size.joint_steps, video + acting),
         "one stage": Trainings(1, size.scratch_steps, video + acting),
-        "frozen": Trainings(2, size.frozen_steps, frozen),
+        "frozen": Trainings(4, size.frozen_steps, frozen),
         "probes": Trainings(len(SWEEP), size.probe_steps, frozen),
     }
 
@@ -89,14 +101,23 @@ def needs(kinds: Sequence[str], scale: Scale) -> str:
 
 SOURCE = "paper and original project's page on the video model, LIBERO, clean, 600 steps"
 
+FIVE = (TWO_STAGES, REGRESSION, JOINT, FROZEN, FROZEN_DEEPER)
+"""The paper's recipes, and frozen features with a deeper head."""
+
+CONTROLS = (FROZEN_UNTRAINED, REGRESSION_FROZEN, REGRESSION_LONG)
+"""Which of the first stage, the joint training and the steps it is that makes the difference."""
+
 VIDEO_BACKBONE = Experiment(
     name="video_backbone",
     title="Video diffusion as a backbone",
     question="Does a model that generates videos make a better policy, and must it be trained along with the heads?",
     axis="pretraining",
     scenes=scenes,
-    recipes=(TWO_STAGES, REGRESSION, JOINT, FROZEN, FROZEN_DEEPER),
-    comparisons=tuple((TWO_STAGES.name, other.name, "train") for other in (REGRESSION, JOINT, FROZEN, FROZEN_DEEPER)),
+    recipes=(*FIVE, *CONTROLS),
+    comparisons=(
+        *((TWO_STAGES.name, other.name, "train") for other in (*FIVE[1:], REGRESSION_LONG)),
+        *((FROZEN.name, other.name, "train") for other in (FROZEN_UNTRAINED, REGRESSION_FROZEN)),
+    ),
     headline=(TWO_STAGES.name, REGRESSION.name, JOINT.name, FROZEN.name),
     headline_splits=("train",),
     paper={
@@ -109,7 +130,7 @@ VIDEO_BACKBONE = Experiment(
     needs=partial(needs, ("first stage", "two-stage joint", "one stage", "frozen")),
     figures={
         "video": True,
-        "main": [recipe.name for recipe in (TWO_STAGES, REGRESSION, JOINT, FROZEN, FROZEN_DEEPER)],
+        "main": [recipe.name for recipe in FIVE],
     },
 )
 

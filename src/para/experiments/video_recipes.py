@@ -47,6 +47,10 @@ class VideoSize:
     frozen_steps: int
     probe_steps: int
     """Of the sweep over what is read."""
+    untrained_steps: int
+    """Of the video model in the control that has none: one, which finds the deviation of the latents."""
+    long_steps: int
+    """Joint steps of the check on regression."""
 
     lr: float
     """Of the heads."""
@@ -66,20 +70,21 @@ SIZES: dict[str, VideoSize] = {
         SvdUnetConfig(weights="scratch_tiny", n_frames=3, model_size=(16, 16), noise_aug=0.0, neck_channels=8,
                       neck_dilations=(1,)),
         horizon=12, n_height_bins=8, batch_size=2, video_samples=1, autoencoder_steps=2, video_steps=3, joint_steps=4,
-        scratch_steps=5, frozen_steps=4, probe_steps=3, lr=1e-3,
+        scratch_steps=5, frozen_steps=4, probe_steps=3,
+        untrained_steps=1, long_steps=6, lr=1e-3,
         backbone_lr_scale=0.25, video_lr=1e-3, cell=8,
     ),
     "small": VideoSize(
         SvdUnetConfig(weights="scratch_small", n_frames=4, model_size=(64, 64), noise_aug=0.0, neck_channels=48),
         horizon=12, n_height_bins=16, batch_size=8, video_samples=2, autoencoder_steps=450, video_steps=400,
-        joint_steps=450, scratch_steps=1000, frozen_steps=1200, probe_steps=400, lr=2e-3, backbone_lr_scale=0.5,
-        video_lr=1e-3, cell=8,
+        joint_steps=450, scratch_steps=1000, frozen_steps=1200, probe_steps=400, untrained_steps=1,
+        long_steps=1350, lr=2e-3, backbone_lr_scale=0.5, video_lr=1e-3, cell=8,
     ),
     "paper": VideoSize(
         SvdUnetConfig(grid_stride=7, neck_channels=256, gradient_checkpointing=True),
         horizon=6, n_height_bins=32, batch_size=4, video_samples=0, autoencoder_steps=0, video_steps=4000,
-        joint_steps=3000, scratch_steps=10_000, frozen_steps=12_000, probe_steps=4000, lr=1e-4, backbone_lr_scale=0.01,
-        video_lr=1e-6, cell=7,
+        joint_steps=3000, scratch_steps=10_000, frozen_steps=12_000, probe_steps=4000, untrained_steps=1,
+        long_steps=9000, lr=1e-4, backbone_lr_scale=0.01, video_lr=1e-6, cell=7,
     ),
 }  # fmt: skip
 """Scale -> sizes. At `small` steps keep the paper's proportions, 4 : 3 : 10 : 12 (thousands), but for the joint ones of
@@ -129,6 +134,14 @@ def frozen(scale: Scale) -> VideoParaConfig:
     return replace(config, backbone=replace(config.backbone, mode="frozen"))
 
 
+def regression_on_frozen(scale: Scale) -> VideoRegressionConfig:
+    """Regression on a video model that stays as it is."""
+    size, config = SIZES[scale.name], video_regression(scale)
+    return replace(
+        config, backbone=replace(config.backbone, mode="frozen"), video=video_training(size, "actions", False)
+    )
+
+
 def frozen_deep(scale: Scale) -> VideoParaConfig:
     """The same with more layers between features and heads."""
     config = frozen(scale)
@@ -144,7 +157,7 @@ def steps_of(attribute: str, *, autoencoder: bool = False, video: bool = False) 
         lr, backbone = (size.video_lr, 1.0) if video else (size.lr, size.backbone_lr_scale)
         return replace(
             usual, steps=before + own, batch_size=size.batch_size, snapshot_steps=(before + max(1, own // 10),),
-            optim=replace(usual.optim, lr=lr, backbone_lr_scale=backbone), eval_every=max(1, own // 3),
+            optim=replace(usual.optim, lr=lr, backbone_lr_scale=backbone), eval_every=own // 3 or before + own,
             save_every=max(100, (before + own) // 4),  # a state of the published model takes 21 GB
             heldout_samples=16 if scale.name == "tiny" else 64,
         )  # fmt: skip
@@ -181,6 +194,22 @@ PROBE = Recipe(
 FROZEN_DEEPER = Recipe(
     "video_para+frozen_deep", frozen_deep, executed("+execute4"), start=VIDEO_ONLY, training=steps_of("frozen_steps"),
     why="the same with six residual blocks before the heads, where the others have two",
+)  # fmt: skip
+UNTRAINED = Recipe(
+    "video_para+untrained", video_only, training=steps_of("untrained_steps", autoencoder=True, video=True),
+    why="an autoencoder, and a video model that has not learnt (at paper: the published one, as it is)",
+)  # fmt: skip
+FROZEN_UNTRAINED = replace(
+    FROZEN, name="video_para+frozen_untrained", start=UNTRAINED,
+    why="the same heads on a video model that never saw a video of ours: what the first stage is worth to them",
+)  # fmt: skip
+REGRESSION_FROZEN = replace(
+    FROZEN, name="video_regression+frozen", config=regression_on_frozen,
+    why="the same frozen features and steps, mean-pooled, and an MLP to coordinates",
+)  # fmt: skip
+REGRESSION_LONG = replace(
+    REGRESSION, name="video_regression+long", training=steps_of("long_steps"), extra=True,
+    why="regression with three times PARA's joint steps: whether it is time that it lacks",
 )  # fmt: skip
 
 
