@@ -14,6 +14,7 @@ from para.evaluation.results import append_records, read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.files import write_json
 from para.reports.readme import BLOCK, FAMILY, OPENING, SUMMARY, find_records, update_pages, update_readme
+from para.reports.readme_errors import ERRORS
 from para.reports.readme_family import strongest_other
 from para.reports.wording import MINUS, p_text, percent, points, policy_name, rate_text
 from tests.experiments.test_provenance import GENERATED
@@ -70,8 +71,30 @@ def test_committed_summaries_are_computed_from_their_records():
 
 @pages
 def test_blocks_name_experiments_that_exist(page):
-    names = [match["name"] for match in BLOCK.finditer(page.read_text())]
-    assert names and set(names) <= {*EXPERIMENTS, FAMILY, SUMMARY}
+    names = [match["name"].partition("/") for match in BLOCK.finditer(page.read_text())]
+    assert names and {name for name, _, _ in names} <= {*EXPERIMENTS, FAMILY, SUMMARY}
+    assert {file for _, _, file in names} <= {"", *ERRORS}
+
+
+def test_errors_stand_for_each_training_by_itself_and_only_of_policies_that_were_carried_out(readme, results):
+    rows = [
+        {"policy": "para", "train_seed": 1, "steps": 800, "error_mm": 12.34, "pixel_error_px": 1.0},
+        {"policy": "para", "train_seed": 0, "steps": 800, "error_mm": 23.45, "pixel_error_px": 2.0},
+        {"policy": "act", "train_seed": 0, "steps": 400, "error_mm": 34.56, "pixel_error_px": None},
+        {"policy": "para+first_stage", "train_seed": 0, "steps": 7, "error_mm": 567.0, "pixel_error_px": None},
+    ]
+    write_json(results / "tabletop" / "left_to_right" / "trainings.json", {"rows": rows})
+    readme.write_text(EMPTY.replace("left_to_right", "left_to_right/trainings"))
+    assert update_readme(readme, results) == ["left_to_right/trainings"]
+    text = readme.read_text()
+    assert "| PARA | 800 | 23.4, 12.3 | 2.0, 1.0 |" in text and "| ACT | 400 | 34.6 | – |" in text
+    assert "567" not in text
+
+
+def test_a_block_of_a_file_that_nothing_is_said_of_is_refused(readme, results):
+    readme.write_text(EMPTY.replace("left_to_right", "left_to_right/config"))
+    with pytest.raises(ValueError, match="config"):
+        update_readme(readme, results)
 
 
 def test_a_rate_stands_with_its_count_its_interval_and_the_papers(readme, results):

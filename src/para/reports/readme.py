@@ -1,8 +1,9 @@
 """The result tables of README and docs, written from committed records: no number there is typed by hand.
 
 A block between `<!-- results:left_to_right -->` and `<!-- /results -->` holds what the records of that experiment give,
-the block `results:family` a row per experiment of all, and `results:summary` the rows that the paper has too. To show
-another experiment, write its two markers and run `para report results --readme README.md docs/*.md`.
+`results:left_to_right/trainings` the errors of its trainings (`para.reports.readme_errors`), the block `results:family`
+a row per experiment of all, and `results:summary` the rows that the paper has too. To show another experiment, write
+its two markers and run `para report results --readme README.md docs/*.md`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from para.files import write_atomic
+from para.registry import pick
+from para.reports.readme_errors import ERRORS
 from para.reports.readme_family import family_text, summary_text
 from para.reports.readme_runs import records_text
 
-BLOCK = re.compile(r"<!-- results:(?P<name>\w+) -->\n(?P<body>.*?)<!-- /results -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- results:(?P<name>\w+(?:/\w+)?) -->\n(?P<body>.*?)<!-- /results -->", re.DOTALL)
 OPENING, CLOSING = "<!-- results:", "<!-- /results -->"
 
 FAMILY = "family"
@@ -75,18 +78,24 @@ def update_pages(pages: Sequence[Path], results_root: Path | str) -> list[Path]:
 
 def find_records(results_root: Path | str, experiment: str) -> list[Path]:
     """The folders of that experiment's records, one per world that it was run in; of the family: of all records.
+    With `/trainings` or the like after the name, of those that hold that file.
 
     The world of most records comes first: a reader is to meet first what was measured best.
     """
     n_records = Counter(path.parent.parent for path in Path(results_root).glob("*/*/results.jsonl"))
     if experiment in (FAMILY, SUMMARY):
         return sorted(n_records, key=lambda world: (-n_records[world], world))
-    folders = [path.parent for path in Path(results_root).glob(f"*/{experiment}/summary.json")]
+    name, _, file = experiment.partition("/")
+    folders = [path.parent for path in Path(results_root).glob(f"*/{name}/{file or 'summary'}.json")]
     return sorted(folders, key=lambda folder: (-n_records[folder.parent], folder))
 
 
 def block_text(results_root: Path | str, experiment: str) -> str:
-    """What stands between the markers of an experiment, or of the whole family, as Markdown."""
+    """What stands between the markers of an experiment, or of the whole family, as Markdown.
+
+    Raises:
+        ValueError: for a file of records of which nothing is said.
+    """
     folders = find_records(results_root, experiment)
     if not folders:
         return f"*No records of `{experiment}` are committed yet.*"
@@ -94,4 +103,6 @@ def block_text(results_root: Path | str, experiment: str) -> str:
         return summary_text(folders)
     if experiment == FAMILY:
         return "\n\n".join(family_text(folder) for folder in folders)
-    return "\n\n".join(records_text(folder) for folder in folders)
+    file = experiment.partition("/")[2]
+    text_of = pick(ERRORS, "file of errors", file) if file else records_text
+    return "\n\n".join(text_of(folder) for folder in folders)

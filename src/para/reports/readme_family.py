@@ -11,7 +11,7 @@ from para.evaluation.results import compare, read_results, summary_row
 from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json
 from para.reports.family.files import GOAL, row_in_distribution
-from para.reports.readme_runs import assets_text, rate_and_errors, table
+from para.reports.readme_runs import NONE, assets_text, rate_and_errors, table
 from para.reports.wording import (
     base_policy,
     in_reading_order,
@@ -25,9 +25,6 @@ from para.reports.wording import (
 
 OURS_ALONE = {"no_warps"}
 """Variants of PARA that are compared with plain baselines, which have no such variant."""
-
-NONE = "–"
-"""What stands in a cell without a number."""
 
 SUMMARY_AXES = ("position", "view", "clutter")
 """Axes of the short table."""

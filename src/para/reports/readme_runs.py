@@ -21,6 +21,9 @@ from para.reports.wording import (
     trained_policy,
 )
 
+NONE = "–"
+"""What stands in a cell without a number."""
+
 
 def records_text(folder: Path) -> str:
     """The tables of one folder of records: every policy, the ways of executing chunks, and the paired comparison."""
@@ -54,8 +57,8 @@ def policy_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[str, 
         of_split = {row["split"]: row for row in rows if row["policy"] == policy}
         paper = [of_split[split]["paper"] if split in of_split else None for split in of_paper]
         rates = [rate_and_errors(of_split.get(split)) for split in splits]
-        how = way_of(execute[policy])[-1] if policy in execute else "–"
-        lines.append([policy_name(policy), *rates, how, *("–" if rate is None else percent(rate) for rate in paper)])
+        how = way_of(execute[policy])[-1] if policy in execute else NONE
+        lines.append([policy_name(policy), *rates, how, *(NONE if rate is None else percent(rate) for rate in paper)])
     heads = ["placed by", *(split_name(split).lower() for split in splits), "steps executed per look"]
     return table([*heads, *(f"paper, {split_name(split).lower()}" for split in of_paper)], lines)
 
@@ -63,7 +66,7 @@ def policy_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[str, 
 def rate_and_errors(row: Mapping[str, Any] | None) -> str:
     """A rate with its counts and interval, and the episodes that raised where there are any."""
     if row is None:
-        return "–"
+        return NONE
     errors = f", {row['errors']} error{'s' if row['errors'] > 1 else ''}" if row["errors"] else ""
     return rate_text(row) + errors
 
@@ -77,7 +80,7 @@ def execution_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[st
         if trained_policy(policy) in varied:
             cells.setdefault(way_of(execute[policy]), {})[trained_policy(policy)] = rate_and_errors(row)
     policies = in_reading_order(varied)
-    lines = [[way[-1], *(cells[way].get(policy, "–") for policy in policies)] for way in sorted(cells)]
+    lines = [[way[-1], *(cells[way].get(policy, NONE) for policy in policies)] for way in sorted(cells)]
     heads = [f"{policy_name(policy)}, out of distribution" for policy in policies]
     return table(["steps executed per look", *heads], lines) if lines else ""
 

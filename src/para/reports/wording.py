@@ -113,7 +113,8 @@ def _variant_name(variant: str) -> str:
     way = execution_of(variant)
     if isinstance(way, int):
         return f"{way} step{'' if way == 1 else 's'} executed"
-    return {"all": "all steps executed", "ensemble": "temporal ensembling"}.get(way or "", variant.replace("_", " "))
+    said = {"all": "all steps executed", "ensemble": "temporal ensembling", "2d": "2D", "3d": "3D"}
+    return said.get(way or variant, variant.replace("_", " "))
 
 
 def split_name(split: str) -> str:
