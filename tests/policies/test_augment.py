@@ -28,6 +28,7 @@ def marked_observation(height: float, B: int = 6) -> tuple[Observation, torch.Te
         AugmentConfig(scale=(0.8, 1.2), max_rotation_deg=10, max_shift=0.1),
         AugmentConfig(view_tilt_deg=30, view_plane_m=(0.08, 0.08)),
         AugmentConfig(scale=(0.8, 1.1), max_rotation_deg=8, view_tilt_deg=30, view_plane_m=(0.08, 0.08)),
+        AugmentConfig(max_rotation_deg=8, view_tilt_deg=30, view_plane_m=(0.08, 0.08), moved_share=0.5),
     ],
 )
 def test_the_mark_is_where_the_moved_camera_projects_it(config):
@@ -39,6 +40,17 @@ def test_the_mark_is_where_the_moved_camera_projects_it(config):
     found = torch.stack([(weight * axis).sum((-2, -1)) for axis in (u, v)], dim=-1) / weight.sum((-2, -1)).unsqueeze(-1)
     expected, _ = project(point, moved.camera)
     assert float((found - expected).norm(dim=-1).max()) < 0.5
+
+
+def test_of_a_share_the_other_pictures_and_cameras_stay_as_they_were_recorded():
+    obs, _ = marked_observation(height=0.08, B=64)
+    config = AugmentConfig(max_rotation_deg=8, view_tilt_deg=30, moved_share=0.25)
+    moved = augment(obs, config, torch.Generator().manual_seed(3))
+    stayed = torch.tensor([torch.equal(moved.camera[i].T_world_cam, obs.camera[i].T_world_cam) for i in range(64)])
+    assert 0.6 < float(stayed.float().mean()) < 0.9
+    assert torch.equal(moved.camera.K[stayed], obs.camera.K[stayed])
+    difference = (moved.image.int() - obs.image.int()).abs().flatten(1).amax(dim=-1)
+    assert int(difference[stayed].max()) <= 1 < int(difference[~stayed].min())
 
 
 def test_off_the_drawn_plane_there_is_parallax():
@@ -54,4 +66,7 @@ def test_virtual_views_that_cannot_be_are_refused():
         AugmentConfig(view_tilt_deg=95)
     with pytest.raises(ValueError, match="rise"):
         AugmentConfig(view_plane_m=(0.2, 0.1))
+    for share in (0.0, 1.5):
+        with pytest.raises(ValueError, match="moved_share"):
+            AugmentConfig(moved_share=share)
     assert AugmentConfig(view_tilt_deg=5).moves_pixels

@@ -60,7 +60,8 @@ on top of those that the demonstrations have, ask for cameras 60 degrees away, a
 
 def para(scale: Scale) -> ParaConfig:
     """PARA as we run it."""
-    return ParaConfig(image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS)
+    augment = replace(VIEWS, moved_share=scale.moved_share)
+    return ParaConfig(image_size=scale.image_size, backbone=scale.backbone, augment=augment)
 
 
 def para_paper_form(scale: Scale) -> ParaConfig:

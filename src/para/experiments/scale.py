@@ -62,6 +62,9 @@ class Scale:
     backbone_lr_scale: float = 1.0
     """Learning rate of the backbone relative to the heads'."""
 
+    moved_share: float = 1.0
+    """Share of PARA's training pictures that warps and virtual views move."""
+
     eval_every: int = 100
     """Steps between measurements on held-out demonstrations."""
 
@@ -126,8 +129,14 @@ TIMES_STEPS = {("small", "libero"): 2}
 """(scale, world) -> times the scale's steps that every policy trains for. LIBERO's bowl is twelve of 128 pixels wide:
 on validation scenes PARA placed 53 of 64 on the other half after the usual steps, 63 after twice as many."""
 
+MOVED_SHARE = {("small", "libero"): 0.5}
+"""(scale, world) -> `Scale.moved_share`."""
+
 
 def pick_scale(name: str, world: str = "tabletop") -> Scale:
     """A scale by name, as it is in a world. Raises ValueError with the nearest name for an unknown one."""
     scale, times = pick(SCALES, "scale", name), TIMES_STEPS.get((name, world), 1)
-    return replace(scale, train_steps=times * scale.train_steps, eval_every=times * scale.eval_every)
+    moved_share = MOVED_SHARE.get((name, world), scale.moved_share)
+    return replace(
+        scale, train_steps=times * scale.train_steps, eval_every=times * scale.eval_every, moved_share=moved_share
+    )

@@ -39,6 +39,9 @@ class AugmentConfig:
     """Heights above the table between which that plane is drawn for each picture: no single plane is true of the arm,
     the object and the table at once."""
 
+    moved_share: float = 1.0
+    """Share of the pictures that move at all; the others are seen as they were recorded."""
+
     look: LookConfig = field(default_factory=LookConfig)
     """Light, colours, textures and things in the way, while nothing moves."""
 
@@ -48,6 +51,11 @@ class AugmentConfig:
             raise ValueError(f"scale must be two factors that rise, above 0; got {self.scale}")
         if min(self.max_rotation_deg, self.max_shift, self.view_tilt_deg) < 0:
             raise ValueError("strengths of augmentation cannot be negative")
+        if not 0 < self.moved_share <= 1:
+            raise ValueError(
+                f"moved_share must be above 0 and at most 1, got {self.moved_share}; for pictures that never move, "
+                "leave scale, max_rotation_deg, max_shift and view_tilt_deg as they are"
+            )
         if self.view_tilt_deg >= 90 or not self.view_plane_m[0] <= self.view_plane_m[1]:
             raise ValueError(
                 f"view_tilt_deg must be below 90 and view_plane_m two heights that rise; got {self.view_tilt_deg} and "
@@ -96,7 +104,12 @@ def draw_moves(camera: Camera, config: AugmentConfig, generator: torch.Generator
         B, size, scale=config.scale, max_rotation_deg=config.max_rotation_deg, max_shift=config.max_shift,
         generator=generator,
     ).to(device)  # fmt: skip
-    return compose(affine, A), Camera(compose(affine, moved.K), moved.T_world_cam, size)
+    A, K, T = compose(affine, A), compose(affine, moved.K), moved.T_world_cam
+    if config.moved_share < 1:  # no draw otherwise: what was trained before is drawn as it was
+        stays = (torch.rand(B, generator=generator).to(device) >= config.moved_share).view(B, 1, 1)
+        A = torch.where(stays, torch.eye(3, device=device), A)
+        K, T = torch.where(stays, camera.K, K), torch.where(stays, camera.T_world_cam, T)
+    return A, Camera(K, T, size)
 
 
 def training_cameras(camera: Camera, config: AugmentConfig) -> list[Camera]:
