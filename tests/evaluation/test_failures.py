@@ -13,11 +13,12 @@ from para.evaluation.results import EpisodeRecord
 from para.interfaces import ActionChunk, Scene
 from para.rollout import RolloutConfig, rollout
 from para.worlds import make_world
-from para.worlds.tabletop_expert import GRASP_OFFSET, HOVER_HEIGHT, MAX_STEP, REACHED
+from para.worlds.arm import HABITS
+from para.worlds.tabletop_expert import GRASP_OFFSET, REACHED
 
 BOWL, GOAL = np.array([0.02, -0.11, 0.0]), np.array([0.02, 0.05, 0.0])
 GRASP = BOWL + GRASP_OFFSET
-ABOVE, UP = [*GRASP[:2], HOVER_HEIGHT], [*GRASP[:2], 0.16]
+ABOVE, UP = [*GRASP[:2], HABITS.hover_height], [*GRASP[:2], 0.16]
 OVER = [*(GOAL + GRASP_OFFSET)[:2], 0.16]
 DOWN = [*(GOAL + GRASP_OFFSET)[:2], 0.052]
 BESIDE = np.array([0.0, -0.09, 0.0])
@@ -53,7 +54,7 @@ class ScriptedArm(nn.Module):
             self.opening = opening
         self.rested += opening == self.opening
         way = position - ee
-        step = ee + way * min(1.0, MAX_STEP / max(np.linalg.norm(way), 1e-9))
+        step = ee + way * min(1.0, HABITS.max_step / max(np.linalg.norm(way), 1e-9))
         return ActionChunk(
             torch.tensor(step, dtype=torch.float32).reshape(1, 1, 3), torch.tensor([[self.opening]]),
             torch.zeros(1, 1, dtype=torch.bool),

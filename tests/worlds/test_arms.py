@@ -41,13 +41,33 @@ def test_its_end_effector_is_where_it_is_told_with_the_tool_down_and_the_fingers
         np.testing.assert_allclose(R_world_ee, np.diag([-1.0, 1.0, -1.0]), atol=1e-6)
 
 
-def test_it_looks_otherwise_and_moves_otherwise_where_the_end_effector_is_the_same(other, world):
+def test_it_looks_otherwise_where_the_end_effector_is_the_same(other):
     small = make_world("tabletop", (48, 64))
     try:
-        ours, theirs = small.reset(Scene((0.0, -0.08))), other.reset(Scene((0.0, -0.08)))
+        scene = Scene((0.0, -0.08), ee_start=(-0.1, 0.05, 0.2))
+        ours, theirs = small.reset(scene), other.reset(scene)
         assert torch.allclose(ours.ee_position, theirs.ee_position, atol=1e-6)
         assert (ours.image.float() - theirs.image.float()).abs().amax(dim=1).gt(40).float().mean() > 0.03
         assert len(other._arm.joints) != len(small._arm.joints)
+    finally:
+        small.close()
+
+
+def test_it_begins_elsewhere_and_its_end_effector_takes_another_path_at_another_speed(other):
+    small = make_world("tabletop", (48, 64))
+    paths = []
+    try:
+        for each in (small, other):
+            seen, expert = [each.reset(Scene((0.0, -0.08))).ee_position[0]], each.expert()
+            while (action := expert.act()) is not None:
+                seen.append(each.execute(action.position, action.gripper).ee_position[0])
+            assert each.outcome() == "placed"
+            paths.append(torch.stack(seen))
+        ours, theirs = paths
+        assert (ours[0] - theirs[0]).norm() > 0.1
+        nearest = torch.cdist(theirs, ours).amin(dim=-1)  # of each of its points to our path, whatever the time
+        assert float(nearest.mean()) > 0.03  # at bowl and plate the two meet
+        assert len(theirs) > 1.2 * len(ours)
     finally:
         small.close()
 

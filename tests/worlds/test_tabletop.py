@@ -11,9 +11,10 @@ from para.geometry.pixels import in_image
 from para.interfaces import OUTCOMES, Scene, World
 from para.worlds import WORLDS, arm, make_world, mujoco_camera, parse_options, scenes, tabletop_model
 from para.worlds.appearance import LOOKS
+from para.worlds.arm import HABITS
 from para.worlds.distractors import DISTRACTORS
 from para.worlds.servo_world import MAX_CONTROL_STEPS, MIN_CONTROL_STEPS, POSITION_TOLERANCE
-from para.worlds.tabletop_expert import GRASP_OFFSET, HOVER_HEIGHT
+from para.worlds.tabletop_expert import GRASP_OFFSET
 from tests.worlds.conftest import run_expert
 
 MIDDLE = Scene(object_xy=(0.0, -0.08))
@@ -68,7 +69,7 @@ RING = np.stack([np.cos(ANGLES), np.sin(ANGLES), 0 * ANGLES], axis=-1)
 def parts_of_the_task(bowl_xy, plate_xy) -> tuple[np.ndarray, np.ndarray]:
     """Where the hand goes, and points of bowl, plate and hand. (4, 3) and (n, 3) metres."""
     bowl, plate = np.append(bowl_xy, 0.0), np.append(plate_xy, 0.0)
-    hands = [p + [*GRASP_OFFSET[:2], z] for p in (bowl, plate) for z in (GRASP_OFFSET[2], HOVER_HEIGHT + 0.02)]
+    hands = [p + [*GRASP_OFFSET[:2], z] for p in (bowl, plate) for z in (GRASP_OFFSET[2], HABITS.hover_height + 0.02)]
     return np.array(hands), np.vstack([bowl + 0.06 * RING, plate + 0.088 * RING, hands])
 
 

@@ -4,7 +4,8 @@ import pytest
 from para.interfaces import Scene
 from para.worlds import arm, make_world, scenes
 from para.worlds.appearance import LOOKS
-from para.worlds.tabletop_expert import DWELL_FRAMES, GRASP_OFFSET, MAX_STEP, Phase
+from para.worlds.arm import HABITS
+from para.worlds.tabletop_expert import DWELL_FRAMES, GRASP_OFFSET, Phase
 from tests.worlds.conftest import run_expert
 
 MIDDLE = Scene(object_xy=(0.0, -0.08))
@@ -46,7 +47,7 @@ def test_every_action_is_at_most_one_stored_frame_away_and_takes_one(small):
     small.reset(Scene(object_xy=CORNERS[0]))
     expert = small.expert()
     while (action := expert.act()) is not None:
-        assert np.linalg.norm(action.position - small.ee_position) <= MAX_STEP + 1e-9
+        assert np.linalg.norm(action.position - small.ee_position) <= HABITS.max_step + 1e-9
         before = small.n_steps
         small.execute(action.position, action.gripper)
         assert small.n_steps - before <= 6  # 3, and a few more where the fingers travel

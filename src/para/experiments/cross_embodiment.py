@@ -1,7 +1,8 @@
 """From one arm to another: demonstrations of the printed arm, or circles, before N ones of the seven-joint arm.
 
 What the paper's text claims and its experiment, on circles alone, does not show. The arms differ in every link, in
-where they stand and in their grippers' looks (`para.worlds.arms`); what they do to the bowl is the same.
+where they stand, in their grippers' looks, and in the paths and the speed of their end effectors (`para.worlds.arms`);
+what they do to the bowl is the same.
 """
 
 from __future__ import annotations

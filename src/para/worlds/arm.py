@@ -39,6 +39,29 @@ HOME = (-0.10, 0.0, 0.22)
 """Where the end effector starts by default, world frame, metres."""
 
 
+class Habits(NamedTuple):
+    """How an arm goes about the task; all in metres."""
+
+    home: tuple[float, float, float] = HOME
+    """Where the end effector starts by default, world frame."""
+
+    hover_height: float = 0.15
+    """Of the end effector above the table before it descends."""
+
+    carry_height: float = 0.11
+    """Of the bowl's foot above the table while it is carried."""
+
+    retreat_height: float = 0.17
+    """Of the end effector at the end."""
+
+    max_step: float = 0.045
+    """Of the end effector per stored frame: 0.3 m/s for 0.15 s."""
+
+
+HABITS = Habits()
+"""Of the seven-joint arm."""
+
+
 class Proportions(NamedTuple):
     """Of an arm whose tool points down, metres: see the constants of these names."""
 

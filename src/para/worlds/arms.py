@@ -28,6 +28,9 @@ class Arm(NamedTuple):
     materials: str = ""
     """Children of <asset> that its body uses and the room does not have."""
 
+    habits: arm.Habits = arm.HABITS
+    """Where it starts, how high it goes and how fast."""
+
     def clamp_to_reach(self, p_world: np.ndarray) -> np.ndarray:
         """The nearest point that it may go to. (3,) -> (3,) metres."""
         return arm.clamp_to_reach(p_world, self.proportions)
@@ -41,6 +44,8 @@ ARMS: dict[str, Arm] = {
         printed_arm.joint_angles,
         printed_arm.arm_body,
         printed_arm.MATERIALS,
+        printed_arm.HABITS,
     ),
 }
-"""`seven_joint`: white, as a Franka. `printed`: five joints, blue printed parts and black servos, as an SO-100."""
+"""`seven_joint`: white, as a Franka. `printed`: five joints, blue printed parts and black servos, as an SO-100; it
+starts elsewhere, goes higher and more slowly."""

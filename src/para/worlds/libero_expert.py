@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from para.worlds.tabletop_expert import HOVER_HEIGHT, TabletopExpert
+from para.worlds.tabletop_expert import TabletopExpert
 
 if TYPE_CHECKING:
     from para.worlds.libero import LiberoWorld
@@ -32,7 +32,7 @@ class LiberoExpert(TabletopExpert):
 
     def hover_height(self) -> float:
         """Above the bowl's support, which in some tasks is a box, a stove or a cabinet."""
-        return HOVER_HEIGHT + max(0.0, self._start_height)
+        return super().hover_height() + max(0.0, self._start_height)
 
     def _held(self) -> bool:
         """One finger is enough: where the hand sets off or stops along y, the other one leaves the rim for a moment."""

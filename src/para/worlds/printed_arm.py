@@ -1,10 +1,10 @@
 """A second arm of the `tabletop` world: five joints, as an SO-100, made of printed blocks and servo boxes.
 
 Base pan, shoulder lift, elbow flex, wrist flex, wrist roll. It stands elsewhere and lower than the seven-joint arm, its
-links are longer and angular, and its gripper has a broad jaw and a narrow one: the same task looks different, and the
-same path of the end effector is another motion of everything else. The real SO-100 reaches 0.4 m; this one has its
-shape at the size that this table needs. Fingertips, travel and force are those of `arm_model`, so that what differs
-between the arms is how they look and move, and not how well they hold.
+links are longer and angular, and its gripper has a broad jaw and a narrow one: the same task looks different. It starts
+elsewhere, keeps farther from the table and is slower (`HABITS`): the end effector's path is another one, too. The real
+SO-100 reaches 0.4 m; this one has its shape at the size that this table needs. Fingertips, travel and force are as in
+`arm_model`, so that what differs between the arms is how they look and move, and not how well they hold.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ PROPORTIONS = arm.Proportions(
     base_xy=(-0.52, 0.20), shoulder_height=0.24, upper_arm=0.54, forearm=0.52, wrist_offset=0.0, tool_length=0.20
 )
 """Metres. It stands to the right of the table's middle, seen from the camera."""
+
+HABITS = arm.Habits(home=(-0.16, 0.16, 0.30), hover_height=0.21, carry_height=0.16, retreat_height=0.26, max_step=0.032)
 
 JOINTS = ("pan", "lift", "elbow", "wrist", "roll")
 

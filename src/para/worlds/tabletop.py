@@ -10,7 +10,7 @@ import torch
 
 from para.interfaces import Observation, Scene
 from para.worlds import appearance, distractors, mujoco_camera, scenes, tabletop_model
-from para.worlds.arm import BOX_HIGH, BOX_LOW, HOME
+from para.worlds.arm import BOX_HIGH, BOX_LOW
 from para.worlds.arms import ARMS
 from para.worlds.rendering import hide_body, import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
@@ -100,7 +100,7 @@ class TabletopWorld(ServoWorld):
             scene.view_phi_deg,
         )
         mujoco_camera.set_camera_pose(self._model, self._camera_id, T_world_cam)
-        self._servo.reset(np.array(scene.ee_start if scene.ee_start is not None else HOME))
+        self._servo.reset(np.array(scene.ee_start if scene.ee_start is not None else self._arm.habits.home))
         self._mujoco.mj_forward(self._model, self._data)
         self._stages = StageTracker(self._goal_xy, tabletop_model.PLATE_THICKNESS, start_height=0.0)
         self.n_steps = 0
@@ -109,7 +109,7 @@ class TabletopWorld(ServoWorld):
     def expert(self) -> TabletopExpert:
         """The scripted demonstrator, from the present state on."""
         self._require_scene()
-        return TabletopExpert(self)
+        return TabletopExpert(self, self._arm.habits)
 
     def close(self) -> None:
         """Release the renderer. May be called twice."""

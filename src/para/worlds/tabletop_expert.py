@@ -9,6 +9,7 @@ import numpy as np
 
 from para.interfaces import ExpertAction
 from para.worlds import stages, tabletop_model
+from para.worlds.arm import HABITS, Habits
 
 if TYPE_CHECKING:
     from para.worlds.tabletop import TabletopWorld
@@ -27,9 +28,6 @@ class Phase(IntEnum):
     RETREAT = 7
 
 
-MAX_STEP = 0.045
-"""Of the end effector per stored frame, metres: 0.3 m/s for 0.15 s."""
-
 MIN_STEP = 0.012
 """The slowest part of an approach, metres per stored frame."""
 
@@ -41,17 +39,8 @@ GRASP_OFFSET = np.array([0.0, -(tabletop_model.BOWL_RADIUS - tabletop_model.BOWL
 """From the bowl's foot to the point between the fingertips in a grasp: the rim's far side from the plate, the wall
 between the fingers, metres."""
 
-HOVER_HEIGHT = 0.15
-"""Of the end effector above the table before it descends, metres."""
-
-CARRY_HEIGHT = 0.11
-"""Of the bowl's foot above the table while it is carried, metres."""
-
 RELEASE_GAP = 0.003
 """Between the bowl's foot and the plate when the gripper opens, metres: pressing the bowl onto the plate tips it."""
-
-RETREAT_HEIGHT = 0.17
-"""Of the end effector at the end, metres."""
 
 REACHED = 0.008
 """A key pose counts as reached within this distance, metres; the servo's tolerance is 5 mm."""
@@ -67,14 +56,14 @@ class TabletopExpert:
 
     def hover_height(self) -> float:
         """Of the end effector above the table before it descends to the bowl, metres."""
-        return HOVER_HEIGHT
+        return self._habits.hover_height
 
     def rests(self) -> bool:
         """Whether the bowl stands on the plate, let go."""
         return stages.rests_on_plate(self._world.bowl_state(), self._world.goal_xy, tabletop_model.PLATE_THICKNESS)
 
-    def __init__(self, world: TabletopWorld):
-        self._world = world
+    def __init__(self, world: TabletopWorld, habits: Habits = HABITS):
+        self._world, self._habits = world, habits
         self.enter(self._phase_of_state())
 
     def act(self) -> ExpertAction | None:
@@ -102,7 +91,7 @@ class TabletopExpert:
         bowl = self._world.bowl_state()
         if self._held():
             if np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > REACHED:
-                return Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT
+                return Phase.OVER if bowl.position[2] > 0.5 * self._habits.carry_height else Phase.LIFT
             return Phase.LOWER
         if self.rests():
             return Phase.RETREAT
@@ -111,7 +100,7 @@ class TabletopExpert:
     def _in_funnel(self) -> bool:
         """Whether the rim can be reached by descending: the nearer to it, the better the fingers must be aligned."""
         way = self._world.bowl_state().position + self.grasp_offset - self._world.ee_position
-        return float(np.linalg.norm(way[:2])) < 0.012 + 0.3 * max(0.0, -way[2]) and -way[2] < HOVER_HEIGHT
+        return float(np.linalg.norm(way[:2])) < 0.012 + 0.3 * max(0.0, -way[2]) and -way[2] < self._habits.hover_height
 
     def _set_back(self) -> None:
         """Return to an earlier key pose where the state no longer fits the present one."""
@@ -123,7 +112,7 @@ class TabletopExpert:
             if not self._held():
                 self.enter(Phase.HOVER)
             elif self.phase is Phase.LOWER and np.linalg.norm(bowl.position[:2] - self._world.goal_xy) > 0.02:
-                self.enter(Phase.OVER if bowl.position[2] > 0.5 * CARRY_HEIGHT else Phase.LIFT)
+                self.enter(Phase.OVER if bowl.position[2] > 0.5 * self._habits.carry_height else Phase.LIFT)
         elif self.phase is Phase.RETREAT:
             if not self.rests():
                 self.enter(Phase.HOVER)
@@ -144,11 +133,11 @@ class TabletopExpert:
         if self.phase in (Phase.CLOSE, Phase.OPEN):
             return ee
         if self.phase is Phase.RETREAT:
-            return np.array([ee[0], ee[1], RETREAT_HEIGHT])
+            return np.array([ee[0], ee[1], self._habits.retreat_height])
         held_at = ee - bowl  # the grasp as it turned out
         if self.phase is Phase.LIFT:
-            return np.array([ee[0], ee[1], CARRY_HEIGHT + held_at[2]])
-        height = CARRY_HEIGHT if self.phase is Phase.OVER else self.release_height
+            return np.array([ee[0], ee[1], self._habits.carry_height + held_at[2]])
+        height = self._habits.carry_height if self.phase is Phase.OVER else self.release_height
         return np.array([goal[0], goal[1], height]) + held_at
 
     def _step_towards(self, target: np.ndarray) -> np.ndarray:
@@ -158,7 +147,7 @@ class TabletopExpert:
         distance = float(np.linalg.norm(way))
         if distance < 1e-9:
             return target
-        step = min(MAX_STEP, distance)
+        step = min(self._habits.max_step, distance)
         if self.phase in (Phase.GRASP, Phase.LOWER):
             step = min(step, max(0.5 * distance, MIN_STEP))
         return ee + way * (step / distance)
