@@ -15,9 +15,9 @@ from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
 from para.experiments.plan import describe_plan
 from para.experiments.recipes import trained_longer
-from para.experiments.run import RunOptions, pick_recipes, plan_run, run_experiment
-from para.experiments.run_config import differences
-from para.experiments.scale import SCALES
+from para.experiments.run import RunOptions, plan_run, run_experiment
+from para.experiments.run_config import differences, pick_recipes
+from para.experiments.scale import SCALES, pick_scale
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import train_config
 from para.files import write_json
@@ -148,7 +148,7 @@ def test_the_summary_has_the_documented_rows_and_follows_from_the_records_alone(
 
 
 def test_a_policy_that_trains_for_longer_runs_to_its_end_without_an_early_picture(fake, tmp_path):
-    long = trained_longer(pick_recipes(EXPERIMENTS["left_to_right"], ("para",))[0], 2)
+    long = trained_longer(pick_recipes(EXPERIMENTS["left_to_right"], SCALES["tiny"], ("para",))[0], 2)
     changed = replace(EXPERIMENTS["left_to_right"], recipes=(replace(long, name="para+long"),), comparisons=())
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(EXPERIMENTS, "left_to_right", changed)
@@ -287,22 +287,35 @@ def test_the_plan_says_how_many_episodes_there_will_be(folder, fake, tmp_path):
 
 
 def test_recipes_are_picked_by_name_in_the_experiments_order():
-    experiment = EXPERIMENTS["left_to_right"]
-    assert [recipe.name for recipe in pick_recipes(experiment, ("act", "para"))] == ["para", "act"]
-    assert pick_recipes(experiment, ()) == pick_recipes(experiment, (), extras=True) == list(experiment.recipes)
+    experiment, scale = EXPERIMENTS["left_to_right"], SCALES["small"]
+    assert [recipe.name for recipe in pick_recipes(experiment, scale, ("act", "para"))] == ["para", "act"]
+    assert pick_recipes(experiment, scale) == pick_recipes(experiment, scale, extras=True) == list(experiment.recipes)
     with pytest.raises(ValueError, match="'act[+]train_rnge'; did you mean 'act[+]train_range'"):
-        pick_recipes(experiment, ("act+train_rnge",))
+        pick_recipes(experiment, scale, ("act+train_rnge",))
+
+
+def test_a_world_of_slow_pictures_trains_para_and_act_unless_others_are_asked_for():
+    libero = pick_scale("small", "libero")
+    for name in ("left_to_right", "viewpoints"):
+        experiment = EXPERIMENTS[name]
+        assert [recipe.name for recipe in pick_recipes(experiment, libero)] == ["para", "act"]
+        assert pick_recipes(experiment, libero, extras=True) == list(experiment.recipes)
+    named = EXPERIMENTS["corner_scaling"]  # whose policies have other names
+    assert pick_recipes(named, libero) == [recipe for recipe in named.recipes if not recipe.extra]
 
 
 @pytest.mark.parametrize("name", [name for name, e in EXPERIMENTS.items() if any(r.extra for r in e.recipes)])
 def test_extra_policies_cost_several_times_the_others_and_are_run_where_they_are_asked_for(name, tmp_path):
     experiment, scale = EXPERIMENTS[name], SCALES["small"]
     extras = tuple(recipe.name for recipe in experiment.recipes if recipe.extra)
-    usual = pick_recipes(experiment, ())
+    usual = pick_recipes(experiment, scale)
     assert not {recipe.name for recipe in usual} & set(extras)
-    assert pick_recipes(experiment, (), extras=True) == list(experiment.recipes)
-    assert tuple(recipe.name for recipe in pick_recipes(experiment, extras)) == extras
-    assert all(train_config(scale, r, 0).steps >= 4 * scale.train_steps for r in pick_recipes(experiment, extras))
+    assert pick_recipes(experiment, scale, extras=True) == list(experiment.recipes)
+    assert tuple(recipe.name for recipe in pick_recipes(experiment, scale, extras)) == extras
+    others = {recipe.name: train_config(scale, recipe, 0).steps for recipe in usual}
+    for recipe in pick_recipes(experiment, scale, extras):
+        same = others.get(recipe.name.rpartition("+")[0], scale.train_steps)
+        assert train_config(scale, recipe, 0).steps >= 3 * same, recipe.name
     left_out, all_of_it = (
         describe_plan([RunOptions(name, tmp_path, extras=asked)], estimate=False) for asked in (False, True)
     )

@@ -128,10 +128,11 @@ class Experiment:
 
     policies: tuple[str, ...] = ()
     """Only the policies of these names, as `para act para+paper_form act+train_range`; default: all but the extra
-    ones."""
+    ones, at scale small in LIBERO para and act."""
 
     extras: bool = False
-    """Also the extra policies: checks on the others that train for four to six times as long (...+long, ...+many)."""
+    """Also the extra policies: checks on the others that train for four to six times as long (...+long, ...+many), and
+    those that a world leaves out."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""

@@ -118,8 +118,8 @@ def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:
 
 
 def left_out(plan: Plan) -> list[str]:
-    """A line on the extra policies that are not asked for; none where there are none, or policies were named."""
-    extra = [recipe.name for recipe in plan.experiment.recipes if recipe.extra and recipe not in plan.recipes]
+    """A line on the policies that are not asked for; none where there are none, or policies were named."""
+    extra = [recipe.name for recipe in plan.experiment.recipes if recipe not in plan.recipes]
     if not extra or plan.options.recipes:
         return []
     return [f"  left out: {', '.join(extra)}; --extras runs them too"]

@@ -21,7 +21,7 @@ from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSe
 from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.pixel_errors import export_pixel_errors
 from para.experiments.predictions import export_predictions
-from para.experiments.run_config import run_config
+from para.experiments.run_config import pick_recipes, run_config
 from para.experiments.run_options import RunOptions, scale_of
 from para.experiments.scale import Scale
 from para.experiments.store import HELDOUT, Store, assets_of, demonstrations_key
@@ -30,7 +30,6 @@ from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.experiments.trainings import export_trainings
 from para.files import read_json, write_json
 from para.policies import make_policy
-from para.registry import pick
 from para.training.checkpoint import weights_hash
 from para.worlds import check_options, world_entry
 
@@ -107,22 +106,10 @@ def plan_run(options: RunOptions) -> Plan:
     """
     experiment = pick_experiment(options.experiment)
     scale = scale_of(options, experiment)
-    recipes = pick_recipes(experiment, options.recipes, extras=options.extras)
+    recipes = pick_recipes(experiment, scale, options.recipes, extras=options.extras)
     scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     spec = WorldSpec(options.world, scale.image_size)
     return Plan(options, experiment, scale, recipes, scenes, spec, Store(options.out, options.shared))
-
-
-def pick_recipes(experiment: Experiment, names: tuple[str, ...], *, extras: bool = False) -> list[Recipe]:
-    """The experiment's recipes of those names; without names all, `extras` or not. Raises ValueError for a name that
-    it does not have.
-    """
-    known = {recipe.name: recipe for recipe in experiment.recipes}
-    for name in names:
-        pick(known, f"policy of experiment '{experiment.name}' is called", name)
-    return [
-        recipe for recipe in experiment.recipes if recipe.name in names or (not names and (extras or not recipe.extra))
-    ]
 
 
 def config_of(plan: Plan) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from para.experiments.scale import Scale
 from para.experiments.store import assets_of
 from para.experiments.training_jobs import train_config, train_steps
 from para.files import read_json
+from para.registry import pick
 from para.training.configs import config_to_dict
 from para.worlds import world_entry
 
@@ -61,12 +62,27 @@ def run_config(
         "train_seeds": train_seeds,
         "training": describe_training(scenes),
         "data": {recipe.name: recipe.data for recipe in experiment.recipes},
-        "extras": [recipe.name for recipe in experiment.recipes if recipe.extra],
+        "extras": [recipe.name for recipe in experiment.recipes if recipe not in pick_recipes(experiment, scale)],
         "thresholds": world_entry(world).describe_stages(),
     }
     if takes_backbone(experiment, scale):
         config["backbone"] = scale.describe_backbone()
     return config | dict(experiment.figures) | made
+
+
+def pick_recipes(
+    experiment: Experiment, scale: Scale, names: tuple[str, ...] = (), *, extras: bool = False
+) -> list[Recipe]:
+    """The experiment's recipes of those names; without names the usual ones, or with `extras` all. Raises ValueError
+    for a name that it does not have.
+    """
+    known = {recipe.name: recipe for recipe in experiment.recipes}
+    for name in names:
+        pick(known, f"policy of experiment '{experiment.name}' is called", name)
+    usual = [name for name in scale.usual_policies if name in known]
+    usual = usual or [recipe.name for recipe in experiment.recipes if not recipe.extra]
+    wanted = names or (known if extras else usual)
+    return [recipe for recipe in experiment.recipes if recipe.name in wanted]
 
 
 def joined_to_what_is_there(

@@ -74,6 +74,10 @@ class Scale:
     videos_per_split: int = 12
     """Rollouts of each split that are filmed, of the first training run's headline policies."""
 
+    usual_policies: tuple[str, ...] = ()
+    """Policies that are trained where none are named, in experiments that have them, the others with `extras`; empty:
+    all but the extra ones."""
+
     note: str = ""
     """What it needs and takes, for --help and the page."""
 
@@ -133,10 +137,17 @@ MOVED_SHARE = {("small", "libero"): 0.5}
 """(scale, world) -> `Scale.moved_share`."""
 
 
+USUAL_POLICIES = {("small", "libero"): ("para", "act")}
+"""(scale, world) -> `Scale.usual_policies`: twice the steps, on pictures that take three times as long to draw."""
+
+
 def pick_scale(name: str, world: str = "tabletop") -> Scale:
     """A scale by name, as it is in a world. Raises ValueError with the nearest name for an unknown one."""
     scale, times = pick(SCALES, "scale", name), TIMES_STEPS.get((name, world), 1)
-    moved_share = MOVED_SHARE.get((name, world), scale.moved_share)
     return replace(
-        scale, train_steps=times * scale.train_steps, eval_every=times * scale.eval_every, moved_share=moved_share
+        scale,
+        train_steps=times * scale.train_steps,
+        eval_every=times * scale.eval_every,
+        moved_share=MOVED_SHARE.get((name, world), scale.moved_share),
+        usual_policies=USUAL_POLICIES.get((name, world), scale.usual_policies),
     )
