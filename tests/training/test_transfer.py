@@ -98,13 +98,27 @@ def test_between_equal_heads_everything_is_copied_with_the_range_that_its_height
     assert torch.equal(policy.act(obs).position, source.act(obs).position)
 
 
-def test_act_takes_over_every_weight_and_keeps_the_statistics_of_its_own_state():
+def test_after_pixels_alone_act_takes_over_every_weight_and_keeps_the_statistics_of_its_own_state():
     source, policy = pretrained(ACT), fresh(ACT)
     before = state(policy)
     done = transfer_weights(source, policy)
     assert set(done.kept) == {"state_mean", "state_std"} and set(done.copied) == set(before) - set(done.kept)
     assert torch.equal(policy.state_mean, before["state_mean"])
     assert torch.equal(policy.mlp[0].weight, source.mlp[0].weight)
+
+
+def test_after_full_supervision_the_statistics_of_the_state_go_over_with_the_weights_that_they_belong_to():
+    source, policy = pretrained(ACT, partial=False), fresh(ACT)
+    policy.state_std[:3] /= 12  # as of one demonstration, which tells next to nothing of the spread to come
+    assert not transfer_weights(source, policy).kept
+    obs, _ = random_batch()
+    torch.testing.assert_close(policy.act(obs).position, source.act(obs).position)
+
+
+def test_statistics_of_quite_other_inputs_are_not_taken_over():
+    source, policy = pretrained(ACT, partial=False), fresh(ACT)
+    policy.state_mean[2] += 7 * source.state_std[2]
+    assert set(transfer_weights(source, policy).kept) == {"state_mean", "state_std"}
 
 
 def test_a_regressed_height_stays_a_share_of_its_own_data_where_pretraining_knew_only_pixels():

@@ -41,7 +41,12 @@ READING_OPTIONS = ("blocks", "grid_stride", "sigma", "noise_seed", "neck_channel
 """Options of how features are read from a video model: they may differ where nothing but that goes over."""
 
 INPUT_STATISTICS = ("state_mean", "state_std", "camera_mean", "camera_std")
-"""Buffers that say how inputs are scaled. The policy keeps its own: nominal heights say nothing of true ones."""
+"""Buffers that say how inputs are scaled. They go over with the weights that they belong to where the policy's own data
+lies within them: a few demonstrations say little of the spread that is to be expected. Heights on a nominal plane say
+nothing of true ones: there the policy keeps its own."""
+
+MAX_DEVIATIONS = 6.0
+"""Of the pretraining's statistics: inputs of another mean or spread than that are not what they describe."""
 
 HEIGHT_RANGE = "height_bins.edges"
 
@@ -144,7 +149,8 @@ def tile_heights(given: Tensor, own: Tensor) -> Tensor:
 
 
 def _fate(name: str, given: dict[str, Tensor], own: dict[str, Tensor], policy: nn.Module) -> str:
-    if name.rsplit(".", 1)[-1] in (*INPUT_STATISTICS, SOFT_HEIGHT_RANGE):
+    last = name.rsplit(".", 1)[-1]
+    if last == SOFT_HEIGHT_RANGE or (last in INPUT_STATISTICS and not _describe_both(name, given, own)):
         return "kept"
     if name == HEIGHT_RANGE:
         # a range belongs to the head whose classes it gives a meaning
@@ -157,6 +163,16 @@ def _fate(name: str, given: dict[str, Tensor], own: dict[str, Tensor], policy: n
     if joint and name in ("heads.height.weight", "heads.height.bias") and given[name].shape[1] == 1:
         return "tiled"
     return "reinitialised"
+
+
+def _describe_both(name: str, given: dict[str, Tensor], own: dict[str, Tensor]) -> bool:
+    """Whether the mean and deviation of the inputs of one policy describe those of the other."""
+    stem = name.rpartition("_")[0]
+    mean, std = f"{stem}_mean", f"{stem}_std"
+    if name not in given or given[mean].shape != own[mean].shape:
+        return False
+    off, spread = (own[mean] - given[mean]).abs() / given[std], own[std] / given[std]
+    return bool((torch.maximum(off, spread) < MAX_DEVIATIONS).all())
 
 
 def _check_frames(there: Any, here: Any) -> None:
