@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from para.experiments import EXPERIMENTS
+from para.experiments.family import can_be_shown, family_runs
+from para.experiments.run import RunOptions, check_runs
 from para.experiments.scale import SCALES
 from para.worlds import WORLDS, libero_scenes
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_family_leaves_out_what_a_world_cannot_show_and_alone_it_is_refused_before_anything_is_done(
+    name, world, tmp_path
+):
+    # the test scenes of default_position are LIBERO's own, which need its package
+    options = RunOptions(name, tmp_path, world=world, validation=True)
+    shown = (world, name) not in {("libero", "new_environment"), ("libero", "cross_embodiment")}
+    assert can_be_shown(options) == shown
+    if not shown:
+        with pytest.raises(ValueError, match="has scenes that world 'libero' cannot show|has no option 'arm'"):
+            check_runs([options])
+        assert not list(tmp_path.iterdir())
+        runs = family_runs(replace(options, experiment=EXPERIMENTS[name].axis))
+        assert runs and name not in {run.experiment for run in runs}
 
 
 @pytest.mark.parametrize("scale", ["small", "paper"])

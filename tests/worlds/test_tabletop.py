@@ -9,7 +9,7 @@ import torch
 from para.geometry import Camera, project
 from para.geometry.pixels import in_image
 from para.interfaces import OUTCOMES, Scene, World
-from para.worlds import WORLDS, arm, make_world, mujoco_camera, parse_options, scenes, tabletop_model
+from para.worlds import WORLDS, arm, make_world, mujoco_camera, parse_options, scenes, tabletop_model, tabletop_scenes
 from para.worlds.appearance import LOOKS
 from para.worlds.arm import HABITS
 from para.worlds.distractors import DISTRACTORS
@@ -94,7 +94,7 @@ def test_independent_bowls_and_plates_are_in_reach_and_in_view_with_the_path_of_
             np.testing.assert_allclose(arm.clamp_to_reach(p_world), p_world, atol=1e-12)
         uv, depth = project(torch.from_numpy(seen), camera)
         assert in_image(uv, camera.image_size, depth).all()
-        world._check(Scene(tuple(bowl_xy), goal_xy=tuple(plate_xy)))
+        tabletop_scenes.check(Scene(tuple(bowl_xy), goal_xy=tuple(plate_xy)))
 
 
 @pytest.mark.parametrize("theta", [0, 25, 32, 40])

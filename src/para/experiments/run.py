@@ -125,9 +125,9 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     """Find now, not in some hours, what would keep one of these runs from beginning at its turn. Writes nothing.
 
     Raises:
-        ValueError: for an unknown experiment, world, scale or policy, a world that cannot show what demonstrations
-            need, images that a backbone's patches do not divide, or a folder that holds something else or that another
-            process is writing into.
+        ValueError: for an unknown experiment, world, scale or policy, a world that cannot show its scenes, images that
+            a backbone's patches do not divide, or a folder that holds something else or that another process is writing
+            into.
         FileNotFoundError: if pretrained weights are not there.
         ImportError: if a policy needs a package that is not there; it names the extra to install.
     """
@@ -135,13 +135,26 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     for plan in plans:
         config_of(plan)
         check_free(plan.options.out)
-        for data in plan.sets.values():
-            # what circles are made of is a robot that can be hidden
-            wanted = {"robot_visible" if option == "circles" else option for option in data.world}
-            check_options(plan.spec.name, sorted(wanted))
+        check_shown(plan)
     configs = [recipe.config(plan.scale) for plan in plans for recipe in [*plan.recipes, *plan.starts]]
     for config in {(type(config), config.backbone, config.image_size): config for config in configs}.values():
         make_policy(config)
+
+
+def check_shown(plan: Plan) -> None:
+    """Raise ValueError where the run's world cannot show a scene, or what demonstrations are to be recorded in."""
+    world, sets = world_entry(plan.spec.name), plan.sets.values()
+    for data in sets:
+        # what circles are made of is a robot that can be hidden
+        check_options(plan.spec.name, sorted("robot_visible" if name == "circles" else name for name in data.world))
+    evaluated = [item.scene for items in plan.scenes.evaluation.values() for item in items]
+    for scene in [*evaluated, *(scene for data in sets for scene in data.scenes)]:
+        try:
+            world.check_scene(scene)
+        except ValueError as error:
+            raise ValueError(
+                f"experiment '{plan.experiment.name}' has scenes that world '{plan.spec.name}' cannot show: {error}"
+            ) from error
 
 
 def run_experiment(options: RunOptions) -> dict[str, Any]:

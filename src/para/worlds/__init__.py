@@ -10,12 +10,13 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from para.interfaces import World
+from para.interfaces import Scene, World
 from para.registry import did_you_mean, pick
+from para.worlds import libero_scenes, tabletop_scenes
 from para.worlds.libero_assets import describe_assets
 from para.worlds.libero_scenes import LIBERO
 from para.worlds.libero_stages import describe_judged_stages
-from para.worlds.scenes import TABLETOP, Workspace
+from para.worlds.scenes import TABLETOP, Workspace, check_scene_numbers
 from para.worlds.stages import describe_stages
 
 
@@ -69,10 +70,13 @@ class WorldEntry(NamedTuple):
     """describe_assets(options): which pictures and shapes it is made of here, in words (`para.assets`), where that is a
     choice. Raises FileNotFoundError where those that were chosen are not whole."""
 
+    check_scene: Callable[[Scene], None] = check_scene_numbers
+    """Raises ValueError for a scene that it cannot show; builds nothing."""
+
 
 WORLDS: dict[str, WorldEntry] = {
-    "tabletop": WorldEntry(_tabletop, TABLETOP, describe_stages),
-    "libero": WorldEntry(_libero, LIBERO, describe_judged_stages, describe_assets),
+    "tabletop": WorldEntry(_tabletop, TABLETOP, describe_stages, check_scene=tabletop_scenes.check),
+    "libero": WorldEntry(_libero, LIBERO, describe_judged_stages, describe_assets, libero_scenes.check),
 }
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from para.interfaces import Observation, Scene
-from para.worlds import appearance, distractors, mujoco_camera, scenes, tabletop_model
-from para.worlds.arm import BOX_HIGH, BOX_LOW
+from para.worlds import appearance, distractors, mujoco_camera, scenes, tabletop_model, tabletop_scenes
 from para.worlds.arms import ARMS
 from para.worlds.rendering import hide_body, import_mujoco, open_renderer
 from para.worlds.servo import SERVOS, Servo
@@ -81,7 +80,7 @@ class TabletopWorld(ServoWorld):
         Raises:
             ValueError: for an unknown appearance, task or distractor; bowl and plate too close, or out of reach.
         """
-        self._check(scene)
+        tabletop_scenes.check(scene)
         self._mujoco.mj_resetData(self._model, self._data)
         bowl_xy, self._goal_xy = np.array(scene.object_xy), np.array(scenes.TABLETOP.goal_of(scene))
         self._data.qpos[self._bowl_qpos : self._bowl_qpos + 7] = [*bowl_xy, 0.0, 1.0, 0.0, 0.0, 0.0]
@@ -139,27 +138,6 @@ class TabletopWorld(ServoWorld):
     @property
     def _servo(self) -> Servo:
         return self._arm_servo
-
-    def _check(self, scene: Scene) -> None:
-        scenes.check_scene_numbers(scene)
-        if scene.appearance not in appearance.LOOKS:
-            raise ValueError(f"no appearance '{scene.appearance}' (known: {', '.join(appearance.LOOKS)})")
-        if scene.task:
-            raise ValueError(f"world 'tabletop' has one task, named ''; got '{scene.task}'")
-        goal = scenes.TABLETOP.goal_of(scene)
-        for what, xy, radius in (
-            ("bowl", scene.object_xy, tabletop_model.BOWL_RADIUS),
-            ("plate", goal, tabletop_model.PLATE_RADIUS),
-        ):
-            low, high = np.array(BOX_LOW[:2]), np.array(BOX_HIGH[:2])
-            if (np.array(xy) - radius < low).any() or (np.array(xy) + radius > high).any():
-                raise ValueError(
-                    f"the {what} at {xy} leaves the arm's part of the table, {low.tolist()} to {high.tolist()}"
-                )
-        distance = float(np.hypot(goal[0] - scene.object_xy[0], goal[1] - scene.object_xy[1]))
-        apart = scenes.TABLETOP.min_goal_distance
-        if distance < apart:
-            raise ValueError(f"bowl and plate are {distance:.3f} m apart; put them {apart} m apart or more")
 
     def _place_mocap(self, name: str, position: tuple[float, float, float], yaw: float = 0.0) -> None:
         index = self._model.body(name).mocapid[0]
