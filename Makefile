@@ -78,16 +78,17 @@ $(LEROBOT_READY): requirements-lerobot.txt
 libero: test-libero
 	@echo "for example: $(LIBERO_VENV)/bin/para experiment left_to_right --world libero --scale small"
 
-# With generated assets, whatever the machine has: the same pictures everywhere.
+# With generated assets, whatever the machine has: the same pictures everywhere. What is missing is an error here, and no
+# reason to skip.
 test-libero: $(LIBERO_READY)
-	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile \
+	PARA_REQUIRE_LIBERO=1 OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile \
 	  -m "libero and not slow" tests/worlds tests/experiments/test_libero_scenes.py tests/experiments/test_libero_run.py
-	OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q tests/test_contracts_worlds.py -k "libero"
+	PARA_REQUIRE_LIBERO=1 OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q tests/test_contracts_worlds.py -k "libero"
 
 # Minutes of work, and so in neither `make test` nor `make libero`. With generated assets; where PARA_LIBERO_ASSETS names a
 # folder of LIBERO's own, these are tried too.
 test-libero-slow: $(LIBERO_READY)
-	OMP_NUM_THREADS=1 $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --durations 10 \
+	PARA_REQUIRE_LIBERO=1 OMP_NUM_THREADS=1 $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist worksteal --durations 10 \
 	  -m "libero and slow" tests/worlds $(ARGS)
 
 $(LIBERO_READY): requirements-libero.txt requirements-libero-bare.txt pyproject.toml

@@ -14,6 +14,7 @@ from para.geometry import pixel_rays, project
 from para.interfaces import OUTCOMES, Observation, Scene, World
 from para.policies import make_policy
 from para.worlds import WORLDS, make_world
+from tests.worlds.needs_libero import skip_without
 
 # ---- worlds ----------------------------------------------------------------------------------------------------------
 
@@ -23,7 +24,7 @@ def world(request):
     try:
         built = make_world(request.param, (72, 96))
     except ImportError as error:
-        pytest.skip(f"this world cannot be built here: {error}")
+        skip_without(error)
     yield built
     built.close()
     built.close()  # may be called twice

@@ -12,13 +12,11 @@ from para.evaluation.results import read_results
 from para.experiments.scale import SCALES
 from para.files import read_json
 from para.reports import build_family_report
-from para.worlds import libero_assets, libero_package
+from para.worlds import libero_assets
 from tests.test_cli import para
+from tests.worlds.needs_libero import require_libero
 
-try:
-    libero_package.package_root()
-except ImportError as error:
-    pytest.skip(str(error), allow_module_level=True)
+require_libero()
 
 pytestmark = pytest.mark.libero
 

@@ -13,11 +13,9 @@ from para.geometry import pixel_rays, project
 from para.interfaces import Scene
 from para.worlds import WORLDS, libero_arm, libero_assets, libero_package, libero_scenes, make_world
 from para.worlds.scenes import viewpoint_cap
+from tests.worlds.needs_libero import require_libero, skip_without
 
-try:
-    libero_package.package_root()
-except ImportError as error:
-    pytest.skip(str(error), allow_module_level=True)
+require_libero()
 
 pytestmark = pytest.mark.libero
 
@@ -30,7 +28,7 @@ def world():
     try:
         world = make_world("libero", (96, 128), assets="generated")
     except ImportError as error:
-        pytest.skip(str(error))
+        skip_without(error)
     yield world
     world.close()
 

@@ -15,13 +15,11 @@ from para.worlds import libero_package, libero_scenes, make_world
 from para.worlds.libero_hdf5 import read_demonstrations
 from para.worlds.libero_recordings import agentview, kept_steps
 from para.worlds.libero_replay import furniture_in
+from tests.worlds.needs_libero import require_libero, skip_without
 
 h5py = pytest.importorskip("h5py")
 
-try:
-    libero_package.package_root()
-except ImportError as error:
-    pytest.skip(str(error), allow_module_level=True)
+require_libero()
 
 pytestmark = pytest.mark.libero
 
@@ -36,7 +34,7 @@ def acted():
     try:
         world = make_world("libero", SIZE, servo="controller", assets="generated")
     except ImportError as error:
-        pytest.skip(str(error))
+        skip_without(error)
     world.reset(libero_scenes.official_scenes()[3])
     env, steps = world._now.env, []
     step = env.step

@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 
 from para.interfaces import Scene
-from para.worlds import libero_assets, libero_package, libero_scenes, make_world
+from para.worlds import libero_assets, libero_scenes, make_world
 from para.worlds.libero_scenes import LIBERO
 from tests.worlds.conftest import run_expert
+from tests.worlds.needs_libero import require_libero, skip_without
 
-try:
-    libero_package.package_root()
-except ImportError as error:
-    pytest.skip(str(error), allow_module_level=True)
+require_libero()
 
 pytestmark = pytest.mark.libero
 
@@ -22,7 +20,7 @@ def build(**options):
     try:
         return make_world("libero", (32, 48), assets="generated", **options)
     except ImportError as error:
-        pytest.skip(str(error))
+        skip_without(error)
 
 
 @pytest.fixture(scope="module")
