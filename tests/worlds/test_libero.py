@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -150,6 +151,46 @@ def test_an_official_state_is_set_up_as_it_is(world):
         world.reset(scene.with_(object_xy=(-0.2, 0.0)))
     with pytest.raises(ValueError, match="initial states 0 to 49"):
         world.reset(scene.with_(task="initial_state_50"))
+
+
+def test_of_other_tasks_their_own_states_are_shown_and_nothing_else():
+    other = make_world("libero", (32, 48), assets="generated", task_index=3)
+    try:
+        own = libero_scenes.own_scenes({"task_index": 3})
+        assert len(own) == 50 and own[0].object_xy != libero_scenes.own_scenes({})[0].object_xy
+        other.reset(own[0])
+        with pytest.raises(ValueError, match="task 0's scene; of task 3 there are its own states"):
+            other.reset(MIDDLE)
+    finally:
+        other.close()
+
+
+def test_a_world_shows_its_own_assets_whatever_others_were_built_meanwhile(tmp_path):
+    folder = Path(shutil.copytree(libero_assets.find_assets("generated").folder, tmp_path / "assets"))
+    changed = [path for path in folder.rglob("*.xml") if "cookies" in path.parent.name]
+    for path in changed:
+        path.write_text(re.sub(r'rgba="[^"]*"', 'rgba="0 1 0 1"', path.read_text()))
+    assert changed
+    scene = MIDDLE.with_(distractors=("cookie_box",), seed=3)
+    alone = make_world("libero", (64, 96), assets=str(folder))
+    expected = alone.reset(scene).image
+    alone.close()
+    first, second = (
+        make_world("libero", (64, 96), assets=str(folder)),
+        make_world("libero", (64, 96), assets="generated"),
+    )
+    try:
+        assert torch.equal(first.reset(scene).image, expected)
+        assert not torch.equal(second.reset(scene).image, expected)
+    finally:
+        first.close()
+        second.close()
+
+
+@pytest.mark.parametrize("options", [{"task_index": "a"}, {"task_index": True}, {"dwell_frames": "x"}])
+def test_an_option_of_another_type_is_refused_in_words(options):
+    with pytest.raises(ValueError, match="task_index|dwell_frames"):
+        make_world("libero", (32, 48), assets="generated", **options)
 
 
 @pytest.mark.slow

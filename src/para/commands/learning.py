@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -17,6 +18,7 @@ from para.training.options import TrainConfig
 
 if TYPE_CHECKING:
     from para.datasets import Demonstrations
+    from para.interfaces import Scene
 
 PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
     tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
@@ -42,8 +44,9 @@ class Record:
     world_options: tuple[str, ...] = ()
     """Of that world, as `servo=controller dwell_frames=1`."""
 
-    half: Literal["all", "left", "right", "near", "far"] = "all"
-    """Which part of the 16 x 16 grid of object positions."""
+    half: Literal["all", "left", "right", "near", "far", "official"] = "all"
+    """Which part of the 16 x 16 grid of object positions; official: the world's own initial states, LIBERO's
+    fifty of the task that `--world-options task_index=3` names."""
 
     positions: int | None = None
     """Only so many of these positions, in a random order that is always the same: five are among ten. The experiments
@@ -68,19 +71,31 @@ class Record:
         from functools import partial
 
         from para.datasets import circle_world, record
-        from para.experiments.few_shot import few_scenes
         from para.worlds import make_world, parse_options, world_entry
 
-        half = None if self.half == "all" else self.half
-        scenes = few_scenes(world_entry(self.world).workspace, self.positions, half, random_starts=self.random_starts)
-        hidden = {"robot_visible": False} if self.circles else {}
         options = parse_options(self.world_options)
+        scenes = self.scenes(options)
+        hidden = {"robot_visible": False} if self.circles else {}
         assets = world_entry(self.world).describe_assets(options)
         build = partial(make_world, self.world, self.image_size, **options, **hidden)
         build = partial(circle_world, build) if self.circles else build
         report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless, assets=assets)
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         print(f"next: para train --data {self.out} --out checkpoints/para para")
+
+    def scenes(self, options: Mapping[str, Any]) -> list[Scene]:
+        """What is demonstrated. Raises ValueError for a choice that the world does not have."""
+        from para.experiments.few_shot import few_scenes
+        from para.experiments.single import OFFICIAL, own_scenes
+        from para.worlds import world_entry
+
+        if self.half == OFFICIAL:
+            if self.random_starts:
+                raise ValueError("official states set the arm too; leave --random-starts out")
+            return own_scenes(self.world, options)[: self.positions]
+        half = None if self.half == "all" else self.half
+        workspace = world_entry(self.world).workspace
+        return few_scenes(workspace, self.positions, half, random_starts=self.random_starts)
 
 
 @dataclass(frozen=True)

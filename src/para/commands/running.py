@@ -197,11 +197,12 @@ class Evaluate:
     world_options: tuple[str, ...] = ()
     """Of that world, as `servo=controller`: joint controllers instead of the prescribed arm."""
 
-    half: Literal["all", "left", "right", "near", "far"] = "all"
-    """Where the object may lie (uniformly, off the training grid)."""
+    half: Literal["all", "left", "right", "near", "far", "official"] = "all"
+    """Where the object may lie (uniformly, off the training grid); official: the world's own initial states, LIBERO's
+    fifty of the task that `--world-options task_index=3` names."""
 
     episodes: int = 32
-    """How many scenes."""
+    """How many scenes; of official ones the first."""
 
     seed: int = 100
     """Of the scenes."""

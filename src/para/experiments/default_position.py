@@ -47,7 +47,7 @@ def about_the_default(workspace: Workspace, name: str, n: int) -> list[Scene]:
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     """Demonstrations about the default position; evaluation there ("train") and in the world's own states ("test")."""
     prefix, n = "validation_" if validation else "", -(-N_SCENES // scale.grid_stride)
-    own = None if validation or workspace.own_scenes is None else workspace.own_scenes()[:: scale.grid_stride]
+    own = None if validation or workspace.own_scenes is None else workspace.own_scenes({})[:: scale.grid_stride]
     evaluation = {
         "train": about_the_default(workspace, f"{prefix}train", scale.n_in_distribution),
         "test": own or about_the_default(workspace, f"{prefix}test", n),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from para.training.configs import config_to_dict
 from para.worlds import world_entry
 from para.worlds.scenes import sample_object_xy
 
+OFFICIAL = "official"
+"""In place of a half: the initial conditions that the world's makers test in."""
+
 
 def evaluate_checkpoint(
     checkpoint: Path, out: Path, *, world: str, half: str | None, n: int, seed: int, rollout: RolloutConfig,
@@ -33,7 +37,7 @@ def evaluate_checkpoint(
         checkpoint: folder of the policy.
         out: gets results.jsonl, summary.json and videos/.
         world: name of the world; its images are of the policy's size.
-        half: where the object may lie (None: anywhere in the workspace).
+        half: where the object may lie (None: anywhere in the workspace); `OFFICIAL`: the world's own scenes.
         n, seed: how many scenes, and of which stream.
         rollout: how chunks are carried out.
         n_videos: how many episodes are filmed.
@@ -42,19 +46,19 @@ def evaluate_checkpoint(
 
     Raises:
         FileNotFoundError, ValueError: if the checkpoint is missing or damaged, the world's assets are not whole, or
-            `out` holds other records.
+            `out` holds other records, or the world has no scenes of its own.
+        ImportError: where the world's own scenes are in a package that is missing.
     """
     policy = load_policy(checkpoint)
-    low, high = world_entry(world).workspace.region(half)
-    positions = sample_object_xy(low, high, n, generator=np.random.default_rng(seed)).round(4)
+    scenes = scenes_to_try(world, half, n, seed, world_options)
     weights = weights_hash(checkpoint)
     spec = WorldSpec(world, tuple(policy.config.image_size)).with_options(world_options)
     trials = [
         Trial(
-            policy.name, str(checkpoint), weights, 0, half or "all", i, Scene(object_xy=(float(x), float(y)), seed=i),
+            policy.name, str(checkpoint), weights, 0, half or "all", i, scene,
             spec, rollout, None, None, f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
         )
-        for i, (x, y) in enumerate(positions)
+        for i, scene in enumerate(scenes)
     ]  # fmt: skip
     config = {
         "experiment": "evaluate",
@@ -74,6 +78,32 @@ def evaluate_checkpoint(
         run = Run("evaluate", out, load_to_act)
         evaluate(trials, run, workers=processes_to_act([checkpoint], workers))
         return summarise_run(out)
+
+
+def scenes_to_try(world: str, half: str | None, n: int, seed: int, options: Mapping[str, Any]) -> list[Scene]:
+    """As many scenes, as `evaluate_checkpoint` says; of the world's own ones the first.
+
+    Raises:
+        ValueError: if the world has none of its own, or not as many.
+        ImportError: where they are in a package that is missing.
+    """
+    workspace = world_entry(world).workspace
+    if half == OFFICIAL:
+        own = own_scenes(world, options)
+        if n > len(own):
+            raise ValueError(f"world '{world}' has {len(own)} scenes of its own; asked for were {n}")
+        return own[:n]
+    low, high = workspace.region(half)
+    positions = sample_object_xy(low, high, n, generator=np.random.default_rng(seed)).round(4)
+    return [Scene(object_xy=(float(x), float(y)), seed=i) for i, (x, y) in enumerate(positions)]
+
+
+def own_scenes(world: str, options: Mapping[str, Any]) -> list[Scene]:
+    """The scenes that a world's makers test in. Raises ValueError where there are none, ImportError as above."""
+    made = world_entry(world).workspace.own_scenes
+    if made is None:
+        raise ValueError(f"world '{world}' has no scenes of its own; choose a half, or all")
+    return made(options)
 
 
 def claim_folder(out: Path, config: dict[str, Any]) -> None:

@@ -68,7 +68,6 @@ class LiberoWorld(ServoWorld):
         self._servo_kind, self._quality, self._robot_visible = servo, render_quality, robot_visible
         self._task = libero_package.task_text(task_index)
         self.assets = find_assets(assets)
-        self._control_env = libero_package.import_libero(self.assets.folder)
         self._models: dict[bool, LiberoModel] = {}
         self._closed = False
         self._now = self._model_of(clean=libero_package.has_clean_scene(self._task))
@@ -78,12 +77,18 @@ class LiberoWorld(ServoWorld):
         """Set up a scene and show it. Nothing of the previous scene remains: equal scenes give equal frames.
 
         Raises:
-            ValueError: for an unknown appearance, task or distractor; bowl and plate too close, or out of reach.
+            ValueError: for an unknown appearance, task or distractor; bowl and plate too close, or out of reach; of
+                another task than 0, for a scene that is none of its own states.
         """
         if self._closed:
             raise RuntimeError("world 'libero' was closed; build it again")
         libero_scenes.check(scene)
         state = libero_scenes.official_state(scene, self._task_index)
+        if state is None and self._task_index:
+            raise ValueError(
+                "bowl and plate alone, or with things placed by a seed, are task 0's scene; of task "
+                f"{self._task_index} there are its own states (--half official)"
+            )
         self._now = self._model_of(clean=state is None and not scene.distractors)
         now = self._now
         if state is None:
@@ -155,8 +160,9 @@ class LiberoWorld(ServoWorld):
         """The clean or the full environment, built when first needed: the clean one is twice as fast."""
         if clean not in self._models:
             task = libero_package.clean_task(self._task) if clean else self._task
+            control_env = libero_package.import_libero(self.assets.folder)  # again: other worlds may have other assets
             self._models[clean] = LiberoModel(
-                self._control_env, task, self.assets, clean=clean, servo=self._servo_kind, quality=self._quality
+                control_env, task, self.assets, clean=clean, servo=self._servo_kind, quality=self._quality
             )
             if not self._robot_visible:
                 hide_body(self._models[clean].model, "robot0_base")

@@ -119,8 +119,8 @@ def task_names() -> list[str]:
 def task_name(index: int) -> str:
     """A task by its index. Raises ValueError where there is none."""
     names = task_names()
-    if not 0 <= index < len(names):
-        raise ValueError(f"{SUITE} has tasks 0 to {len(names) - 1}; got task_index {index}")
+    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(names):
+        raise ValueError(f"{SUITE} has tasks 0 to {len(names) - 1}; got task_index {index!r}")
     return names[index]
 
 

@@ -13,6 +13,8 @@ LIBERO's place of the bowl) lies inside, but for its last centimetre in x.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,11 @@ def official_scenes(task_index: int = 0) -> list[Scene]:
     return scenes
 
 
+def own_scenes(options: Mapping[str, Any]) -> list[Scene]:
+    """`official_scenes` of the task that the world's options name."""
+    return official_scenes(options.get("task_index", 0))
+
+
 def xy_in_state(state: np.ndarray, index: int) -> tuple[float, float]:
     """Of the free object with an index, in a state [time, 7 joints, 2 fingers, 7 numbers per object, ...]."""
     x, y = state[1 + 9 + 7 * index :][:2]
@@ -51,7 +58,7 @@ LIBERO = Workspace(
     min_goal_distance=0.14,
     usual_xy=(-0.06, 0.20),
     distractors=tuple(DISTRACTORS),
-    own_scenes=official_scenes,
+    own_scenes=own_scenes,
 )
 """See above. A plate that is drawn on its own keeps 14 cm from the bowl, so that the hand has room between them."""
 

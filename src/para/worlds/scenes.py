@@ -7,8 +7,9 @@ so image right is +y, "left" is small y; "near" is near the robot, which is smal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +43,8 @@ class Workspace:
     distractors: tuple[str, ...] = ()
     """What else can stand about, by the names that `Scene.distractors` takes; a seed places them in this order."""
 
-    own_scenes: Callable[[], list[Scene]] | None = None
-    """Makes the initial conditions that the world's makers test in; None: there are none."""
+    own_scenes: Callable[[Mapping[str, Any]], list[Scene]] | None = None
+    """own_scenes(options of the world): the initial conditions that its makers test in; None: there are none."""
 
     @property
     def default_xy(self) -> tuple[float, float]:

@@ -176,5 +176,7 @@ def check_options(
         raise ValueError(f"world '{world}' takes robot_visible true or false; got {robot_visible!r}")
     if len(image_size) != 2 or min(image_size) < 1:
         raise ValueError(f"image_size is (H, W) in pixels, both positive; got {image_size}")
-    if dwell_frames < 1:
-        raise ValueError(f"world '{world}' needs dwell_frames of at least 1 to grasp at all; got {dwell_frames}")
+    if not isinstance(dwell_frames, int) or isinstance(dwell_frames, bool) or dwell_frames < 1:
+        raise ValueError(
+            f"world '{world}' needs dwell_frames of at least 1, a whole number, to grasp at all; got {dwell_frames!r}"
+        )
