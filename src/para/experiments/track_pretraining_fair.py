@@ -20,7 +20,7 @@ TRAIN, TEST = "left", "right"
 
 
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
-    """Everything on the left; evaluation there ("train") and on the right ("test"), off the grid."""
+    """Everything on the left; evaluation there ("same_half") and on the right ("test"), off the grid."""
     stream = partial(sample, workspace, train_half=TRAIN)
     prefix = "validation_" if validation else ""
     fewer = scale.with_fewer_scenes(2)
@@ -33,7 +33,7 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
         },
         heldout=[item.scene for item in stream("heldout", TRAIN, scale.n_heldout)],
         evaluation={
-            f"{prefix}train": stream(f"{prefix}train", TRAIN, fewer.n_in_distribution),
+            f"{prefix}same_half": stream(f"{prefix}train", TRAIN, fewer.n_in_distribution),
             f"{prefix}test": stream(f"{prefix}test", TEST, fewer.n_test),
         },
     )

@@ -53,10 +53,12 @@ def errors_table(run: RunFiles) -> str:
             medians = [row["median_px"] for row in mine]
             steps = np.mean([[row["median_px_by_step"][k] for k in range(N_STEPS)] for row in mine], axis=0)
             spread = f" ({min(medians):.1f} to {max(medians):.1f})" if len(mine) > 1 else ""
-            cells = [escape(policy_name(policy)), words, f"{np.mean(medians):.1f}{spread}"]
+            mean = np.mean([row["mean_px"] for row in mine])
+            cells = [escape(policy_name(policy)), words, f"{np.mean(medians):.1f}{spread}", f"{mean:.1f}"]
             cells += [f"{step:.1f}" for step in steps] + [str(sum(row["looks"] for row in mine))]
             lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    heads = ["policy", "the picture shows", "median error, px", *(f"t+{k + 1}" for k in range(N_STEPS)), "looks"]
+    steps_to_come = [f"t+{k + 1}" for k in range(N_STEPS)]
+    heads = ["policy", "the picture shows", "median error, px", "mean error, px", *steps_to_come, "looks"]
     H, W = told["image_size"]
     note = (
         f'<p class="caption">Pixels of the {H} x {W} image between predicted and demonstrated end effector, along '

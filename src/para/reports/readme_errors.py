@@ -14,6 +14,9 @@ from para.reports.wording import in_reading_order, policy_name
 SHARED_COLUMNS = {"finder_on_real_px", "moved_px", "psnr_still_db"}
 """Of `para.reports.video.COLUMNS`: what is of the recorded frames alone, and so the same in every row."""
 
+TAILS = {"median_px": "median", "mean_px": "mean"}
+"""Of `pixel_errors.json`: a mean well above the median tells of pixels that are far off."""
+
 
 def trainings_text(folder: Path) -> str:
     """A row per policy: its errors on held-out demonstrations when it was trained, of each training by itself."""
@@ -55,15 +58,19 @@ def pixel_errors_text(folder: Path) -> str:
     rows = by_policy(told["rows"])
     worlds = list(dict.fromkeys(row["world"] for row in told["rows"]))
     lines = [
-        [policy_name(policy), *(each([row for row in mine if row["world"] == world], "median_px") for world in worlds)]
+        [
+            policy_name(policy),
+            *(each([row for row in mine if row["world"] == world], key) for world in worlds for key in TAILS),
+        ]
         for policy, mine in rows.items()
     ]
+    heads = [f"{world}, {kind}, px" for world in worlds for kind in TAILS.values()]
     H, W = told["image_size"]
     said = (
-        f"Medians over {told['rows'][0]['looks']} moments and the steps of a chunk, in pixels of the {H} x {W} "
+        f"Over {told['rows'][0]['looks']} moments and the steps of a chunk, in pixels of the {H} x {W} "
         "picture, of each training by itself, in the order of their seeds."
     )
-    return f"{table(['pixel off', *(f'{world}, px' for world in worlds)], lines)}\n\n{said}"
+    return f"{table(['pixel off', *heads], lines)}\n\n{said}"
 
 
 def by_policy(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -25,6 +25,8 @@ SPLIT_NAMES = {
     "beyond": "Beyond the paper's cap",
     "view": "New views",
     "both": "New positions and views",
+    "near_ten": "Near the ten positions",
+    "same_half": "The same half",
     "validation": "Validation (used for choosing)",
 }
 """How splits are called in text; a named subset goes by its own name."""
@@ -70,7 +72,18 @@ def p_text(p: float) -> str:
 
 
 def comparison_text(comparison: Mapping[str, Any]) -> str:
-    """A comparison as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, not adjusted, 64 pairs)`."""
+    """A comparison as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, not adjusted, 64 pairs)`.
+
+    Where pairs share a position or a view, as those of several trainings do, interval and p are those by cluster.
+    """
+    clusters = comparison.get("clusters")
+    if clusters is not None and clusters < comparison["n_pairs"]:
+        low, high = points(comparison["cluster_ci_low"]), points(comparison["cluster_ci_high"])
+        p = p_text(comparison["p_cluster"])
+        return (
+            f"{points(comparison['difference'])} points (95% interval {low} to {high} and {p} by cluster, not "
+            f"adjusted, {comparison['n_pairs']} pairs at {clusters} {comparison['cluster_by']}s)"
+        )
     low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
     return (
         f"{points(comparison['difference'])} points (95% interval {low} to {high}, "
