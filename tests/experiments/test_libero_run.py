@@ -14,6 +14,7 @@ from para.files import read_json
 from para.reports import build_family_report
 from para.worlds import libero_assets
 from tests.test_cli import para
+from tests.tiny_weights import tiny_weights
 from tests.worlds.needs_libero import require_libero
 
 require_libero()
@@ -55,3 +56,15 @@ def test_an_experiment_says_in_records_and_pages_that_its_assets_were_generated_
     refused = para(*command, "--workers", "0", "--out", run)
     assert refused.code == 2 and WORDS in refused.err and "LIBERO assets from the user's folder" in refused.err
     assert read_json(run / "config.json") == config
+
+
+def test_an_experiment_runs_on_dino_in_libero(smallest, monkeypatch, tmp_path):
+    monkeypatch.setenv(libero_assets.VARIABLE, "generated")
+    weights = str(tiny_weights("dinov3_vit", 16))
+    said = para(
+        "experiment", "left_to_right", "--world", "libero", "--scale", "tiny", "--policies", "para", "--workers", "0",
+        "--out", tmp_path, "--backbone", "dinov3", "--weights", weights,
+    )  # fmt: skip
+    assert said.code == 0 and "backbone dinov3 with weights" in said.out, said
+    records = read_results(tmp_path / "results.jsonl")
+    assert records and all(r.error is None for r in records)
