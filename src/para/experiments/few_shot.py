@@ -18,6 +18,7 @@ from para.experiments.position_sets import everywhere
 from para.experiments.recipes import ACT, PARA, variant, with_options
 from para.experiments.scale import Scale
 from para.interfaces import Scene
+from para.training.options import TrainConfig
 from para.worlds.scenes import Workspace
 
 CIRCLES = "circles"
@@ -108,6 +109,17 @@ def fine_tuned(base: Recipe, starts: Mapping[str, Recipe | None], counts: Sequen
     )
 
 
+def trained_shorter(recipe: Recipe, part: int) -> Recipe:
+    """The recipe, under its name and "+short", after one in `part` of the steps: what a start is worth in time."""
+
+    def shorter(scale: Scale, usual: TrainConfig) -> TrainConfig:
+        steps = max(1, usual.steps // part)
+        return replace(usual, steps=steps, eval_every=max(1, steps // 4), snapshot_steps=())
+
+    why = f"{recipe.why}; 1/{part} of the steps"
+    return replace(recipe, name=f"{recipe.name}+short", training=shorter, why=why)
+
+
 def describe(n: int, start: Recipe | None) -> str:
     """A recipe in words."""
     plural = "demonstration" if n == 1 else "demonstrations"
@@ -115,11 +127,14 @@ def describe(n: int, start: Recipe | None) -> str:
 
 
 def against_scratch(
-    bases: Sequence[str], suffixes: Sequence[str], counts: Sequence[int], split: str = "test"
+    bases: Sequence[str], suffixes: Sequence[str], counts: Sequence[int], split: str = "test", after: str = ""
 ) -> tuple[tuple[str, str, str], ...]:
-    """Each pretrained policy against the same one from scratch: comparisons of an `Experiment`."""
+    """Each pretrained policy against the same one from scratch: comparisons of an `Experiment`. `after` ends names."""
     return tuple(
-        (f"{base}{suffix}+n{n}", f"{base}+n{n}", split) for base in bases for n in counts for suffix in suffixes
+        (f"{base}{suffix}+n{n}{after}", f"{base}+n{n}{after}", split)
+        for base in bases
+        for n in counts
+        for suffix in suffixes
     )
 
 

@@ -17,6 +17,7 @@ from para.experiments.few_shot import (
     figure_of,
     fine_tuned,
     pretrained,
+    trained_shorter,
 )
 from para.experiments.recipes import ACT, PARA, variant
 from para.experiments.scale import Scale
@@ -39,12 +40,19 @@ PLAIN = variant(PARA, "+plain", "PARA without augmentation, as the paper has it"
 PLAIN_2D = pretrained(PLAIN, "2d", CIRCLES, "pixels", PIXELS_WHY)
 PLAIN_3D = pretrained(PLAIN, "3d", CIRCLES, "all", FULL_WHY)
 
+PLAIN_COUNTS = (1, HEADLINE)
+SHORTER = 8
+"""The paper's form is at its ceiling from scratch, too: in one of so many steps there is room to see what a start is
+worth."""
+PLAIN_FEW = fine_tuned(PLAIN, {"+3d": PLAIN_3D, "+2d": PLAIN_2D, "": None}, PLAIN_COUNTS)
+
 KINDS = {"2D": "+2d", "3D": "+3d", "scratch": ""}
 
 RECIPES = (
     *fine_tuned(PARA, {"+3d": PARA_3D, "+2d": PARA_2D, "": None}, COUNTS),
     *fine_tuned(ACT, {"+3d": ACT_3D, "+2d": ACT_2D, "": None}, COUNTS),
-    *fine_tuned(PLAIN, {"+3d": PLAIN_3D, "+2d": PLAIN_2D, "": None}, (HEADLINE,)),
+    *PLAIN_FEW,
+    *(trained_shorter(recipe, SHORTER) for recipe in PLAIN_FEW),
     variant(PARA, "+n256", "a demonstration at every position: the upper bound", data="all"),
     variant(ACT, "+n256", "a demonstration at every position: the upper bound", data="all"),
 )
@@ -86,7 +94,8 @@ TRACK_PRETRAINING = Experiment(
     comparisons=(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
-        *against_scratch(("para+plain",), ("+3d", "+2d"), (HEADLINE,)),
+        *against_scratch(("para+plain",), ("+3d", "+2d"), PLAIN_COUNTS),
+        *against_scratch(("para+plain",), ("+3d", "+2d"), PLAIN_COUNTS, after="+short"),
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     paper={
