@@ -84,6 +84,23 @@ def test_what_would_learn_a_nominal_plane_as_its_range_of_heights_is_refused(mad
     assert not (tmp_path / "out").exists()
 
 
+VIEWS = ("--augment.view-tilt-deg", "10")
+ON_THE_PLANE = (*VIEWS, "--augment.view-plane-m", "0.02", "0.02")
+
+
+def test_virtual_views_that_labels_without_heights_do_not_follow_are_refused_alone_and_in_a_mixture(made, tmp_path):
+    folder, out = made[0], ("--out", tmp_path / "out")
+    alone = ("--data", folder / "tracks", *out, *TRAINING, "para", *TINY_POLICY, *HEATMAP_ALONE)
+    also = ("--data", folder / "data", "--also", folder / "tracks", *out, *TRAINING, "para", *TINY_POLICY)
+    for command in (alone, also):
+        said = refusal("train", *command, *VIEWS)
+        assert "tell only pixels, but virtual views are warped along planes 0 to 0.15 m high" in said
+        assert "(give --augment.view-plane-m 0.02 0.02)" in said and not (tmp_path / "out").exists()
+    assert para("train", *alone, *ON_THE_PLANE).code == 0
+    robot = ("--data", folder / "data", "--out", tmp_path / "robot", *TRAINING, "para", *TINY_POLICY)
+    assert para("train", *robot, *VIEWS).code == 0  # heights are known: any plane will do
+
+
 @pytest.fixture
 def videos(made, tmp_path):
     """A folder with videos/ of one hand, to be spoilt."""

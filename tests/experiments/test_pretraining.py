@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from para.experiments.few_shot import few_scenes
 from para.experiments.pixel_errors import errors_of, export_pixel_errors
 from para.experiments.plan import work_left
 from para.experiments.run import RunOptions, check_runs, config_of, plan_run
+from para.experiments.training_jobs import fresh_policy, off_the_nominal_plane
 from para.files import read_json
 from para.interfaces import ActionChunk, Scene
 from para.training import save_policy
@@ -48,6 +50,16 @@ def test_only_what_is_asked_for_is_pretrained():
     assert [recipe.name for recipe in made.starts] == ["para+2d"]
     assert set(made.sets) == {"few5", "circles", "demonstrations_heldout"}
     assert plan("track_pretraining", "para+n5").starts == [] and len(plan("track_pretraining", "para+n5").waves) == 1
+
+
+def test_recipes_told_pixels_alone_tilt_the_view_along_the_plane_of_their_labels_and_no_other_is_trained():
+    jobs = {job.name: job for name in NAMES for job in plan(name).jobs + sum(plan(name).waves, [])}
+    tilted = [job.config for job in jobs.values() if job.supervision == "pixels" and job.config.augment.view_tilt_deg]
+    assert tilted and not any(off_the_nominal_plane(config) for config in tilted)
+    other = replace(tilted[0], augment=replace(tilted[0].augment, view_plane_m=(0.02, 0.1)))
+    told_all = SimpleNamespace(episode_infos=[])
+    with pytest.raises(ValueError, match=r"planes 0.02 to 0.1 m high .*give --augment.view-plane-m 0.02 0.02"):
+        fresh_policy(other, told_all, 0, supervision="pixels")
 
 
 @pytest.mark.parametrize("half", [None, "near"])

@@ -156,12 +156,12 @@ class Train:
         training = demonstrations.subset(chosen)
         heldout = demonstrations.subset(left_out) if len(left_out) else None
         config = replace(self.policy, image_size=demonstrations.image_size)
-        policy = fresh_policy(config, training, self.training.seed)
+        others = [Demonstrations.open(folder) for folder in self.also]
+        policy = fresh_policy(config, training, self.training.seed, also=others)
         start = ""
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
             print(f"starting from {self.pretrain}: {done.describe()}")
-        others = [Demonstrations.open(folder) for folder in self.also]
         samples, data_hash = self._samples(config, chunks_for(config, training, self.step), others)
         result = train(
             policy,

@@ -101,6 +101,12 @@ def never_told(datasets: Sequence[Demonstrations]) -> tuple[str, ...]:
     return tuple(what for what, is_told in zip(("heights", "the gripper"), told[1:].tolist()) if not is_told)
 
 
+def heights_missing(datasets: Sequence[Demonstrations]) -> bool:
+    """Whether some action of some datasets does not tell its height, so that it stands on the nominal plane."""
+    known = [known_actions(demonstrations) for demonstrations in datasets]
+    return any(of_actions is not None and not bool(of_actions[:, 1].all()) for of_actions in known)
+
+
 def known_actions(demonstrations: Demonstrations) -> Tensor | None:
     """Of each frame's action, whether its pixel, height and gripper are known. (N, 3) bool; None: all of all.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,13 @@ import torch
 from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
-from para.datasets.partial_supervision import PixelsOnly, known_actions, pixels_only_actions
+from para.datasets.partial_supervision import (
+    NOMINAL_HEIGHT_M,
+    PixelsOnly,
+    heights_missing,
+    known_actions,
+    pixels_only_actions,
+)
 from para.datasets.video_chunks import VideoChunkDataset
 from para.devices import gpus, trainings_at_a_time
 from para.experiments.experiment import Recipe, Supervision
@@ -139,13 +146,25 @@ def chunks_for(config: Any, demonstrations: Demonstrations, step: Literal["dense
 
 
 def fresh_policy(
-    config: Any, demonstrations: Demonstrations, seed: int, *, supervision: Supervision = "all"
+    config: Any,
+    demonstrations: Demonstrations,
+    seed: int,
+    *,
+    supervision: Supervision = "all",
+    also: Sequence[Demonstrations] = (),
 ) -> nn.Module:
     """An untrained policy: random weights from a seed, ranges of outputs from what the demonstrations tell.
 
+    Args:
+        config: the policy's options.
+        demonstrations: which give the ranges.
+        seed: of the weights.
+        supervision: what of them is told.
+        also: further demonstrations that it is to be trained on.
+
     Raises:
-        ValueError: if they tell only pixels, and the policy learns nothing from those, or would learn from a nominal
-            plane what its heights are.
+        ValueError: if the demonstrations tell only pixels, and the policy learns nothing from those, or would learn
+            from a nominal plane what its heights are; if any tell only pixels, and virtual views would leave them.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -160,6 +179,9 @@ def fresh_policy(
         raise ValueError(
             f"the demonstrations tell only pixels, but {wrong}: what is fine-tuned from it would stay in their plane"
         )
+    missing = supervision == "pixels" or heights_missing([demonstrations, *also])
+    if missing and (wrong := off_the_nominal_plane(policy.config)):
+        raise ValueError(f"demonstrations tell only pixels, but {wrong}: their labels would not follow the picture")
     actions, camera = all_actions(demonstrations)
     policy.fit_ranges(actions if supervision == "all" else pixels_only_actions(actions, camera), camera)
     return policy
@@ -175,6 +197,19 @@ def tied_to_heights(config: Any) -> str:
     if getattr(config, "output_range", "workspace") == "training":
         return "output_range is 'training' (give --output-range workspace)"
     return ""
+
+
+def off_the_nominal_plane(config: Any) -> str:
+    """Which options warp pictures along another plane than that of labels without heights, in words; empty: none do."""
+    augment = getattr(config, "augment", None)
+    nominal = (NOMINAL_HEIGHT_M, NOMINAL_HEIGHT_M)
+    if augment is None or not augment.view_tilt_deg or tuple(augment.view_plane_m) == nominal:
+        return ""
+    low, high = augment.view_plane_m
+    return (
+        f"virtual views are warped along planes {low:g} to {high:g} m high and not along theirs "
+        f"(give --augment.view-plane-m {NOMINAL_HEIGHT_M:g} {NOMINAL_HEIGHT_M:g})"
+    )
 
 
 def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
