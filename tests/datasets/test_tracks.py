@@ -16,7 +16,16 @@ from para.geometry import project
 from para.interfaces import Observation
 from para.policies.augment import AugmentConfig, augment
 from tests.datasets.fake_world import fake_scenes, make_fake_world
-from tests.datasets.track_videos import FPS, N, dot_frames, dot_track, red_centre, write_csv, write_dot_video
+from tests.datasets.track_videos import (
+    FPS,
+    N,
+    dot_frames,
+    dot_track,
+    red_centre,
+    write_csv,
+    write_dot_video,
+    write_timed_video,
+)
 
 IMAGE_SIZE = (48, 64)
 
@@ -257,3 +266,35 @@ def test_a_step_takes_the_time_that_the_dataset_says_whatever_the_videos_rate(tm
     seen, _ = project(torch.from_numpy(data.ee_position), data.camera(slice(None)))
     wanted = 20 + 12 * max(step_s, 1 / fps) * np.arange(len(data))
     np.testing.assert_allclose(seen[:, 0], wanted, atol=12 * 0.5 / fps + 0.05)  # to half a frame, however long it is
+
+
+def import_timed(folder, times_ms, suffix=".mp4"):
+    """The dataset of a video whose point goes 12 pixels in a second, shown at these times."""
+    (folder / "videos").mkdir()
+    t = np.array(times_ms) / 1000
+    uv = np.stack([20 + 12 * t, np.full(len(t), 30.0)], axis=-1)
+    write_timed_video((folder / "videos/a").with_suffix(suffix), dot_frames(uv), times_ms)
+    write_csv(folder / "videos/a.csv", uv)
+    import_tracks(folder / "videos", folder / "data", image_size=(60, 100), progress=False)
+    return Demonstrations.open(folder / "data")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_step_takes_its_time_where_the_frame_rate_changes_within_a_video(tmp_path, suffix):
+    data = import_timed(
+        tmp_path, [round(k * 1000 / 30) for k in range(60)] + [2000 + 100 * k for k in range(20)], suffix
+    )
+    seen, _ = project(torch.from_numpy(data.ee_position), data.camera(slice(None)))
+    assert len(data) == 27  # 3.9 s
+    wanted = 20 + 12 * 0.15 * np.arange(27)
+    np.testing.assert_allclose(seen[:14, 0], wanted[:14], atol=12 * 0.5 / 30 + 0.05)  # to half a frame
+    np.testing.assert_allclose(seen[14:, 0], wanted[14:], atol=12 * 0.5 / 10 + 0.05)
+
+
+def test_steps_in_a_gap_between_frames_are_no_targets_and_those_after_it_are_in_time(tmp_path):
+    data = import_timed(tmp_path, [50 * k for k in range(25)] + [2100 + 50 * k for k in range(19)])  # 1.2 to 2.1 s
+    obs, actions = ChunkDataset(data, horizon=len(data) - 1).batch([0])
+    uv, _ = project(actions.position, obs.camera.unsqueeze(1))
+    steps = 0.15 * np.arange(1, len(data))
+    assert steps[~actions.pixel_known[0].numpy()] == pytest.approx([1.35, 1.5, 1.65, 1.8, 1.95])
+    np.testing.assert_allclose(uv[0, :, 0], 20 + 12 * steps, atol=12 * 0.025 + 0.05)

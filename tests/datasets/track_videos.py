@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,22 @@ def red_centre(image: np.ndarray) -> np.ndarray:
 
 def write_dot_video(path: Path, uv: np.ndarray, size: tuple[int, int] = SIZE, fps: int = FPS, seed: int = 0) -> None:
     write_video(path, dot_frames(uv, size, seed), fps, VideoEncoding(lossless=True, pad_to_even=False))
+
+
+def write_timed_video(path: Path, frames: np.ndarray, times_ms: list[int]) -> None:
+    """A lossless video of frames (N, H, W, 3) that are shown at these times."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=30)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt, stream.options = "rgb24", {"qp": "0", "preset": "ultrafast"}
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for image, time in zip(frames, times_ms):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 def write_csv(path: Path, uv: np.ndarray, visible: np.ndarray | None = None, **columns: float) -> None:

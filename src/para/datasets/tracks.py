@@ -21,7 +21,8 @@ from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
 from para.datasets.point_tracks import Track
 from para.datasets.track_files import PICKLE_ADVICE, PICKLE_SUFFIXES, TRACK_SUFFIXES, read_track_file
-from para.datasets.video import frames_of, video_frame_rate
+from para.datasets.video import frames_of
+from para.datasets.video_steps import step_frames
 from para.geometry import Camera, look_at
 from para.interfaces import Episode, Scene
 from para.progress import progress_bar
@@ -82,10 +83,11 @@ def import_tracks(
 ) -> TrackImport:
     """Write the videos of a folder, each with a file of tracks of its own name beside it, as one dataset.
 
-    Of every `step_s` seconds the nearest frame is kept (all of them where frames are farther apart), from the first to
-    the last in which the point is seen; the largest middle part of it that has the sides' proportion is resized. Where
-    the point is hidden in between, or leaves that part, it is no target; what a policy is told of where it is now goes
-    on along a straight line. Called again, it goes on.
+    Of every `step_s` seconds the frame whose time stamp is nearest is kept (all of them where frames are farther apart
+    on average), from the first to the last in which the point is seen; the largest middle part of it that has the
+    sides' proportion is resized. Where the point is hidden in between, or leaves that part, or no frame is within half
+    a step, it is no target; what a policy is told of where it is now goes on along a straight line. Called again, it
+    goes on.
 
     Args:
         videos: the folder.
@@ -200,17 +202,14 @@ def read_episode(
     video: Path, tracks: Path, *, image_size: tuple[int, int], point: int | None = None, step_s: float = STEP_S
 ) -> Episode:
     """One video with its tracked point, as an episode of which only pixels are known; see `import_tracks`."""
-    frames_per_step = max(1.0, video_frame_rate(video) * step_s)
-    kept, chosen, n_frames, crop = [], [], 0, None
-    for index, frame in enumerate(frames_of(video)):
+    steps = step_frames(video, step_s)
+    numbers, of_step = np.unique(steps.index, return_inverse=True)
+    crop, kept = None, []
+    for frame in frames_of(video, only=set(numbers.tolist())):
         crop = crop or Crop.of(frame.shape[:2], image_size)
-        # the frame nearest to each step's time: every so many of them would be a tenth off at 24 or 30 a second
-        if index == math.floor(len(kept) * frames_per_step + 0.5):
-            kept.append(crop.apply(frame))
-            chosen.append(index)
-        n_frames += 1
-    track = read_track_file(tracks).point(point, n_frames, crop.full_size)
-    uv, visible = crop.to_crop(track.uv[chosen]), track.visible[chosen]
+        kept.append(crop.apply(frame))
+    track = read_track_file(tracks).point(point, steps.n_frames, crop.full_size)
+    uv, visible = crop.to_crop(track.uv[steps.index]), track.visible[steps.index] & steps.near
     visible &= (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
     seen = np.flatnonzero(visible)
     if len(seen) < MIN_FRAMES:
@@ -220,7 +219,7 @@ def read_episode(
         )
     span = slice(seen[0], seen[-1] + 1)
     info = {"video": video.name, MADE_FROM: made_from(tracks, point)}
-    return _episode(np.stack(kept[span]), Track(uv[span], visible[span]), image_size, info)
+    return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info)
 
 
 def _episode(image: np.ndarray, track: Track, image_size: tuple[int, int], info: dict[str, Any]) -> Episode:

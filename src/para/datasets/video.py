@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from para.files import write_atomic
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,25 @@ def read_video(path: str | Path) -> np.ndarray:
     return np.stack(list(frames_of(path)))
 
 
-def frames_of(path: str | Path) -> Iterator[np.ndarray]:
-    """The frames of a video file one after the other, (H, W, 3) uint8 RGB each; raises as `read_video` does."""
+def frames_of(path: str | Path, only: Container[int] | None = None) -> Iterator[np.ndarray]:
+    """The frames of a video file one after the other, (H, W, 3) uint8 RGB each; raises as `read_video` does.
+
+    `only`: which, by their numbers from 0; None: all of them.
+    """
+
+    def read(index: int, frame: VideoFrame) -> np.ndarray | None:
+        return frame.to_ndarray(format="rgb24") if only is None or index in only else None
+
+    return (image for image in _decoded(path, read) if image is not None)
+
+
+def frame_times(path: str | Path) -> list[float | None]:
+    """When each frame of a video file is shown, seconds; None where it does not say; raises as `read_video` does."""
+    return list(_decoded(path, lambda _, frame: frame.time))
+
+
+def _decoded(path: str | Path, read: Callable[[int, VideoFrame], T]) -> Iterator[T]:
+    """What `read` makes of each frame of a video file and its number."""
     import av
 
     path = Path(path)
@@ -127,7 +150,7 @@ def frames_of(path: str | Path) -> Iterator[np.ndarray]:
                         f"ffmpeg -i {path.name} upright.mp4"
                     )
                 n += 1
-                yield frame.to_ndarray(format="rgb24")
+                yield read(n - 1, frame)
     except (av.FFmpegError, IndexError) as error:
         reason = getattr(error, "strerror", None) or "no video in it"
         raise ValueError(f"{path} is no complete video ({reason}); it is truncated: record it again") from error
