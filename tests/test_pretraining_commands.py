@@ -160,6 +160,16 @@ def test_corrected_tracks_are_not_taken_for_those_that_were_imported(videos):
     assert "holds hand0.mp4 from an older" in refusal(*command)
 
 
+def test_tracks_of_a_resized_copy_are_scaled_and_no_others_are_added_to_them(videos):
+    write_csv(videos / "videos/hand0.csv", (dot_track() + 0.5) / 2 - 0.5, width=50, height=30)
+    command = ("tracks", "--videos", videos / "videos", "--out", videos / "tracks", "--image-size", "48", "64")
+    assert "give --track-size 30 50" in refusal(*command)
+    assert "as --track-size says" in refusal(*command, "--track-size", "60", "100")
+    assert "1 videos imported" in para(*command, "--track-size", "30", "50").out
+    assert "0 videos imported" in para(*command, "--track-size", "30", "50").out
+    assert "hand0.mp4 tracked at --track-size 30 50, asked for is the size of the video" in refusal(*command)
+
+
 def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
     sized_world.register(monkeypatch)
     said = fine_tune(made[0], tmp_path / "tuned")

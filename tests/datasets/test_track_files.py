@@ -70,6 +70,50 @@ def test_every_format_tells_the_same_pixels(write, tmp_path):
     np.testing.assert_array_equal(track.visible, VISIBLE)
 
 
+COPY = (30, 25)
+
+
+def of_a_copy(write):
+    """The same file as a tracker writes it that saw a copy of the video, shrunk to `COPY`."""
+
+    def write_copy(path):
+        path = write(path)
+        scale = np.array([COPY[1] / W, COPY[0] / H])
+        if path.suffix == ".npz":
+            arrays = dict(np.load(path))
+            if "pred_tracks" in arrays:
+                arrays["pred_tracks"] = (arrays["pred_tracks"] + 0.5) * scale - 0.5  # pixel centres
+            elif "tracks" in arrays:
+                arrays["tracks"] = arrays["tracks"] * scale  # from the corner; and shares stay as they are
+            return npz(path, **arrays)
+        read = read_track_file(path)
+        rows = [f"{k},{p},{u},{v},{int(read.visible[p, k])}" for p, track in enumerate((read.uv + 0.5) * scale - 0.5)
+                for k, (u, v) in enumerate(track)]  # fmt: skip
+        return text("frame,point,u,v,visible\n" + "\n".join(rows))(path)
+
+    return write_copy
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_every_format_tells_the_same_pixels_when_a_resized_copy_was_tracked(write, tmp_path):
+    track = read_track_file(of_a_copy(write)(tmp_path / "hand")).point(0, 12, SIZE, COPY)
+    np.testing.assert_allclose(track.uv, UV, atol=1e-4)
+    np.testing.assert_array_equal(track.visible, VISIBLE)
+
+
+def test_a_copys_size_in_the_file_must_be_the_one_that_is_given_and_asks_for_it_where_none_is(tmp_path):
+    small = (UV + 0.5) / 2 - 0.5
+    file = read_track_file(spoilt(small, width=W // 2, height=H // 2)(tmp_path / "a"))
+    np.testing.assert_allclose(file.point(0, 12, SIZE, (H // 2, W // 2)).uv, UV, atol=1e-9)
+    for given, message in (
+        (None, r"for images of \(30, 50\) .*its video has \(60, 100\); .*give --track-size 30 50"),
+        (COPY, r"for images of \(30, 50\) \(H, W\), and not of \(30, 25\), as --track-size says"),
+    ):
+        with pytest.raises(DatasetError, match=message) as error:
+            file.point(0, 12, SIZE, given)
+        assert "\n" not in str(error.value)
+
+
 def test_points_off_the_image_count_as_not_visible_and_hidden_ones_may_hold_anything(tmp_path):
     uv = UV.copy()
     uv[3], uv[5], uv[6] = float("nan"), (W - 0.4, 10), (W + 20, 10)

@@ -4,14 +4,16 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
 
 from para.datasets import ChunkDataset, DatasetError, Demonstrations, check_dataset, record
+from para.datasets.imported_videos import MADE_FROM
 from para.datasets.lerobot_v3_layout import EPISODE_INFO, INFO_FILE, episode_paths
-from para.datasets.tracks import MADE_FROM, Crop, import_tracks, nominal_camera
+from para.datasets.tracks import Crop, import_tracks, nominal_camera
 from para.geometry import project
 from para.interfaces import Observation
 from para.policies.augment import AugmentConfig, augment
@@ -108,6 +110,19 @@ def test_importing_goes_on_where_it_stopped_and_gives_the_same_dataset(folder, r
     )
 
 
+def test_labels_stand_on_the_point_where_a_shrunk_copy_of_the_video_was_tracked(tmp_path):
+    (tmp_path / "videos").mkdir()
+    uv = dot_track()
+    write_dot_video(tmp_path / "videos/a.mp4", uv)
+    copies = [cv2.resize(frame, (50, 20), interpolation=cv2.INTER_AREA) for frame in dot_frames(uv)]
+    write_csv(tmp_path / "videos/a.csv", np.array([red_centre(copy) for copy in copies]))
+    import_tracks(tmp_path / "videos", tmp_path / "data", image_size=IMAGE_SIZE, track_size=(20, 50), progress=False)
+    data = Demonstrations.open(tmp_path / "data")
+    seen, _ = project(torch.from_numpy(data.ee_position), data.camera(slice(None)))
+    for image, pixel in zip(np.asarray(data.images), seen):
+        np.testing.assert_allclose(red_centre(image), pixel, atol=0.5)  # the codec halves the colour planes
+
+
 def two_points(folder):
     """A video whose tracks are of two points, the second 5 px to the right of the first."""
     folder.mkdir()
@@ -125,6 +140,7 @@ def test_other_tracks_points_sizes_or_steps_of_what_was_imported_are_refused_and
     before = Demonstrations.open(root).data_hash
     for change, message in (
         ({"point": 1}, "holds a.mp4 at point 0, asked for is point 1; choose another folder, or remove this one"),
+        ({"track_size": (30, 50)}, "a.mp4 tracked at the size of the video, asked for is --track-size 30 50; choose"),
         ({"image_size": (32, 32)}, r"holds frames of \(48, 64\)"),
         ({"step_s": 0.3}, "step_s = 0.15, not 0.3"),
     ):
@@ -172,6 +188,7 @@ def test_a_robots_demonstrations_are_not_added_to(folder, tmp_path):
     "options, message",
     [
         ({"image_size": (0, 64)}, r"image_size must be .*got \(0, 64\)"),
+        ({"track_size": (60, 0)}, r"track_size must be .*got \(60, 0\)"),
         ({"step_s": 0.0}, "step_s must be a number of seconds above 0.*got 0.0"),
         ({"step_s": -0.1}, "step_s must be a number of seconds above 0.*got -0.1"),
         ({"step_s": float("nan")}, "step_s must be a number of seconds above 0.*got nan"),

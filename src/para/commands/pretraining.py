@@ -43,6 +43,10 @@ class Tracks:
     point: int | None = None
     """Which point is the end effector, where files hold several; default: the only one."""
 
+    track_size: tuple[int, int] | None = None
+    """(H, W), pixels of the videos that were tracked, where those were resized copies, as most trackers want them: the
+    tracks are scaled. Shares of the image need none. Default: the videos themselves were tracked."""
+
     step_s: float = 0.15
     """Seconds between frames: as in the robot's demonstrations; less where a hand is faster than the robot."""
 
@@ -53,7 +57,13 @@ class Tracks:
         from para.datasets.tracks import import_tracks
 
         report = import_tracks(
-            self.videos, self.out, image_size=self.image_size, point=self.point, step_s=self.step_s, task=self.task
+            self.videos,
+            self.out,
+            image_size=self.image_size,
+            point=self.point,
+            track_size=self.track_size,
+            step_s=self.step_s,
+            task=self.task,
         )
         told = f"{report.frames} frames, {report.frames_known} of them with a known next place"
         print(f"{report.imported} videos imported ({told}), {report.reused} were there already")

@@ -42,12 +42,19 @@ class TrackFile:
     image_size: tuple[int, int] | None = None
     """(H, W) of the video, where the file says so."""
 
-    def point(self, index: int | None, n_frames: int, image_size: tuple[int, int]) -> Track:
-        """One of its points, checked against its video.
+    def point(
+        self,
+        index: int | None,
+        n_frames: int,
+        image_size: tuple[int, int],
+        track_size: tuple[int, int] | None = None,
+    ) -> Track:
+        """One of its points, in pixels of its video, checked against that.
 
         Args:
             index: which; None: the only one.
-            n_frames, image_size: of the video.
+            n_frames, image_size: of the video; (H, W).
+            track_size: (H, W) of the resized copy of the video that was tracked; None: the video itself was.
 
         Raises:
             DatasetError: if frames or size are not the video's, or a visible point is not finite or far off the image.
@@ -62,17 +69,31 @@ class TrackFile:
             raise DatasetError(
                 f"{self.path} tells of {N} frames, its video has {n_frames}; track the very file that is next to it"
             )
-        if self.image_size not in (None, tuple(image_size)):
-            raise DatasetError(
-                f"{self.path} is for images of {self.image_size} (H, W), its video has {tuple(image_size)}; "
-                "scale the tracks, or track this very file"
-            )
-        H, W = image_size
+        image_size = tuple(image_size)
+        tracked = image_size if track_size is None else tuple(track_size)
+        self._check_size(image_size, track_size)
+        H, W = tracked
         uv = self.uv[index].astype(np.float64) * ([W, H] if self.as_shares else [1, 1]) - 0.5 * self.from_corner
         visible = self.visible[index].copy()
-        check_pixels(self.path, uv, visible, (H, W), as_shares=self.as_shares)
-        inside = (uv >= -0.5).all(axis=-1) & (uv < np.array([W, H]) - 0.5).all(axis=-1)
+        check_pixels(self.path, uv, visible, tracked, as_shares=self.as_shares)
+        if tracked != image_size:
+            # from here on integers are pixel centres in every format; resizing keeps the image's corners
+            uv = (uv + 0.5) * [image_size[1] / W, image_size[0] / H] - 0.5
+        inside = (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
         return Track(uv, visible & inside)
+
+    def _check_size(self, image_size: tuple[int, int], track_size: tuple[int, int] | None) -> None:
+        if self.image_size in (None, tuple(track_size or image_size)):
+            return
+        if track_size is not None:
+            raise DatasetError(
+                f"{self.path} is for images of {self.image_size} (H, W), and not of {tuple(track_size)}, as "
+                "--track-size says; give the size of the video that was tracked"
+            )
+        raise DatasetError(
+            f"{self.path} is for images of {self.image_size} (H, W), its video has {image_size}; if a resized copy of "
+            "it was tracked, give --track-size {} {}, or else track this very file".format(*self.image_size)
+        )
 
 
 def check_pixels(
@@ -83,6 +104,7 @@ def check_pixels(
     Args:
         uv: (N, 2) pixels.
         visible: (N,) bool, as marked.
+        image_size: (H, W) of the video that was tracked.
     """
     H, W = image_size
     seen = np.flatnonzero(visible)
@@ -107,5 +129,5 @@ def check_pixels(
         u, v = uv[first]
         raise DatasetError(
             f"{path}: in frame {first} the visible point is at ({u:.0f}, {v:.0f}), off the {H} x {W} (H x W) video; "
-            "were the tracks made for another size?"
+            "were the tracks made for another size? then give it: --track-size H W"
         )

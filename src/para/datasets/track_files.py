@@ -9,8 +9,8 @@
 
 "Centres": the top-left pixel's centre is (0, 0), as everywhere in `para`, and as CoTracker samples images
 (`align_corners=True`). "Corners": the image's top-left corner is (0, 0), so that half a pixel is taken off. Width and
-height of the video may stand in any of them, and are then checked. TAP-Vid's own files are pickles, which run code when
-they are loaded; they are refused.
+height of the video that was tracked may stand in any of them, and are then checked. TAP-Vid's own files are pickles,
+which run code when they are loaded; they are refused.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ point is what the end effector will be. The result is a dataset like any other, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from para.datasets.lerobot_v3_layout import EPISODE_INFO, STEP_S, DatasetError
+from para.datasets.imported_videos import MADE_FROM, imported_before, made_from, refuse_changed
+from para.datasets.lerobot_v3_layout import STEP_S, DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
 from para.datasets.point_tracks import Track
@@ -31,10 +30,6 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
 MIN_FRAMES = 3
 """A shorter demonstration shows no motion."""
-
-MADE_FROM = "para.made_from"
-"""In an episode's info: {"tracks": 12 hex digits of their file's sha256, "point": which one}. What else decides what
-an episode holds, image size and step, is the dataset's. Absent from datasets that are older than this."""
 
 NOWHERE = (float("nan"), float("nan"))
 """Where the object of a video is: nobody knows."""
@@ -77,6 +72,7 @@ def import_tracks(
     *,
     image_size: tuple[int, int] = (128, 128),
     point: int | None = None,
+    track_size: tuple[int, int] | None = None,
     step_s: float = STEP_S,
     task: str = "follow the point",
     progress: bool = True,
@@ -94,6 +90,7 @@ def import_tracks(
         root: of the dataset; new, or one that this function began.
         image_size: (H, W) of its images: those of the robot's demonstrations that it is to be used with.
         point: which point, where files hold several.
+        track_size: (H, W) of the videos that were tracked, where those were resized copies; None: these very ones.
         step_s: seconds between stored frames; as in the robot's demonstrations, or less where a hand is faster.
         task: what the videos show, in words.
         progress: show how far it is.
@@ -101,19 +98,21 @@ def import_tracks(
     Raises:
         FileNotFoundError: if there is no video, or one without tracks.
         DatasetError: if tracks do not fit their video, or are damaged; or if `root` holds something else, or one of the
-            videos from other tracks, or at another point, size or step.
+            videos from other tracks, or at another point, size or step, or tracked at another size.
         ValueError: if a video cannot be decoded, or an option has no meaning.
     """
-    check_options(image_size, step_s)
+    check_options(image_size, step_s, track_size)
     pairs = video_and_track_files(Path(videos))
     known = n_frames = imported = 0
     with DatasetWriter.open_or_create(root, image_size=image_size, step_s=step_s, task=task) as writer:
         done = imported_before(Path(root), writer.rows)
-        refuse_changed(Path(root), pairs, done, point)
+        refuse_changed(Path(root), pairs, done, point, track_size)
         bar = progress_bar(len(pairs), "importing videos", unit="video") if progress else None
         for video, tracks in pairs:
             if video.name not in done:
-                episode = read_episode(video, tracks, image_size=image_size, point=point, step_s=step_s)
+                episode = read_episode(
+                    video, tracks, image_size=image_size, point=point, track_size=track_size, step_s=step_s
+                )
                 writer.add(episode)
                 imported, n_frames = imported + 1, n_frames + len(episode)
                 known += episode.info[INFO_KEY]["pixel"].count("1")
@@ -124,51 +123,13 @@ def import_tracks(
     return TrackImport(imported, len(pairs) - imported, n_frames, known)
 
 
-def check_options(image_size: tuple[int, int], step_s: float) -> None:
-    """Raise ValueError where images would have no pixels, or steps no duration."""
-    if min(image_size) < 1:
-        raise ValueError(f"image_size must be (H, W), at least 1 pixel each; got {tuple(image_size)}")
+def check_options(image_size: tuple[int, int], step_s: float, track_size: tuple[int, int] | None = None) -> None:
+    """Raise ValueError where images, or those that were tracked, would have no pixels, or steps no duration."""
+    for name, size in (("image_size", image_size), ("track_size", track_size)):
+        if size is not None and min(size) < 1:
+            raise ValueError(f"{name} must be (H, W), at least 1 pixel each; got {tuple(size)}")
     if not (math.isfinite(step_s) and step_s > 0):
         raise ValueError(f"step_s must be a number of seconds above 0, as {STEP_S}; got {step_s}")
-
-
-def made_from(tracks: Path, point: int | None) -> dict[str, Any]:
-    """What tells an episode from another one of the same video: `MADE_FROM`."""
-    return {"tracks": hashlib.sha256(tracks.read_bytes()).hexdigest()[:12], "point": point or 0}
-
-
-def imported_before(root: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The videos of a dataset, by name, each with what it was made from; empty where that was not noted yet.
-
-    Raises:
-        DatasetError: if an episode was not made from a video: the folder is one of other demonstrations.
-    """
-    infos = [json.loads(row.get(EPISODE_INFO) or "{}") for row in rows]
-    others = sum("video" not in info for info in infos)
-    if others:
-        raise DatasetError(f"{root} holds {others} demonstrations that are no imported videos; choose another folder")
-    return {info["video"]: info.get(MADE_FROM, {}) for info in infos}
-
-
-def refuse_changed(
-    root: Path, pairs: list[tuple[Path, Path]], done: dict[str, dict[str, Any]], point: int | None
-) -> None:
-    """Raise DatasetError where a dataset holds videos from other tracks, or at another point, than are asked for.
-
-    Episodes cannot be taken out of a dataset, and to keep the old ones beside new ones would mix two points in silence.
-    """
-    changed = []
-    for video, tracks in pairs:
-        old, new = done.get(video.name) or {}, made_from(tracks, point)
-        if old and old["point"] != new["point"]:
-            changed.append(f"{video.name} at point {old['point']}, asked for is point {new['point']}")
-        elif old and old != new:
-            changed.append(f"{video.name} from an older {tracks}")
-    if changed:
-        more = f", and {len(changed) - 1} more like that" if len(changed) > 1 else ""
-        raise DatasetError(
-            f"{root} holds {changed[0]}{more}; choose another folder, or remove this one and import all again"
-        )
 
 
 def video_and_track_files(folder: Path) -> list[tuple[Path, Path]]:
@@ -199,7 +160,13 @@ def _pickles_in(folder: Path, stem: str) -> str:
 
 
 def read_episode(
-    video: Path, tracks: Path, *, image_size: tuple[int, int], point: int | None = None, step_s: float = STEP_S
+    video: Path,
+    tracks: Path,
+    *,
+    image_size: tuple[int, int],
+    point: int | None = None,
+    track_size: tuple[int, int] | None = None,
+    step_s: float = STEP_S,
 ) -> Episode:
     """One video with its tracked point, as an episode of which only pixels are known; see `import_tracks`."""
     steps = step_frames(video, step_s)
@@ -208,7 +175,7 @@ def read_episode(
     for frame in frames_of(video, only=set(numbers.tolist())):
         crop = crop or Crop.of(frame.shape[:2], image_size)
         kept.append(crop.apply(frame))
-    track = read_track_file(tracks).point(point, steps.n_frames, crop.full_size)
+    track = read_track_file(tracks).point(point, steps.n_frames, crop.full_size, track_size)
     uv, visible = crop.to_crop(track.uv[steps.index]), track.visible[steps.index] & steps.near
     visible &= (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
     seen = np.flatnonzero(visible)
@@ -218,7 +185,7 @@ def read_episode(
             f"{MIN_FRAMES} are needed: keep frames at a smaller step_s, or leave this video out"
         )
     span = slice(seen[0], seen[-1] + 1)
-    info = {"video": video.name, MADE_FROM: made_from(tracks, point)}
+    info = {"video": video.name, MADE_FROM: made_from(tracks, point, track_size)}
     return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info)
 
 

@@ -1,0 +1,71 @@
+"""What a dataset of imported videos says of what they were made from, so that nothing else is mixed in later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from para.datasets.lerobot_v3_layout import EPISODE_INFO, DatasetError
+
+MADE_FROM = "para.made_from"
+"""In an episode's info: {"tracks": 12 hex digits of their file's sha256, "point": which one, "track_size": [H, W] of
+the video that was tracked, where that was said}. What else decides what an episode holds, image size and step, is the
+dataset's. Absent from datasets that are older than this."""
+
+
+def made_from(tracks: Path, point: int | None, track_size: tuple[int, int] | None = None) -> dict[str, Any]:
+    """What tells an episode from another one of the same video: `MADE_FROM`.
+
+    Args:
+        tracks: their file.
+        point: which one; None: the only one.
+        track_size: (H, W) of the video that was tracked; None: that of the video.
+    """
+    note = {"tracks": hashlib.sha256(tracks.read_bytes()).hexdigest()[:12], "point": point or 0}
+    return note if track_size is None else note | {"track_size": list(track_size)}
+
+
+def imported_before(root: Path, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The videos of a dataset, by name, each with what it was made from; empty where that was not noted yet.
+
+    Raises:
+        DatasetError: if an episode was not made from a video: the folder is one of other demonstrations.
+    """
+    infos = [json.loads(row.get(EPISODE_INFO) or "{}") for row in rows]
+    others = sum("video" not in info for info in infos)
+    if others:
+        raise DatasetError(f"{root} holds {others} demonstrations that are no imported videos; choose another folder")
+    return {info["video"]: info.get(MADE_FROM, {}) for info in infos}
+
+
+def refuse_changed(
+    root: Path,
+    pairs: list[tuple[Path, Path]],
+    done: dict[str, dict[str, Any]],
+    point: int | None,
+    track_size: tuple[int, int] | None = None,
+) -> None:
+    """Raise DatasetError where a dataset holds videos from other tracks, points or sizes of them than are asked for.
+
+    Episodes cannot be taken out of a dataset, and to keep the old ones beside new ones would mix two points in silence.
+    """
+    changed = []
+    for video, tracks in pairs:
+        old, new = done.get(video.name) or {}, made_from(tracks, point, track_size)
+        if old and old["point"] != new["point"]:
+            changed.append(f"{video.name} at point {old['point']}, asked for is point {new['point']}")
+        elif old and old.get("track_size") != new.get("track_size"):
+            changed.append(f"{video.name} tracked at {_size(old)}, asked for is {_size(new)}")
+        elif old and old != new:
+            changed.append(f"{video.name} from an older {tracks}")
+    if changed:
+        more = f", and {len(changed) - 1} more like that" if len(changed) > 1 else ""
+        raise DatasetError(
+            f"{root} holds {changed[0]}{more}; choose another folder, or remove this one and import all again"
+        )
+
+
+def _size(note: dict[str, Any]) -> str:
+    return "--track-size {} {}".format(*note["track_size"]) if "track_size" in note else "the size of the video"
