@@ -50,7 +50,11 @@ def test_each_step_says_what_it_did_and_what_comes_next(made):
     assert "3 videos imported" in steps["tracks"].out and "0 were there already" in steps["tracks"].out
     assert f"next: para train --data {folder / 'tracks'}" in steps["tracks"].out
     assert " ".join(HEATMAP_ALONE) in steps["tracks"].out
-    assert "0 videos imported" in tracks(folder).out
+    pictures = [folder / f"tracks/meta/tracks/hand{seed}.mp4.png" for seed in (0, 1, 2)]
+    look = f"look at {', '.join(map(str, pictures))}: the ring must be on the end effector; where it is not"
+    assert look in steps["tracks"].out and all(picture.is_file() for picture in pictures)
+    again = tracks(folder).out
+    assert "0 videos imported" in again and "look at" not in again
     assert f"next: para train --pretrain {folder / 'pretrained'}" in steps["pretrain"].out
     metrics = steps["pretrain"].out.split("held out: ")[1].split("\n")[0]
     assert "gripper" not in metrics and "pixel_error_px" in metrics

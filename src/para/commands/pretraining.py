@@ -9,6 +9,11 @@ from typing import Any
 
 FINE_TUNE_FIRST = "fine-tune it on the robot's demonstrations before it is evaluated"
 
+LOOK_FOR = (
+    "the ring must be on the end effector; where it is not, import into another folder, with --track-size H W of the "
+    "video that was tracked, or another --point"
+)
+
 
 def not_predicted(options: Mapping[str, Any]) -> tuple[str, ...]:
     """What a policy of these options has no classes of, in the words of `never_told`: so are those to be pretrained."""
@@ -67,5 +72,7 @@ class Tracks:
         )
         told = f"{report.frames} frames, {report.frames_known} of them with a known next place"
         print(f"{report.imported} videos imported ({told}), {report.reused} were there already")
+        if report.pictures:
+            print(f"look at {', '.join(map(str, report.pictures))}: {LOOK_FOR}")
         options = "--n-height-bins 1 --n-gripper-bins 0"
         print(f"next: para train --data {self.out} --out checkpoints/tracks para {options}")

@@ -41,6 +41,7 @@ STATS_FILE = "meta/stats.json"
 TASKS_FILE = "meta/tasks.parquet"
 CAMERAS_FILE = "meta/para_cameras.json"
 RECORDING_FILE = "meta/para_recording.json"
+TRACK_PICTURES = "meta/tracks"
 LOCK_FILE = "meta/.writer.lock"
 CACHE_FOLDER = ".frame_cache"
 KNOWN_FOLDERS = ("meta", "data", "videos", CACHE_FOLDER)

@@ -20,6 +20,7 @@ from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
 from para.datasets.point_tracks import Track
 from para.datasets.track_files import PICKLE_ADVICE, PICKLE_SUFFIXES, TRACK_SUFFIXES, read_track_file
+from para.datasets.track_pictures import write_track_picture
 from para.datasets.video import frames_of
 from para.datasets.video_steps import step_frames
 from para.geometry import Camera, look_at
@@ -30,6 +31,9 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
 MIN_FRAMES = 3
 """A shorter demonstration shows no motion."""
+
+N_PICTURES = 3
+"""Of the videos of one import, for people to look at."""
 
 NOWHERE = (float("nan"), float("nan"))
 """Where the object of a video is: nobody knows."""
@@ -50,6 +54,9 @@ class TrackImport:
 
     frames_known: int
     """Of these, those whose next place of the point is known."""
+
+    pictures: tuple[Path, ...] = ()
+    """Of the first of these videos, with the point and its path; see `track_picture`."""
 
 
 def nominal_camera(image_size: tuple[int, int]) -> Camera:
@@ -83,7 +90,7 @@ def import_tracks(
     on average), from the first to the last in which the point is seen; the largest middle part of it that has the
     sides' proportion is resized. Where the point is hidden in between, or leaves that part, or no frame is within half
     a step, it is no target; what a policy is told of where it is now goes on along a straight line. Called again, it
-    goes on.
+    goes on. Of the first few videos it leaves pictures that show whether the point is where it should be.
 
     Args:
         videos: the folder.
@@ -104,6 +111,7 @@ def import_tracks(
     check_options(image_size, step_s, track_size)
     pairs = video_and_track_files(Path(videos))
     known = n_frames = imported = 0
+    pictures = []
     with DatasetWriter.open_or_create(root, image_size=image_size, step_s=step_s, task=task) as writer:
         done = imported_before(Path(root), writer.rows)
         refuse_changed(Path(root), pairs, done, point, track_size)
@@ -114,13 +122,15 @@ def import_tracks(
                     video, tracks, image_size=image_size, point=point, track_size=track_size, step_s=step_s
                 )
                 writer.add(episode)
+                if imported < N_PICTURES:
+                    pictures.append(write_track_picture(root, episode))
                 imported, n_frames = imported + 1, n_frames + len(episode)
                 known += episode.info[INFO_KEY]["pixel"].count("1")
             if bar is not None:
                 bar.update()
         if bar is not None:
             bar.close()
-    return TrackImport(imported, len(pairs) - imported, n_frames, known)
+    return TrackImport(imported, len(pairs) - imported, n_frames, known, tuple(pictures))
 
 
 def check_options(image_size: tuple[int, int], step_s: float, track_size: tuple[int, int] | None = None) -> None:
