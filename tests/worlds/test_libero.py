@@ -142,6 +142,16 @@ def test_the_official_states_are_fifty_and_near_the_tasks_places():
         np.testing.assert_allclose(scene.goal_xy, (0.06, 0.20), atol=0.03)
 
 
+def test_furniture_that_a_state_does_not_name_stands_alike_whatever_was_shown_before(world):
+    state, cookies = libero_package.initial_states(0)[7], MIDDLE.with_(distractors=("cookie_box",), seed=3)
+    moved = {"cabinet": (np.array([-0.2, 0.3, 0.9]), np.array([1.0, 0.0, 0.0, 0.0]))}
+    elsewhere = world.show_state(state, MIDDLE, moved).image
+    after_moved = world.show_state(state, MIDDLE).image
+    world.reset(cookies)  # which parks the furniture out of sight
+    assert torch.equal(world.show_state(state, MIDDLE).image, after_moved)
+    assert ((elsewhere.float() - after_moved.float()).abs().sum(dim=1) > 40).sum() > 30
+
+
 def test_an_official_state_is_set_up_as_it_is(world):
     scene = libero_scenes.official_scenes()[7]
     world.reset(scene)

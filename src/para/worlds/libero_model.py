@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,9 @@ DROP_STEPS = 500
 
 SETTLE_STEPS = 5
 """Control steps after a scene is set up and before it is shown, as in LIBERO's own evaluation."""
+
+Pose = tuple[np.ndarray, np.ndarray]
+"""Of furniture: (3,) position in LIBERO's frame, metres, and (4,) quaternion (w, x, y, z)."""
 
 
 class LiberoModel:
@@ -115,16 +119,16 @@ class LiberoModel:
         """
         self._mujoco.mj_resetData(self.model, self.data)
         self.servo.reset(np.array(libero_arm.HOME))  # the controller begins anew; the state then overrides the pose
-        self.show(state, self._stands)
+        self.show(state)
         self._settle()
 
-    def show(self, state: np.ndarray, stands: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    def show(self, state: np.ndarray, stands: Mapping[str, Pose] = MappingProxyType({})) -> None:
         """A simulator state as it is. Leaves the data to be brought up to date (`refresh`).
 
         Args:
             state: [time, qpos, qvel].
             stands: our name of furniture -> where it stands (3,) in LIBERO's frame, and its quaternion (w, x, y, z);
-                what is not named stays.
+                what is not named stands where LIBERO put it when the environment was built, whatever was shown before.
 
         Raises:
             ValueError: where the state is of another scene.
@@ -134,7 +138,7 @@ class LiberoModel:
             raise ValueError(
                 f"this state of LIBERO has {state.shape[0]} numbers and the scene {n}: it is of another one"
             )
-        for name, (position, quat) in stands.items():
+        for name, (position, quat) in {**self._stands, **stands}.items():
             body = self.model.body(f"{DISTRACTORS[name]}_main").id
             self.model.body_pos[body], self.model.body_quat[body] = position, quat
             self._touchable(name, True)
@@ -202,7 +206,7 @@ class LiberoModel:
     def _joint(self, name: str) -> Any:
         return self.model.joint(self.env.objects_dict[name].joints[-1])
 
-    def _fixture_pose(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def _fixture_pose(self, name: str) -> Pose:
         """Of furniture: where LIBERO drew it, within its region of 2 cm, when the environment was built."""
         body = self.model.body(f"{DISTRACTORS[name]}_main").id
         return self.model.body_pos[body].copy(), self.model.body_quat[body].copy()
