@@ -140,6 +140,28 @@ def test_pictures_of_a_file_are_turned_upright_whichever_way_they_are_stored(tur
     np.testing.assert_allclose(data.ee_position, acted["robot0_eef_pos"][at[:-1]] - [0, 0, 0.90], atol=1e-6)
 
 
+def test_each_file_of_a_folder_is_turned_as_it_needs_it(acted, tmp_path):
+    """LIBERO's own files are upside down, replayed ones rotated; a folder may hold both."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for i, turn in enumerate([(-1, 1), (-1, -1)]):
+        write_file(source / f"{libero_package.task_name(i)}_demo.hdf5", acted, turn=turn)
+    data = converted(source, tmp_path / "out", STORED)
+    upright = acted["after"][kept_steps(len(acted["states"]))[:-1]]
+    np.testing.assert_array_equal(data.images[:], np.concatenate([upright, upright]))
+    assert {info["frames"] for info in data.episode_infos} == {"stored ones, upside_down", "stored ones, rotated"}
+
+
+def test_a_file_that_does_not_show_its_orientation_is_named_before_any_is_converted(acted, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for i, frames in enumerate([acted["after"][:, ::-1], np.zeros_like(acted["after"])]):
+        write_file(source / f"{i}_{libero_package.task_name(0)}.hdf5", acted, agentview_rgb=frames)
+    with pytest.raises(ValueError, match="1_pick.*cannot tell which way up"):
+        convert_libero(source, tmp_path / "out", STORED)
+    assert not (tmp_path / "out").exists()
+
+
 def test_pictures_and_positions_belong_together_before_and_after_the_action(acted, tmp_path):
     """LIBERO's pictures are a step ahead of their states, replayed ones are not: the fingers close when told."""
     closes = {}

@@ -40,7 +40,7 @@ class LiberoOptions:
     """For drawing: a folder of LIBERO's assets, or `generated`; default: what the world `libero` takes."""
 
     orientation: Literal["auto", "upright", "upside_down", "mirrored", "rotated"] = "auto"
-    """Which way up stored frames are; auto: told from what moves in them."""
+    """Which way up stored frames are; auto: told from what moves in them, for each HDF5 file by itself."""
 
     camera: str = ""
     """For LeRobot datasets: the feature of LIBERO's agentview; default: the only camera that is not on the wrist."""
@@ -112,24 +112,42 @@ def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptio
 
 def _hdf5(source: Path, options: LiberoOptions) -> _Source:
     from para.worlds.libero_hdf5 import count_demonstrations, hdf5_files, read_demonstrations
-    from para.worlds.libero_replay import scene_of
 
     files = hdf5_files(source)
     total = sum(count_demonstrations(path) for path in files)
-    demonstrations = (demonstration for path in files for demonstration in read_demonstrations(path))
     if _draws(options):
-        return _Source(total, _drawn(demonstrations, options))
-    orientation = options.orientation
-    if orientation == "auto":
-        first = (demonstration for path in files for demonstration in read_demonstrations(path))
-        orientation = _orientation(_stored(demonstration) for demonstration in first)
+        return _Source(total, _drawn((each for path in files for each in read_demonstrations(path)), options))
+    # a folder may hold files of LIBERO beside replayed ones; told before any is converted, since it can be refused
+    orientations = {path: _orientation_of_file(path, options) for path in files}
+    return _Source(total, _as_stored(orientations))
 
-    def make(demonstration: Demonstration) -> Episode | None:
-        if not demonstration.succeeded:
-            return None
-        return _upright(demonstration.name, _stored(demonstration), orientation, scene_of(demonstration))
 
-    return _Source(total, ((d.name, lambda d=d: make(d)) for d in demonstrations))
+def _orientation_of_file(path: Path, options: LiberoOptions) -> str:
+    from para.datasets import DatasetError
+    from para.worlds.libero_hdf5 import read_demonstrations
+
+    if options.orientation != "auto":
+        return options.orientation
+    try:
+        return _orientation(_stored(demonstration) for demonstration in read_demonstrations(path))
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+def _as_stored(orientations: dict[Path, str]) -> Iterator[tuple[str, Callable[[], Episode | None]]]:
+    """The demonstrations of HDF5 files with their own pictures, of which it is known which way up they are."""
+    from para.worlds.libero_hdf5 import read_demonstrations
+    from para.worlds.libero_replay import scene_of
+
+    for path, orientation in orientations.items():
+        for demonstration in read_demonstrations(path):
+
+            def make(demonstration=demonstration, orientation=orientation) -> Episode | None:
+                if not demonstration.succeeded:
+                    return None
+                return _upright(demonstration.name, _stored(demonstration), orientation, scene_of(demonstration))
+
+            yield demonstration.name, make
 
 
 def _draws(options: LiberoOptions) -> bool:
