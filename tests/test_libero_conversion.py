@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -216,6 +217,38 @@ def test_numbers_that_are_not_liberos_are_refused_in_one_line(change, found, dem
     changed = [(*change(frames, state, action), *rest) for frames, state, action, *rest in demonstrations]
     source = write_lerobot(tmp_path / "theirs", changed)
     assert found in refusal("dataset", "convert-libero", source, tmp_path / "ours")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("--frames render --image-size 64 64 --view 20 90", "no use of --frames, --image-size, --view;"),
+        ("--assets generated --lossless", "no use of --assets;"),
+    ],
+)
+def test_options_that_decide_nothing_for_a_lerobot_dataset_are_named(given, named, demonstrations, tmp_path):
+    source = write_lerobot(tmp_path / "theirs", demonstrations)
+    assert named in refusal("dataset", "convert-libero", source, tmp_path / "ours", *given.split())
+    assert not (tmp_path / "ours").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("--view 20 90 --image-size 64 64", "no use of --image-size, --view;.* say --frames render$"),  # auto
+        ("--frames stored --assets generated --orientation rotated", "no use of --assets; leave that out$"),
+        ("--frames render --orientation rotated --view 20 90", "no use of --orientation; leave that out$"),
+        ("--frames render --orientation rotated", "no use of --orientation;.* say --frames stored$"),
+        ("--frames render --camera image", "no use of --camera;"),
+        ("--frames stored --camera image", "no use of --camera; leave that out$"),
+    ],
+)
+def test_options_that_decide_nothing_for_hdf5_files_are_named(given, named, monkeypatch, tmp_path):
+    monkeypatch.setenv("PARA_LIBERO_ASSETS", "generated")  # LIBERO's own are not at hand
+    path = tmp_path / f"{TASK.replace(' ', '_')}_demo.hdf5"
+    path.write_bytes(b"")  # refused before it is opened
+    said = refusal("dataset", "convert-libero", path, tmp_path / "ours", *given.split())
+    assert re.search(named, said), said
 
 
 def test_the_command_says_what_it_needs(tmp_path):

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -48,6 +48,25 @@ class LiberoOptions:
     lossless: bool = False
     """Store frames bit for bit (about eight times larger)."""
 
+    def refuse_unused(self, source: Path, kind: str) -> None:
+        """Raise ValueError where options were given of which a conversion of this kind (`USED`) makes no use."""
+        takes, uses = USED[kind]
+        given = {option.name for option in fields(self) if getattr(self, option.name) != option.default}
+        if not given - uses:
+            return
+        unused = ", ".join("--" + name.replace("_", "-") for name in sorted(given - uses))
+        other = {"stored": "render", "render": "stored"}.get(kind)
+        advice = f", or say --frames {other}" if other and given <= USED[other][1] else ""
+        raise ValueError(f"of {source} {takes}, which makes no use of {unused}; leave that out{advice}")
+
+
+USED: dict[str, tuple[str, set[str]]] = {
+    "lerobot": ("the dataset's own pictures are taken", {"orientation", "camera", "lossless"}),
+    "stored": ("the files' own pictures are taken", {"frames", "orientation", "lossless"}),
+    "render": ("the states are drawn", {"frames", "image_size", "view", "assets", "lossless"}),
+}
+"""Kind of conversion, of a LeRobotDataset or of HDF5 files (`--frames`) -> what it takes, and the options it uses."""
+
 
 class Converted(NamedTuple):
     """What a conversion did."""
@@ -76,7 +95,8 @@ def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptio
 
     Raises:
         FileNotFoundError: where there is nothing of that kind.
-        ValueError: for damaged files, other tasks, or frames that fit the camera in no orientation; in one line.
+        ValueError: for damaged files, other tasks, frames that fit the camera in no orientation, or options that decide
+            nothing here; in one line.
         ImportError: where h5py, or hf-libero for drawing, is missing.
     """
     from para.datasets import DatasetWriter
@@ -113,9 +133,10 @@ def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptio
 def _hdf5(source: Path, options: LiberoOptions) -> _Source:
     from para.worlds.libero_hdf5 import count_demonstrations, hdf5_files, read_demonstrations
 
-    files = hdf5_files(source)
+    files, draws = hdf5_files(source), _draws(options)
+    options.refuse_unused(source, "render" if draws else "stored")
     total = sum(count_demonstrations(path) for path in files)
-    if _draws(options):
+    if draws:
         return _Source(total, _drawn((each for path in files for each in read_demonstrations(path)), options))
     # a folder may hold files of LIBERO beside replayed ones; told before any is converted, since it can be refused
     orientations = {path: _orientation_of_file(path, options) for path in files}
@@ -205,6 +226,7 @@ def _lerobot(source: Path, options: LiberoOptions) -> _Source:
     from para.datasets.foreign_lerobot import open_foreign, read_foreign
     from para.worlds.libero_recordings import from_state_and_action, is_spatial
 
+    options.refuse_unused(source, "lerobot")
     dataset = open_foreign(source, options.camera)
     total = sum(is_spatial(" ".join(row.get("tasks") or [])) for row in dataset.rows)
     if not total:
