@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 import torch
 
 from para.commands.converting import LiberoOptions, convert_libero
-from para.datasets import Demonstrations, check_dataset, write_video
+from para.datasets import Demonstrations, check_dataset, repair_dataset, write_video
+from para.datasets.lerobot_v3_layout import CONVERSION_FILE
 from para.datasets.orientation import undo
 from para.geometry import project
 from para.worlds.libero_recordings import agentview, kept_steps
@@ -162,6 +164,66 @@ def test_episodes_of_other_suites_are_left_out(demonstrations, tmp_path):
     data = Demonstrations.open(tmp_path / "ours")
     assert [info["source"] for info in data.episode_infos] == ["theirs/episode_0", "theirs/episode_2"]
     assert convert_libero(source, tmp_path / "ours").reused == 2
+
+
+def test_another_source_of_the_same_name_is_refused_in_one_line(demonstrations, tmp_path):
+    source = write_lerobot(tmp_path / "a/theirs", turned(demonstrations, "rotated"))
+    other = write_lerobot(tmp_path / "b/theirs", turned(demonstrations, "mirrored"))
+    ours = tmp_path / "ours"
+    convert_libero(source, ours, LOSSLESS)
+    assert "made from another theirs/data/" in refusal("dataset", "convert-libero", other, ours, "--lossless")
+    renamed = source.rename(tmp_path / "a/renamed")
+    assert "which is not at" in refusal("dataset", "convert-libero", renamed, ours, "--lossless")
+    assert Demonstrations.open(ours).n_episodes == 4
+
+
+def test_other_options_than_a_dataset_was_converted_with_are_refused_in_one_line(demonstrations, tmp_path):
+    source, ours = write_lerobot(tmp_path / "theirs", turned(demonstrations, "rotated")), tmp_path / "ours"
+    convert_libero(source, ours, LOSSLESS)
+    convert = ("dataset", "convert-libero", source, ours, "--lossless")
+    assert "orientation = auto, not mirrored" in refusal(*convert, "--orientation", "mirrored")
+    assert "camera = observation.images.image, not" in refusal(*convert, "--camera", "wrist_image")
+    again = convert_libero(source, ours, LOSSLESS)
+    assert (again.converted, again.reused) == (0, 4) and check_dataset(ours) == []
+
+
+@pytest.mark.parametrize("dtype", ["image", "video"])
+def test_a_source_that_has_gained_files_goes_on(dtype, demonstrations, tmp_path):
+    files = {"version": "v2.1", "dtype": dtype}  # one for each episode
+    source = write_lerobot(tmp_path / "theirs", turned(demonstrations[:2], "rotated"), **files)
+    convert_libero(source, tmp_path / "ours")
+    shutil.rmtree(source)
+    write_lerobot(source, turned(demonstrations, "rotated"), **files)
+    again = convert_libero(source, tmp_path / "ours")
+    assert (again.converted, again.reused) == (2, 2)
+
+
+def test_a_file_that_was_damaged_and_is_copied_again_goes_on(demonstrations, tmp_path):
+    bad = [(f, np.full_like(s, np.nan) if i == 2 else s, *rest) for i, (f, s, *rest) in enumerate(demonstrations)]
+    source, upright = write_lerobot(tmp_path / "theirs", bad), LiberoOptions(orientation="upright")
+    with pytest.raises(ValueError, match="not finite"):
+        convert_libero(source, tmp_path / "ours", upright)
+    shutil.rmtree(source)
+    again = convert_libero(write_lerobot(source, demonstrations), tmp_path / "ours", upright)
+    assert (again.converted, again.reused) == (2, 2)
+
+
+def test_a_dataset_that_does_not_say_what_it_was_made_from_goes_on(demonstrations, tmp_path):
+    source, ours = write_lerobot(tmp_path / "theirs", demonstrations), tmp_path / "ours"
+    convert_libero(source, ours)
+    (ours / CONVERSION_FILE).unlink()
+    assert convert_libero(source, ours, LiberoOptions(orientation="upright")).reused == 4
+    assert not (ours / CONVERSION_FILE).exists()  # what was converted before may be of others than these
+
+
+def test_a_repaired_dataset_still_says_what_it_was_made_from(demonstrations, tmp_path):
+    source, ours = write_lerobot(tmp_path / "theirs", demonstrations), tmp_path / "ours"
+    convert_libero(source, ours)
+    said = (ours / CONVERSION_FILE).read_bytes()
+    truncate(next(ours.glob("videos/*/chunk-000/file-001.mp4")))
+    repair_dataset(ours)
+    assert (ours / CONVERSION_FILE).read_bytes() == said
+    assert convert_libero(source, ours).converted == 1
 
 
 def spoil(source, what):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import torch
 
 from para.commands.converting import LiberoOptions, convert_libero
 from para.datasets import Demonstrations, check_dataset
+from para.datasets.lerobot_v3_layout import CONVERSION_FILE
+from para.files import read_json, write_json
 from para.geometry import project
 from para.worlds import libero_package, libero_scenes, make_world
 from para.worlds.libero_hdf5 import read_demonstrations
@@ -198,6 +201,31 @@ def test_a_conversion_goes_on_and_leaves_out_what_failed(acted, tmp_path):
     again = convert_libero(source, tmp_path / "out", options)
     assert (again.converted, again.reused) == (0, 2)
     assert Demonstrations.open(tmp_path / "out").n_episodes == 2
+
+
+def test_a_conversion_does_not_go_on_with_something_else(acted, tmp_path):
+    source, other, out = tmp_path / "source", tmp_path / "other/source", tmp_path / "out"
+    for folder, turn in ((source, (-1, 1)), (other, (-1, -1))):
+        folder.mkdir(parents=True)
+        write_file(folder / f"{libero_package.task_name(0)}.hdf5", acted, turn=turn)
+    convert_libero(source, out, DRAWN)
+    for options, found in (
+        (replace(DRAWN, view=(20.0, 90.0)), "view = .0.0, 0.0., not .20.0, 90.0."),
+        (replace(DRAWN, image_size=(48, 48)), "image_size = .64, 64., not .48, 48."),
+        (STORED, "frames = render, not stored"),
+    ):
+        with pytest.raises(ValueError, match=f"converted with {found}"):
+            convert_libero(source, out, options)
+    with pytest.raises(ValueError, match="made from another pick_up.*hdf5 than that at"):
+        convert_libero(other, out, DRAWN)
+    write_file(source / f"{libero_package.task_name(1)}.hdf5", acted)
+    again = convert_libero(source, out, DRAWN)
+    assert (again.converted, again.reused) == (1, 1)
+    note = read_json(out / CONVERSION_FILE)
+    assert len(note["files"]) == 2 and note["options"]["assets"].startswith("generated")
+    write_json(out / CONVERSION_FILE, note | {"options": note["options"] | {"assets": "LIBERO assets of the user"}})
+    with pytest.raises(ValueError, match="was made with LIBERO assets of the user; it would go on with generated"):
+        convert_libero(source, out, DRAWN)
 
 
 @pytest.mark.parametrize(

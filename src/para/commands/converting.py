@@ -9,11 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from para.interfaces import Episode, Scene
 
 if TYPE_CHECKING:
+    from para.datasets.conversion_note import ConversionNote
     from para.worlds.libero_hdf5 import Demonstration
     from para.worlds.libero_recordings import Recording
 
@@ -78,11 +79,22 @@ class Converted(NamedTuple):
     """Demonstrations that did not succeed, by their own word."""
 
 
+class _Entry(NamedTuple):
+    """One demonstration of what is to be converted."""
+
+    name: str
+    files: list[Path]
+    """That hold it."""
+    make: Callable[[], Episode | None]
+    """None: it did not succeed."""
+
+
 class _Source(NamedTuple):
-    """What is to be converted: how much, and each demonstration by name, made when asked for; None: it failed."""
+    """What is to be converted: how much, what is to be noted of it, and each demonstration, made when asked for."""
 
     total: int
-    episodes: Iterator[tuple[str, Callable[[], Episode | None]]]
+    note: ConversionNote
+    entries: Iterator[_Entry]
 
 
 def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptions()) -> Converted:
@@ -95,8 +107,8 @@ def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptio
 
     Raises:
         FileNotFoundError: where there is nothing of that kind.
-        ValueError: for damaged files, other tasks, frames that fit the camera in no orientation, or options that decide
-            nothing here; in one line.
+        ValueError: for damaged files, other tasks, frames that fit the camera in no orientation, options that decide
+            nothing here, or a dataset that was made from something else; in one line.
         ImportError: where h5py, or hf-libero for drawing, is missing.
     """
     from para.datasets import DatasetWriter
@@ -104,24 +116,28 @@ def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptio
     from para.progress import progress_bar
 
     is_lerobot = (source / "meta").is_dir()
-    total, episodes = _lerobot(source, options) if is_lerobot else _hdf5(source, options)
+    total, note, entries = _lerobot(source, out, options) if is_lerobot else _hdf5(source, out, options)
     converted, left_out, done = 0, [], set()
     writer = None
-    with closing(episodes), progress_bar(total, "converting", unit="demonstration") as bar:
+    with closing(entries), progress_bar(total, "converting", unit="demonstration") as bar:
         try:
-            for name, make in episodes:
+            for name, files, make in entries:
                 episode = None if name in done else make()
-                if episode is not None:
-                    if writer is None:
-                        size = episode.camera.image_size
-                        writer = DatasetWriter.open_or_create(out, image_size=size, lossless=options.lossless)
-                        done = {json.loads(row[EPISODE_INFO]).get("source") for row in writer.rows}
-                    if name not in done:
-                        writer.add(episode, task=episode.info["task"])
-                        converted += 1
-                elif name not in done:
+                if episode is not None and writer is None:
+                    size = episode.camera.image_size
+                    writer = DatasetWriter.open_or_create(out, image_size=size, lossless=options.lossless)
+                    done = {json.loads(row[EPISODE_INFO]).get("source") for row in writer.rows}
+                if episode is not None or name in done:
+                    note.add(files)
+                else:
                     left_out.append(name)
+                if episode is not None and name not in done:
+                    writer.add(episode, task=episode.info["task"])
+                    converted += 1
                 bar.update()
+        except ValueError:
+            note.forget_latest()
+            raise
         finally:
             if writer is not None:
                 writer.close()
@@ -130,17 +146,29 @@ def convert_libero(source: Path, out: Path, options: LiberoOptions = LiberoOptio
     return Converted(converted, len(done), tuple(left_out))
 
 
-def _hdf5(source: Path, options: LiberoOptions) -> _Source:
-    from para.worlds.libero_hdf5 import count_demonstrations, hdf5_files, read_demonstrations
+def _hdf5(source: Path, out: Path, options: LiberoOptions) -> _Source:
+    from para.datasets.conversion_note import ConversionNote
+    from para.worlds.libero_hdf5 import count_demonstrations, hdf5_files
 
     files, draws = hdf5_files(source), _draws(options)
     options.refuse_unused(source, "render" if draws else "stored")
     total = sum(count_demonstrations(path) for path in files)
+    note = ConversionNote(out, source, files[0].parent, _deciding(options, draws))
     if draws:
-        return _Source(total, _drawn((each for path in files for each in read_demonstrations(path)), options))
+        return _Source(total, note, _drawn(files, options))
     # a folder may hold files of LIBERO beside replayed ones; told before any is converted, since it can be refused
     orientations = {path: _orientation_of_file(path, options) for path in files}
-    return _Source(total, _as_stored(orientations))
+    return _Source(total, note, _as_stored(orientations))
+
+
+def _deciding(options: LiberoOptions, draws: bool) -> dict[str, Any]:
+    """What decides what becomes of HDF5 files, where the kind of encoding, which the dataset tells itself, does not."""
+    from para.worlds.libero_assets import find_assets
+
+    if not draws:
+        return {"frames": "stored", "orientation": options.orientation}
+    told = {"image_size": options.image_size, "view": options.view, "assets": find_assets(options.assets).words}
+    return {"frames": "render", **told}
 
 
 def _orientation_of_file(path: Path, options: LiberoOptions) -> str:
@@ -155,7 +183,7 @@ def _orientation_of_file(path: Path, options: LiberoOptions) -> str:
         raise DatasetError(f"{path}: {error}") from error
 
 
-def _as_stored(orientations: dict[Path, str]) -> Iterator[tuple[str, Callable[[], Episode | None]]]:
+def _as_stored(orientations: dict[Path, str]) -> Iterator[_Entry]:
     """The demonstrations of HDF5 files with their own pictures, of which it is known which way up they are."""
     from para.worlds.libero_hdf5 import read_demonstrations
     from para.worlds.libero_replay import scene_of
@@ -168,7 +196,7 @@ def _as_stored(orientations: dict[Path, str]) -> Iterator[tuple[str, Callable[[]
                     return None
                 return _upright(demonstration.name, _stored(demonstration), orientation, scene_of(demonstration))
 
-            yield demonstration.name, make
+            yield _Entry(demonstration.name, [path], make)
 
 
 def _draws(options: LiberoOptions) -> bool:
@@ -193,14 +221,15 @@ def _stored(demonstration: Demonstration) -> Recording:
     return demonstration.stored
 
 
-def _drawn(demonstrations: Iterator[Demonstration], options: LiberoOptions):
+def _drawn(files: list[Path], options: LiberoOptions) -> Iterator[_Entry]:
     from para.worlds import make_world
+    from para.worlds.libero_hdf5 import read_demonstrations
     from para.worlds.libero_recordings import to_episode
     from para.worlds.libero_replay import replay, scene_of, task_index_of
 
     world, built_for = None, None
     try:
-        for demonstration in demonstrations:
+        for path, demonstration in ((file, each) for file in files for each in read_demonstrations(file)):
             index = task_index_of(demonstration)
             if index != built_for:
                 if world is not None:
@@ -216,33 +245,38 @@ def _drawn(demonstrations: Iterator[Demonstration], options: LiberoOptions):
                 info = {"source": demonstration.name, "task": demonstration.task, "frames": world.assets.words}
                 return to_episode(recording, camera, scene, "placed", info)
 
-            yield demonstration.name, make
+            yield _Entry(demonstration.name, [path], make)
     finally:
         if world is not None:
             world.close()
 
 
-def _lerobot(source: Path, options: LiberoOptions) -> _Source:
+def _lerobot(source: Path, out: Path, options: LiberoOptions) -> _Source:
+    from para.datasets.conversion_note import ConversionNote
     from para.datasets.foreign_lerobot import open_foreign, read_foreign
     from para.worlds.libero_recordings import from_state_and_action, is_spatial
 
     options.refuse_unused(source, "lerobot")
-    dataset = open_foreign(source, options.camera)
+    dataset, whose = open_foreign(source, options.camera), source.absolute()
     total = sum(is_spatial(" ".join(row.get("tasks") or [])) for row in dataset.rows)
     if not total:
         tasks = sorted({" ".join(row.get("tasks") or []) for row in dataset.rows})
         raise ValueError(f"{source} has no episode of libero_spatial; its tasks are: {', '.join(tasks[:3])} ...")
+    deciding = {"camera": dataset.image_key, "orientation": options.orientation}
+    note = ConversionNote(out, source, whose.parent, deciding)
 
-    def recordings() -> Iterator[tuple[str, Recording]]:
+    def recordings() -> Iterator[tuple[str, list[Path], Recording]]:
         for episode in read_foreign(dataset, is_spatial):
-            name = f"{source.name}/episode_{episode.index}"
-            yield name, from_state_and_action(episode.frames, episode.state, episode.action, episode.task, name)
+            name = f"{whose.name}/episode_{episode.index}"
+            read = from_state_and_action(episode.frames, episode.state, episode.action, episode.task, name)
+            yield name, episode.files, read
 
     orientation = options.orientation
     if orientation == "auto":
-        orientation = _orientation(recording for _, recording in recordings())
+        orientation = _orientation(recording for _, _, recording in recordings())
     where = Scene((UNKNOWN, UNKNOWN))  # such datasets keep no state of the simulator
-    return _Source(total, ((n, lambda n=n, r=r: _upright(n, r, orientation, where)) for n, r in recordings()))
+    entries = (_Entry(n, files, lambda n=n, r=r: _upright(n, r, orientation, where)) for n, files, r in recordings())
+    return _Source(total, note, entries)
 
 
 def _orientation(recordings: Iterator[Recording]) -> str:

@@ -59,6 +59,8 @@ class ForeignEpisode:
     """(N, D) float64."""
     action: np.ndarray
     """(N, A) float64."""
+    files: list[Path]
+    """Where it is stored, alone or with others: its table and, if it has one, its video."""
 
 
 def open_foreign(root: str | Path, camera: str = "") -> ForeignDataset:
@@ -119,7 +121,8 @@ def read_foreign(
             part = table.slice(int(places[0]), len(places))
             frames = _embedded_frames(path, part[dataset.image_key]) if videos is None else next(videos)
             state, action = (_matrix(path, part[key], key) for key in names[:2])
-            yield ForeignEpisode(row["episode_index"], _task_of(row), frames, state, action)
+            files = [path] if embedded else [path, _video_path(dataset, row)]
+            yield ForeignEpisode(row["episode_index"], _task_of(row), frames, state, action, files)
 
 
 def _camera_key(root: Path, features: dict[str, Any], camera: str) -> str:
@@ -167,6 +170,12 @@ def _data_path(dataset: ForeignDataset, row: dict[str, Any]) -> Path:
     return dataset.root / dataset.info["data_path"].format(**_at_v2(dataset, row))
 
 
+def _video_path(dataset: ForeignDataset, row: dict[str, Any]) -> Path:
+    if dataset.is_v3:
+        return video_file(dataset.root, dataset.info, row, dataset.image_key)
+    return dataset.root / dataset.info["video_path"].format(**_at_v2(dataset, row))
+
+
 def _at_v2(dataset: ForeignDataset, row: dict[str, Any]) -> dict[str, Any]:
     index = row["episode_index"]
     chunk = index // int(dataset.info.get("chunks_size") or 1000)
@@ -202,10 +211,9 @@ def _video_frames(dataset: ForeignDataset, rows: list[dict[str, Any]]) -> Iterat
     """The frames (n, H, W, 3) of episodes, decoding each file once and keeping no more than an episode."""
     if not dataset.is_v3:
         for row in rows:
-            path = dataset.root / dataset.info["video_path"].format(**_at_v2(dataset, row))
-            yield from _decoded(path, [(0, row["length"])])
+            yield from _decoded(_video_path(dataset, row), [(0, row["length"])])
         return
-    for path, group in groupby(rows, lambda row: video_file(dataset.root, dataset.info, row, dataset.image_key)):
+    for path, group in groupby(rows, lambda row: _video_path(dataset, row)):
         column = f"videos/{dataset.image_key}/from_timestamp"
         yield from _decoded(path, [(round(row[column] * dataset.info["fps"]), row["length"]) for row in group])
 

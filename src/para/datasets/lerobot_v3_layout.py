@@ -42,6 +42,7 @@ TASKS_FILE = "meta/tasks.parquet"
 CAMERAS_FILE = "meta/para_cameras.json"
 RECORDING_FILE = "meta/para_recording.json"
 TRACK_PICTURES = "meta/tracks"
+CONVERSION_FILE = "meta/para_conversion.json"
 LOCK_FILE = "meta/.writer.lock"
 CACHE_FOLDER = ".frame_cache"
 KNOWN_FOLDERS = ("meta", "data", "videos", CACHE_FOLDER)

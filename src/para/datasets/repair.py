@@ -14,6 +14,7 @@ from para.datasets.checks import check_dataset
 from para.datasets.lerobot_v3_encode import EncodedEpisode
 from para.datasets.lerobot_v3_folder import uncommitted_files
 from para.datasets.lerobot_v3_layout import (
+    CONVERSION_FILE,
     EPISODE_VIDEO_SHA256,
     FPS,
     IMAGE_KEY,
@@ -115,8 +116,9 @@ def _gather(root: Path, info: dict[str, Any] | None, staging: Path) -> tuple[int
             writer.close()
     if writer is None:
         raise DatasetError(f"{root} has no complete episode among {n}; nothing was changed: record it again")
-    if (root / RECORDING_FILE).is_file():
-        shutil.copyfile(root / RECORDING_FILE, staging / RECORDING_FILE)
+    for note in (RECORDING_FILE, CONVERSION_FILE):
+        if (root / note).is_file():
+            shutil.copyfile(root / note, staging / note)
     return writer.n_episodes, lost
 
 
