@@ -19,6 +19,7 @@ from para.datasets import (
     describe_dataset,
     record,
 )
+from para.datasets.recording import recorded_in
 from para.files import read_json
 from para.geometry import project
 from tests.datasets.fake_world import HOME, FakeWorld, fake_scenes, make_fake_world
@@ -137,6 +138,15 @@ def test_other_assets_are_refused_in_the_same_folder_and_both_are_named(tmp_path
     with pytest.raises(DatasetError, match="made with generated stand-ins.*go on with the user's"):
         recorded(tmp_path, assets="the user's")
     assert recorded(tmp_path, assets="generated stand-ins (sha256 02)").recorded == N - 2
+
+
+def test_a_dataset_says_which_world_it_is_of_and_takes_no_demonstrations_of_another(tmp_path):
+    recorded(tmp_path, fake_scenes(2), world="one")
+    assert recorded_in(tmp_path) == "one"
+    with pytest.raises(DatasetError, match="recorded in world 'one', not 'two'"):
+        recorded(tmp_path, world="two")
+    assert recorded(tmp_path).recorded == N - 2 and recorded_in(tmp_path) == "one"
+    assert recorded_in(tmp_path / "of somebody else") == ""
 
 
 def test_a_dataset_of_when_no_assets_were_told_opens_and_goes_on_and_is_not_labelled(tmp_path):

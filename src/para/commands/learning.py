@@ -79,7 +79,9 @@ class Record:
         assets = world_entry(self.world).describe_assets(options)
         build = partial(make_world, self.world, self.image_size, **options, **hidden)
         build = partial(circle_world, build) if self.circles else build
-        report = record(build, scenes, self.out, workers=self.workers, lossless=self.lossless, assets=assets)
+        report = record(
+            build, scenes, self.out, workers=self.workers, lossless=self.lossless, world=self.world, assets=assets
+        )
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         print(f"next: para train --data {self.out} --out checkpoints/para para")
 
@@ -147,6 +149,7 @@ class Train:
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
         from para.datasets.partial_supervision import never_told
+        from para.datasets.recording import recorded_in
         from para.experiments.training_jobs import chunks_for, fresh_policy
         from para.training.engine import train
         from para.training.transfer import start_from
@@ -180,7 +183,9 @@ class Train:
             print(f"it was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}")
             print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
-            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
+            world = recorded_in(self.data)
+            there = f" --world {world}" if world not in ("", "tabletop") else ""
+            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}{there}")
 
     def _samples(self, config: Any, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""

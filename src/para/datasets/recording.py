@@ -18,6 +18,7 @@ from para.assets import told_of_both
 from para.datasets.demonstrate import Perturbation, demonstrate
 from para.datasets.lerobot_v3_folder import refuse_unrelated
 from para.datasets.lerobot_v3_layout import (
+    CONVERSION_FILE,
     DEFAULT_TASK,
     EPISODE_SCENE,
     INFO_FILE,
@@ -66,6 +67,7 @@ def record(
     progress: bool = True,
     lossless: bool = False,
     task: str = DEFAULT_TASK,
+    world: str = "",
     assets: str = "",
     max_dropped_share: float = MAX_DROPPED_SHARE,
 ) -> RecordingReport:
@@ -82,17 +84,18 @@ def record(
         perturbation: None: plain demonstrations.
         progress: show how far it is.
         lossless, task: see `DatasetWriter`.
+        world: its name, for whoever evaluates what is trained on this; "" where that is of no interest.
         assets: what the world is made of, in words (`para.assets`); "" where it has no choice.
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder holds something else or other scenes, was recorded with another perturbation or
-            other assets, or the expert fails too often.
+        ValueError: if the folder holds something else or other scenes, was recorded in another world, with another
+            perturbation or other assets, or the expert fails too often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
     started, root = time.monotonic(), Path(root)
     refuse_unrelated(root)
-    log = _RecordingLog(root, perturbation, assets)
+    log = _RecordingLog(root, perturbation, world, assets)
     jobs = _jobs_left(root, scenes, _scenes_of(root) + log.dropped_scenes())
     recorded = 0
     with ExitStack() as stack:
@@ -157,6 +160,14 @@ def _scenes_of(root: Path) -> list[Scene]:
     return [Scene.from_dict(json.loads(row[EPISODE_SCENE])) for row in rows if row.get(EPISODE_SCENE)]
 
 
+def recorded_in(root: str | Path) -> str:
+    """The name of the world that a dataset was recorded in, or converted for; "" where it does not say."""
+    path = Path(root) / RECORDING_FILE
+    if path.exists():
+        return read_json(path).get("world", "")
+    return "libero" if (Path(root) / CONVERSION_FILE).exists() else ""
+
+
 def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: float) -> None:
     if len(dropped) <= max_share * n_scenes:
         return
@@ -170,14 +181,17 @@ def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: 
 class _RecordingLog:
     """meta/para_recording.json: how a dataset was recorded, and what was dropped, so that a restart repeats neither."""
 
-    def __init__(self, root: Path, perturbation: Perturbation | None, assets: str):
+    def __init__(self, root: Path, perturbation: Perturbation | None, world: str, assets: str):
         self._path = root / RECORDING_FILE
-        self._assets = assets
+        self._world, self._assets = world, assets
         self._perturbation = None if perturbation is None else asdict(perturbation)
         self.dropped: list[dict[str, Any]] = []
         if not self._path.exists():
             return
         found = read_json(self._path)
+        self._world = found.get("world", "") or world
+        if world and self._world != world:
+            raise DatasetError(f"{root} was recorded in world '{self._world}', not '{world}'; choose another folder")
         if found["perturbation"] != self._perturbation:
             raise DatasetError(
                 f"{root} was recorded with perturbation {found['perturbation']}, not {self._perturbation}; "
@@ -199,5 +213,6 @@ class _RecordingLog:
         self.save()
 
     def save(self) -> None:
-        told = {"assets": self._assets} if self._assets else {}
+        told = {"world": self._world} if self._world else {}
+        told |= {"assets": self._assets} if self._assets else {}
         write_json(self._path, {"perturbation": self._perturbation, "dropped": self.dropped} | told)

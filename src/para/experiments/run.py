@@ -246,7 +246,9 @@ def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
     for name, data in plan.sets.items():
         spec, folder = plan.spec.with_options(data.world), plan.folder_of(name)
         with turn_to_write(folder):
-            report = record(spec.build, data.scenes, folder, workers=plan.options.workers, assets=assets_of(spec))
+            report = record(
+                spec.build, data.scenes, folder, workers=plan.options.workers, world=spec.name, assets=assets_of(spec)
+            )
         logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))
         if report.recorded:
             config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)
