@@ -110,14 +110,14 @@ def fine_tuned(base: Recipe, starts: Mapping[str, Recipe | None], counts: Sequen
 
 
 def trained_shorter(recipe: Recipe, part: int) -> Recipe:
-    """The recipe, under its name and "+short", after one in `part` of the steps: what a start is worth in time."""
+    """The recipe, under its name and "+short<part>", after one in `part` of the steps: what a start saves."""
 
     def shorter(scale: Scale, usual: TrainConfig) -> TrainConfig:
         steps = max(1, usual.steps // part)
         return replace(usual, steps=steps, eval_every=max(1, steps // 4), snapshot_steps=())
 
     why = f"{recipe.why}; 1/{part} of the steps"
-    return replace(recipe, name=f"{recipe.name}+short", training=shorter, why=why)
+    return replace(recipe, name=f"{recipe.name}+short{part}", training=shorter, why=why)
 
 
 def describe(n: int, start: Recipe | None) -> str:

@@ -41,18 +41,19 @@ PLAIN_2D = pretrained(PLAIN, "2d", CIRCLES, "pixels", PIXELS_WHY)
 PLAIN_3D = pretrained(PLAIN, "3d", CIRCLES, "all", FULL_WHY)
 
 PLAIN_COUNTS = (1, HEADLINE)
-SHORTER = 8
-"""The paper's form is at its ceiling from scratch, too: in one of so many steps there is room to see what a start is
-worth."""
-PLAIN_FEW = fine_tuned(PLAIN, {"+3d": PLAIN_3D, "+2d": PLAIN_2D, "": None}, PLAIN_COUNTS)
+PARTS = {1: (8,), HEADLINE: (8, 16)}
+"""Number of demonstrations -> one of so many steps. The form without augmentation is at its ceiling from scratch, too:
+in fewer steps there is room to see what a start is worth."""
+PLAIN_STARTS = {"+3d": PLAIN_3D, "+2d": PLAIN_2D, "": None}
+PLAIN_FEW = {n: fine_tuned(PLAIN, PLAIN_STARTS, (n,)) for n in PLAIN_COUNTS}
 
 KINDS = {"2D": "+2d", "3D": "+3d", "scratch": ""}
 
 RECIPES = (
     *fine_tuned(PARA, {"+3d": PARA_3D, "+2d": PARA_2D, "": None}, COUNTS),
     *fine_tuned(ACT, {"+3d": ACT_3D, "+2d": ACT_2D, "": None}, COUNTS),
-    *PLAIN_FEW,
-    *(trained_shorter(recipe, SHORTER) for recipe in PLAIN_FEW),
+    *(recipe for n in PLAIN_COUNTS for recipe in PLAIN_FEW[n]),
+    *(trained_shorter(recipe, part) for n in PLAIN_COUNTS for part in PARTS[n] for recipe in PLAIN_FEW[n]),
     variant(PARA, "+n256", "a demonstration at every position: the upper bound", data="all"),
     variant(ACT, "+n256", "a demonstration at every position: the upper bound", data="all"),
 )
@@ -95,7 +96,12 @@ TRACK_PRETRAINING = Experiment(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
         *against_scratch(("para+plain",), ("+3d", "+2d"), PLAIN_COUNTS),
-        *against_scratch(("para+plain",), ("+3d", "+2d"), PLAIN_COUNTS, after="+short"),
+        *(
+            comparison
+            for n in PLAIN_COUNTS
+            for part in PARTS[n]
+            for comparison in against_scratch(("para+plain",), ("+3d", "+2d"), (n,), after=f"+short{part}")
+        ),
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     paper={

@@ -123,6 +123,8 @@ def policy_name(policy: str) -> str:
 def _variant_name(variant: str) -> str:
     if match := re.fullmatch(r"n(\d+)", variant):
         return f"N = {match[1]}"
+    if match := re.fullmatch(r"short(\d+)", variant):
+        return f"1/{match[1]} of the steps"
     way = execution_of(variant)
     if isinstance(way, int):
         return f"{way} step{'' if way == 1 else 's'} executed"
