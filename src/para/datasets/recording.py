@@ -89,8 +89,7 @@ def record(
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder holds something else or other scenes, was recorded in another world, with another
-            perturbation or other assets, or the expert fails too often.
+        ValueError: if the folder is of other scenes, world, perturbation or assets, or the expert fails too often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
     started, root = time.monotonic(), Path(root)
@@ -117,8 +116,7 @@ def record(
                 _refuse_bad_expert(log.dropped, len(scenes), max_dropped_share)
             if bar is not None:
                 bar.update()
-    dropped = tuple((Scene.from_dict(entry["scene"]), entry["outcome"]) for entry in log.dropped)
-    return RecordingReport(recorded, len(scenes) - len(jobs), dropped, time.monotonic() - started)
+    return RecordingReport(recorded, len(scenes) - len(jobs), log.dropped_outcomes(), time.monotonic() - started)
 
 
 def _demonstrate_job(world: World, task: tuple[Job, Perturbation | None]) -> Episode:
@@ -206,7 +204,10 @@ class _RecordingLog:
         self.dropped = found["dropped"]
 
     def dropped_scenes(self) -> list[Scene]:
-        return [Scene.from_dict(entry["scene"]) for entry in self.dropped]
+        return [scene for scene, _ in self.dropped_outcomes()]
+
+    def dropped_outcomes(self) -> tuple[tuple[Scene, Outcome], ...]:
+        return tuple((Scene.from_dict(entry["scene"]), entry["outcome"]) for entry in self.dropped)
 
     def drop(self, episode: Episode) -> None:
         self.dropped.append({"scene": episode.scene.to_dict(), "outcome": episode.outcome})
