@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from para.evaluation.protocol import WorldSpec
-from para.experiments import EXPERIMENTS, costs
+from para.experiments import EXPERIMENTS, costs, recipes
 from para.experiments.costs import Costs, kind_of
 from para.experiments.plan import EPISODE_FRAMES, Work, describe_plan, seconds_of, work_left
 from para.experiments.run import RunOptions, plan_run
@@ -161,8 +161,12 @@ def test_what_takes_long_is_done_once_and_what_does_not_is_warmed_up_first(monke
     assert costs.seconds_each(lambda: calls.append(1), 3) > 0 and len(calls) == 1
 
 
-def test_in_libero_every_policy_trains_for_twice_the_steps_of_the_scale_small_and_nothing_else_of_it_changes():
+def test_in_libero_policies_train_for_twice_the_steps_and_half_of_paras_pictures_move_and_nothing_else_changes():
     small, there = SCALES["small"], pick_scale("small", "libero")
     assert (there.train_steps, there.eval_every) == (2 * small.train_steps, 2 * small.eval_every)
-    assert replace(there, train_steps=small.train_steps, eval_every=small.eval_every) == small
+    assert (small.moved_share, there.moved_share) == (1.0, 0.5)
+    assert recipes.PARA.config(there).augment == replace(recipes.PARA.config(small).augment, moved_share=0.5)
+    assert recipes.ACT.config(there) == recipes.ACT.config(small)
+    own = {name: getattr(small, name) for name in ("train_steps", "eval_every", "moved_share", "usual_policies")}
+    assert replace(there, **own) == small
     assert pick_scale("small", "tabletop") == small and pick_scale("paper", "libero") == SCALES["paper"]

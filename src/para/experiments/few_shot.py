@@ -113,7 +113,7 @@ def trained_shorter(recipe: Recipe, part: int) -> Recipe:
     """The recipe, under its name and "+short<part>", after one in `part` of the steps: what a start saves."""
 
     def shorter(scale: Scale, usual: TrainConfig) -> TrainConfig:
-        steps = max(1, usual.steps // part)
+        steps = -(-usual.steps // part)
         return replace(usual, steps=steps, eval_every=max(1, steps // 4), snapshot_steps=())
 
     why = f"{recipe.why}; 1/{part} of the steps"
