@@ -27,6 +27,10 @@ def test_a_family_leaves_out_what_a_world_cannot_show_and_alone_it_is_refused_be
         with pytest.raises(ValueError, match="has scenes that world 'libero' cannot show|has no option 'arm'"):
             check_runs([options])
         assert not list(tmp_path.iterdir())
+        alone = tuple(recipe.name for recipe in EXPERIMENTS[name].recipes)
+        only_here = tuple(r for r in alone if sum(r in {x.name for x in e.recipes} for e in EXPERIMENTS.values()) == 1)
+        with pytest.raises(ValueError, match="can show no experiment of"):
+            family_runs(replace(options, experiment=EXPERIMENTS[name].axis, recipes=only_here))
         runs = family_runs(replace(options, experiment=EXPERIMENTS[name].axis))
         assert runs and name not in {run.experiment for run in runs}
 

@@ -46,7 +46,8 @@ def family_runs(options: RunOptions) -> list[RunOptions]:
             unless it says otherwise.
 
     Raises:
-        ValueError: for a name that no family has, or that no policy of its experiments has; for an unknown scale.
+        ValueError: for a name that no family has, or that no policy of its experiments has; for an unknown scale; if
+            the world can show none of them.
     """
     axes = pick(FAMILIES, "family of experiments", options.experiment)
     members = {name: experiment for name, experiment in EXPERIMENTS.items() if experiment.axis in axes}
@@ -60,6 +61,10 @@ def family_runs(options: RunOptions) -> list[RunOptions]:
         if (wanted := tuple(r.name for r in experiment.recipes if r.name in options.recipes)) or not options.recipes
     ]
     runs = [run for run in wanted_runs if can_be_shown(run)]
+    if not runs:
+        raise ValueError(
+            f"world '{options.world}' can show no experiment of '{options.experiment}' with these policies"
+        )
     if not options.chooses_backbone:
         return runs
     scale = pick_scale(options.scale, options.world)
