@@ -23,10 +23,12 @@ def saved(tmp_path):
     return save_policy(policy, tmp_path / "policy"), policy
 
 
-def refused(error, text, call, *args, **kwargs):
-    with pytest.raises(error, match=re.escape(text)) as caught:
+def refusal(error, call, *args, **kwargs) -> str:
+    """What a call is refused with, in one line."""
+    with pytest.raises(error) as caught:
         call(*args, **kwargs)
     assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_a_loaded_policy_acts_as_the_saved_one(saved):
@@ -110,23 +112,25 @@ def test_tied_weights_survive(tmp_path):
 
 def test_a_missing_folder_or_file_is_told(saved, tmp_path):
     folder, _ = saved
-    refused(FileNotFoundError, "no checkpoint folder", load_policy, tmp_path / "nowhere", registry=REGISTRY)
+    assert "no checkpoint folder" in refusal(FileNotFoundError, load_policy, tmp_path / "nowhere", registry=REGISTRY)
     (folder / "model.safetensors").unlink()
-    refused(FileNotFoundError, "no model.safetensors", load_policy, folder, registry=REGISTRY)
-    refused(FileNotFoundError, "no model.safetensors", weights_hash, folder)
+    assert "no model.safetensors" in refusal(FileNotFoundError, load_policy, folder, registry=REGISTRY)
+    assert "no model.safetensors" in refusal(FileNotFoundError, weights_hash, folder)
     (folder / "config.json").unlink()
-    refused(FileNotFoundError, "no config.json", load_policy, folder, registry=REGISTRY)
+    assert "no config.json" in refusal(FileNotFoundError, load_policy, folder, registry=REGISTRY)
 
 
 def test_another_policy_than_expected_is_refused(saved):
     folder, _ = saved
-    refused(ValueError, "holds the policy 'stub', needed 'para'", load_policy, folder, expect="para", registry=REGISTRY)
+    assert "holds the policy 'stub', needed 'para'" in refusal(
+        ValueError, load_policy, folder, expect="para", registry=REGISTRY
+    )
 
 
 def test_an_unknown_policy_is_refused_with_the_nearest_name(saved):
     folder, _ = saved
     registry = {"stab": REGISTRY["stub"]}
-    refused(ValueError, "unknown policy 'stub'; did you mean 'stab'?", load_policy, folder, registry=registry)
+    assert "unknown policy 'stub'; did you mean 'stab'?" in refusal(ValueError, load_policy, folder, registry=registry)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +148,13 @@ def test_a_wrong_config_is_refused(saved, change, message):
     folder, _ = saved
     values = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**values, **change}))
-    refused(ValueError, message, load_policy, folder, registry=REGISTRY)
+    assert message in refusal(ValueError, load_policy, folder, registry=REGISTRY)
 
 
 def test_text_that_is_no_json_is_refused(saved):
     folder, _ = saved
     (folder / "config.json").write_text('{"policy": "stub"')
-    refused(ValueError, "is no JSON", load_policy, folder, registry=REGISTRY)
+    assert "is no JSON" in refusal(ValueError, load_policy, folder, registry=REGISTRY)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.6])
@@ -158,7 +162,7 @@ def test_truncated_weights_are_refused(saved, share):
     folder, _ = saved
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: int(len(whole) * share)])
-    refused(ValueError, "is truncated or no safetensors file", load_policy, folder, registry=REGISTRY)
+    assert "is truncated or no safetensors file" in refusal(ValueError, load_policy, folder, registry=REGISTRY)
 
 
 def test_tensors_missing_extra_or_of_another_shape_are_refused(saved):
@@ -166,9 +170,13 @@ def test_tensors_missing_extra_or_of_another_shape_are_refused(saved):
     state = policy.state_dict()
     bias = state.pop("head.bias")
     load = checkpoint.load_weights
-    refused(ValueError, "1 missing (head.bias)", load, make_stub(), state, "here")
-    refused(ValueError, "1 extra (more)", load, make_stub(), {**state, "head.bias": bias, "more": bias}, "here")
-    refused(ValueError, "head.bias is (8,), needed (9,)", load, make_stub(), {**state, "head.bias": bias[:-1]}, "here")
+    assert "1 missing (head.bias)" in refusal(ValueError, load, make_stub(), state, "here")
+    assert "1 extra (more)" in refusal(
+        ValueError, load, make_stub(), {**state, "head.bias": bias, "more": bias}, "here"
+    )
+    assert "head.bias is (8,), needed (9,)" in refusal(
+        ValueError, load, make_stub(), {**state, "head.bias": bias[:-1]}, "here"
+    )
 
 
 def test_refused_weights_change_nothing():
@@ -182,7 +190,7 @@ def test_refused_weights_change_nothing():
 def test_a_pickle_in_the_place_of_weights_is_not_run(saved, tmp_path):
     folder, _ = saved
     torch.save({"low": torch.zeros(3)}, folder / "model.safetensors")
-    refused(ValueError, "no safetensors file", load_policy, folder, registry=REGISTRY)
+    assert "no safetensors file" in refusal(ValueError, load_policy, folder, registry=REGISTRY)
 
 
 def test_the_stub_config_is_what_the_registry_builds():
