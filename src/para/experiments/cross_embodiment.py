@@ -16,11 +16,13 @@ from para.experiments.few_shot import (
     few_anywhere,
     figure_of,
     fine_tuned,
+    fine_tuned_shorter,
     pretrained,
+    shorter_against_scratch,
 )
 from para.experiments.recipes import ACT, PARA
 from para.experiments.scale import Scale
-from para.experiments.track_pretraining import PARA_2D
+from para.experiments.track_pretraining import PARA_2D, PARTS, PLAIN, PLAIN_2D
 from para.worlds.scenes import Workspace
 
 COUNTS = (1, 5, 10, 20)
@@ -32,6 +34,10 @@ WHY = "256 demonstrations of another arm"
 PARA_ARM = pretrained(PARA, "other_arm", OTHER_ARM, "all", WHY)
 PARA_ARM_2D = pretrained(PARA, "other_arm_2d", OTHER_ARM, "pixels", f"the pixels of the end effector in {WHY}")
 ACT_ARM = pretrained(ACT, "other_arm", OTHER_ARM, "all", WHY)
+
+PLAIN_ARM = pretrained(PLAIN, "other_arm", OTHER_ARM, "all", WHY)
+PLAIN_ARM_2D = pretrained(PLAIN, "other_arm_2d", OTHER_ARM, "pixels", f"the pixels of the end effector in {WHY}")
+PLAIN_STARTS = {"+other_arm": PLAIN_ARM, "+other_arm_2d": PLAIN_ARM_2D, "+2d": PLAIN_2D, "": None}
 
 KINDS = {"another arm": "+other_arm", "its pixels": "+other_arm_2d", "circles, 2D": "+2d", "scratch": ""}
 
@@ -54,6 +60,7 @@ CROSS_EMBODIMENT = Experiment(
     recipes=(
         *fine_tuned(PARA, {"+other_arm": PARA_ARM, "+other_arm_2d": PARA_ARM_2D, "+2d": PARA_2D, "": None}, COUNTS),
         *fine_tuned(ACT, {"+other_arm": ACT_ARM, "": None}, COUNTS),
+        *fine_tuned_shorter(PLAIN, PLAIN_STARTS, PARTS),
         PARA_ARM,
         ACT_ARM,
     ),
@@ -61,6 +68,7 @@ CROSS_EMBODIMENT = Experiment(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+other_arm", "") for n in COUNTS),
         *against_scratch(("para",), ("+other_arm", "+other_arm_2d", "+2d"), COUNTS),
         *against_scratch(("act",), ("+other_arm",), COUNTS),
+        *shorter_against_scratch(PLAIN.name, ("+other_arm", "+other_arm_2d", "+2d"), PARTS),
         ("para+other_arm", "act+other_arm", "test"),
     ),
     headline=(

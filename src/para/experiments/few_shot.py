@@ -120,6 +120,18 @@ def trained_shorter(recipe: Recipe, part: int) -> Recipe:
     return replace(recipe, name=f"{recipe.name}+short{part}", training=shorter, why=why)
 
 
+def fine_tuned_shorter(
+    base: Recipe, starts: Mapping[str, Recipe | None], parts: Mapping[int, Sequence[int]]
+) -> tuple[Recipe, ...]:
+    """`fine_tuned` on each number of demonstrations, after one in each of its `parts` of the steps."""
+    return tuple(
+        trained_shorter(recipe, part)
+        for n, among in parts.items()
+        for part in among
+        for recipe in fine_tuned(base, starts, (n,))
+    )
+
+
 def describe(n: int, start: Recipe | None) -> str:
     """A recipe in words."""
     plural = "demonstration" if n == 1 else "demonstrations"
@@ -135,6 +147,18 @@ def against_scratch(
         for base in bases
         for n in counts
         for suffix in suffixes
+    )
+
+
+def shorter_against_scratch(
+    base: str, suffixes: Sequence[str], parts: Mapping[int, Sequence[int]]
+) -> tuple[tuple[str, str, str], ...]:
+    """The same of `fine_tuned_shorter`: each start against none, in as few steps."""
+    return tuple(
+        comparison
+        for n, among in parts.items()
+        for part in among
+        for comparison in against_scratch((base,), suffixes, (n,), after=f"+short{part}")
     )
 
 

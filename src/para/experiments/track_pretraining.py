@@ -16,8 +16,9 @@ from para.experiments.few_shot import (
     few_anywhere,
     figure_of,
     fine_tuned,
+    fine_tuned_shorter,
     pretrained,
-    trained_shorter,
+    shorter_against_scratch,
 )
 from para.experiments.recipes import ACT, PARA, variant
 from para.experiments.scale import Scale
@@ -40,20 +41,20 @@ PLAIN = variant(PARA, "+plain", "PARA without augmentation, as the paper has it"
 PLAIN_2D = pretrained(PLAIN, "2d", CIRCLES, "pixels", PIXELS_WHY)
 PLAIN_3D = pretrained(PLAIN, "3d", CIRCLES, "all", FULL_WHY)
 
-PLAIN_COUNTS = (1, HEADLINE)
 PARTS = {1: (8,), HEADLINE: (8, 16)}
 """Number of demonstrations -> one of so many steps. The form without augmentation is at its ceiling from scratch, too:
 in fewer steps there is room to see what a start is worth."""
 PLAIN_STARTS = {"+3d": PLAIN_3D, "+2d": PLAIN_2D, "": None}
-PLAIN_FEW = {n: fine_tuned(PLAIN, PLAIN_STARTS, (n,)) for n in PLAIN_COUNTS}
+SHORTER = fine_tuned_shorter(PLAIN, PLAIN_STARTS, PARTS)
+SHORTER_COMPARED = shorter_against_scratch(PLAIN.name, ("+3d", "+2d"), PARTS)
 
 KINDS = {"2D": "+2d", "3D": "+3d", "scratch": ""}
 
 RECIPES = (
     *fine_tuned(PARA, {"+3d": PARA_3D, "+2d": PARA_2D, "": None}, COUNTS),
     *fine_tuned(ACT, {"+3d": ACT_3D, "+2d": ACT_2D, "": None}, COUNTS),
-    *(recipe for n in PLAIN_COUNTS for recipe in PLAIN_FEW[n]),
-    *(trained_shorter(recipe, part) for n in PLAIN_COUNTS for part in PARTS[n] for recipe in PLAIN_FEW[n]),
+    *fine_tuned(PLAIN, PLAIN_STARTS, tuple(PARTS)),
+    *SHORTER,
     variant(PARA, "+n256", "a demonstration at every position: the upper bound", data="all"),
     variant(ACT, "+n256", "a demonstration at every position: the upper bound", data="all"),
 )
@@ -95,13 +96,8 @@ TRACK_PRETRAINING = Experiment(
     comparisons=(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
-        *against_scratch(("para+plain",), ("+3d", "+2d"), PLAIN_COUNTS),
-        *(
-            comparison
-            for n in PLAIN_COUNTS
-            for part in PARTS[n]
-            for comparison in against_scratch(("para+plain",), ("+3d", "+2d"), (n,), after=f"+short{part}")
-        ),
+        *against_scratch((PLAIN.name,), ("+3d", "+2d"), tuple(PARTS)),
+        *SHORTER_COMPARED,
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     paper={

@@ -13,7 +13,17 @@ from para.experiments.few_shot import CIRCLES, against_scratch, everywhere_on_th
 from para.experiments.halves import home_scenes, sample
 from para.experiments.recipes import ACT, PARA, variant
 from para.experiments.scale import Scale
-from para.experiments.track_pretraining import ACT_2D, ACT_3D, COUNTS, HEADLINE, KINDS, PARA_2D, PARA_3D
+from para.experiments.track_pretraining import (
+    ACT_2D,
+    ACT_3D,
+    COUNTS,
+    HEADLINE,
+    KINDS,
+    PARA_2D,
+    PARA_3D,
+    SHORTER,
+    SHORTER_COMPARED,
+)
 from para.worlds.scenes import Workspace
 
 TRAIN, TEST = "left", "right"
@@ -48,12 +58,14 @@ TRACK_PRETRAINING_FAIR = Experiment(
     recipes=(
         *fine_tuned(PARA, {"+3d": PARA_3D, "+2d": PARA_2D, "": None}, COUNTS),
         *fine_tuned(ACT, {"+3d": ACT_3D, "+2d": ACT_2D, "": None}, COUNTS),
+        *SHORTER,
         variant(PARA, "+n128", "a demonstration at every position of the left half: the upper bound", data="all"),
         variant(ACT, "+n128", "a demonstration at every position of the left half: the upper bound", data="all"),
     ),
     comparisons=(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
+        *SHORTER_COMPARED,
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     figures=figure_of(COUNTS, KINDS),
