@@ -57,6 +57,14 @@ def test_the_text_shows_count_rate_both_intervals_and_the_file(folder):
     assert "Wilson, 95%" in text and "clusters, 95%" in text
 
 
+def test_each_training_by_itself_adds_up_to_all(folder):
+    row = recompute(folder, "viewpoints", "para", "test")
+    each = row["by_training"]
+    assert list(each) == row["train_seeds"] == [0, 1, 2]
+    assert sum(one["placed"] for one in each.values()) == row["placed"]
+    assert ", ".join(f"{one['placed']} of {one['trials']}" for one in each.values()) in number_text(row)
+
+
 def test_where_nothing_ran_there_is_no_rate(folder):
     text = number_text(recompute(folder, "viewpoints", "act", "train"))
     assert "0 of 0 trials" in text and "2 errors" in text and "%" not in text

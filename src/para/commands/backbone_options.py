@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from para.backbones import BACKBONES, default_config
 from para.backbones.dino import DinoConfig, Mode, find_weights
+
+OF_VIDEOS = "svd_unet"
+"""The backbone that only the experiments on video models bring."""
+
+
+def those_with(option: str) -> list[str]:
+    """The backbones that can be asked for and have an option of that name."""
+    return [
+        name
+        for name, entry in BACKBONES.items()
+        if name != OF_VIDEOS and option in {f.name for f in fields(entry.config_type)}
+    ]
 
 
 @dataclass(frozen=True)
@@ -19,6 +31,10 @@ class BackboneOptions:
 
     weights: str | None = None
     """Of dinov2 and dinov3: vits, vitb, vitl, ..., a folder, or an id of the hub; default: vits."""
+
+    position: Literal["interpolated", "learned", "none", "random_offset"] | None = None
+    """What tokens are told of where they are: of dinov2 and dinov3 interpolated (the default), of vit learned (the
+    default); of all three none, or random_offset, which carries over to other places better than a learned one."""
 
     mode: Mode | None = None
     """Of dinov2 and dinov3, what is trained: all of it (the default), low-rank updates, or nothing."""
@@ -51,7 +67,7 @@ class BackboneOptions:
                 raise ValueError(f"{', '.join(given)}: of which backbone? Name it too, as --backbone dinov2")
             return None
         config = default_config(self.backbone)
-        if self.backbone == "svd_unet":
+        if self.backbone == OF_VIDEOS:
             raise ValueError(
                 "svd_unet is the backbone of policies that foresee a video; run the experiments that bring it: "
                 "video_backbone, video_features"
@@ -59,7 +75,7 @@ class BackboneOptions:
         known = {f.name for f in fields(config)}
         for name in given:
             if name not in known:
-                those = ", ".join(n for n, e in BACKBONES.items() if issubclass(e.config_type, DinoConfig))
+                those = ", ".join(those_with(name))
                 raise ValueError(f"the backbone {self.backbone} has no {name}; {those} have")
         config = type(config)(**given)
         return find_weights(config)[0] if isinstance(config, DinoConfig) else config

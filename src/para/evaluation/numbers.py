@@ -56,15 +56,21 @@ def recompute(folder: Path | str, experiment: str, policy: str, split: str) -> d
         experiment, policy, split: as in the records.
 
     Returns:
-        The row, with the `experiment` and the `records` file that it was computed from.
+        The row, with the `experiment`, the row of each training seed by itself (`by_training`), and the `records` file
+        that all were computed from.
 
     Raises:
         FileNotFoundError: if there are no records.
         ValueError: if they hold no such experiment or policy, or none of it on that split; it names the nearest.
     """
     path = _records_path(folder, experiment)
-    row = summary_row(_episodes(read_results(path), path, policy, split))
-    return {"experiment": experiment, **row, "records": str(path)}
+    episodes = _episodes(read_results(path), path, policy, split)
+    row = summary_row(episodes)
+    by_training = {
+        seed: summary_row([episode for episode in episodes if episode.train_seed == seed])
+        for seed in row["train_seeds"]
+    }
+    return {"experiment": experiment, **row, "by_training": by_training, "records": str(path)}
 
 
 def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, split: str) -> dict[str, Any]:
@@ -115,6 +121,9 @@ def number_text(row: Mapping[str, Any]) -> str:
     lines = [f"{row['experiment']}/{row['policy']}/{row['split']}, from {row['records']}"]
     seeds = ", ".join(map(str, row["train_seeds"]))
     lines.append(f"  placed            {row['placed']} of {row['trials']} trials (training seeds {seeds})")
+    if len(row["by_training"]) > 1:
+        each = ", ".join(f"{one['placed']} of {one['trials']}" for one in row["by_training"].values())
+        lines.append(f"  by training       {each}")
     if row["rate"] is not None:
         kind = row["cluster_by"]
         lines.append(f"  rate              {100 * row['rate']:.1f}%")

@@ -34,7 +34,7 @@ LEFT_TO_RIGHT = Experiment(
         ("para+no_warps", "act", "test"),
         ("para", "para+paper_form", "test"),
         ("para+few", "act+few", "test"),
-        ("act", "act+no_state", "train"),
+        *(("act", "act+no_state", split) for split in ("test", "train")),
         ("act", "act+train_range", "test"),
     ),
     headline=tuple(recipe.name for recipe in (*HEADLINES, PARA_NO_WARPS)),
