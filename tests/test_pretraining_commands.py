@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from para.commands.learning import where_it_was_recorded
+from para.worlds import parse_options
 from tests import sized_world
 from tests.datasets.track_videos import dot_track, write_csv, write_dot_video
 from tests.test_cli import TINY_POLICY, TRAINING, evaluate, para, refusal, train
@@ -186,6 +188,21 @@ def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
                                  *TINY_POLICY)  # fmt: skip
 
 
+def test_what_was_trained_on_discs_is_to_be_fine_tuned_and_discs_are_not_mixed_with_robots(tmp_path):
+    record = ("record", "--positions", "2", "--workers", "0", "--image-size", "48", "64")
+    assert para(*record, "--out", tmp_path / "circles", "--circles").code == 0
+    assert "recorded with the world's options {'circles': True}" in refusal(*record, "--out", tmp_path / "circles")
+    said = train(tmp_path / "circles", tmp_path / "out", "para").out
+    assert "it never saw the robot, but a disc: fine-tune it" in said and "next: para train --pretrain" in said
+
+
+def test_the_world_of_some_demonstrations_as_options_of_evaluate():
+    assert where_it_was_recorded("tabletop", {}) == "" == where_it_was_recorded("", {})
+    chosen = where_it_was_recorded("libero", {"task_index": 3, "servo": "controller", "robot_visible": True})
+    assert chosen == " --world libero --world-options task_index=3 servo=controller robot_visible=true"
+    assert parse_options(tuple(chosen.split()[3:])) == {"task_index": 3, "servo": "controller", "robot_visible": True}
+
+
 def test_both_at_once(made, tmp_path):
     also = ("--also", made[0] / "tracks", "--also-share", "0.5")
     said = para("train", "--data", made[0] / "data", "--out", tmp_path / "both", *also, *TRAINING, "para", *TINY_POLICY)
@@ -243,6 +260,8 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(made, tmp_path):
     for name in ("diffusion", "motion_tracks"):
         said = refusal("train", *on_tracks, *TRAINING, name, *TINY_POLICY)
         assert f"tell only pixels, from which '{name}' learns nothing" in said
+        said = refusal("train", *data, "--also", folder / "tracks", *TRAINING, name, *TINY_POLICY)
+        assert f"some of the further demonstrations tell only pixels, from which '{name}' learns nothing" in said
     small = para("tracks", "--videos", folder / "videos", "--out", tmp_path / "small", "--image-size", "32", "32")
     assert small.code == 0
     also = ("--also", tmp_path / "small")

@@ -19,7 +19,7 @@ from para.datasets import (
     describe_dataset,
     record,
 )
-from para.datasets.recording import recorded_in
+from para.datasets.recording import recorded_in, recorded_with
 from para.files import read_json
 from para.geometry import project
 from tests.datasets.fake_world import HOME, FakeWorld, fake_scenes, make_fake_world
@@ -147,6 +147,22 @@ def test_a_dataset_says_which_world_it_is_of_and_takes_no_demonstrations_of_anot
         recorded(tmp_path, world="two")
     assert recorded(tmp_path).recorded == N - 2 and recorded_in(tmp_path) == "one"
     assert recorded_in(tmp_path / "of somebody else") == ""
+
+
+def test_the_same_scenes_with_other_options_of_the_world_are_other_demonstrations(tmp_path):
+    recorded(tmp_path, fake_scenes(2), world="one", options={"arm": "printed", "assets": "/a"})
+    assert recorded_with(tmp_path) == {"arm": "printed"}
+    for other in ({}, {"arm": "printed", "circles": True}):
+        with pytest.raises(DatasetError, match="options {'arm': 'printed'}, not "):
+            recorded(tmp_path, options=other)
+    assert recorded(tmp_path, options={"arm": "printed", "assets": "/b"}).recorded == N - 2
+    assert recorded_with(tmp_path / "of somebody else") == {}
+
+
+def test_a_dataset_of_when_no_options_were_told_goes_on_and_tells_none(tmp_path):
+    recorded(tmp_path, fake_scenes(2))
+    assert recorded(tmp_path, options={"circles": True}).recorded == N - 2
+    assert recorded_with(tmp_path) == {}
 
 
 def test_a_dataset_of_when_no_assets_were_told_opens_and_goes_on_and_is_not_labelled(tmp_path):

@@ -189,6 +189,10 @@ BAD = {
     "not parquet": (text("nothing", ".parquet"), "no table of numbers in Parquet"),
     "not npz": (text("nothing", ".npz"), "holds no plain arrays"),
     "other arrays": (lambda path: npz(path, xy=UV), "points and occluded .TAP-Vid. are needed"),
+    "shares in pixels": (
+        lambda path: npz(path, points=UV[None], occluded=~VISIBLE[None]),
+        "of the image; shares from 0 to 1 are needed",
+    ),
     "shapes": (lambda path: npz(path, tracks=UV[None], visibles=VISIBLE[None, :5]), "do not fit together"),
     "two points": (csv_with_a_second_point, "holds 2 points; say which one is the end effector: 0 to 1"),
     "pickle": (text("x", ".pkl"), "runs code when it is loaded"),

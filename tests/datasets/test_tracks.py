@@ -76,6 +76,19 @@ def test_labels_are_the_points_next_places_hidden_ones_teach_nothing_and_heights
     assert actions.pixel_known.tolist() == [[True, True, False, True]]
 
 
+@pytest.mark.parametrize(("last_seen", "stays"), [(N - 1, True), (18, False)])
+def test_to_stay_is_a_target_at_the_end_of_the_video_and_not_where_the_point_is_lost_before(tmp_path, last_seen, stays):
+    (tmp_path / "videos").mkdir()
+    uv = dot_track()
+    write_dot_video(tmp_path / "videos" / "a.mp4", uv)
+    write_csv(tmp_path / "videos" / "a.csv", uv, np.arange(N) <= last_seen)
+    import_tracks(tmp_path / "videos", tmp_path / "data", image_size=IMAGE_SIZE, progress=False)
+    data = Demonstrations.open(tmp_path / "data")
+    _, actions = ChunkDataset(data, horizon=4).batch([len(data) - 3])
+    assert actions.is_pad.tolist() == [[False, False, False, True]]
+    assert actions.pixel_known.tolist() == [[True, True, stays, stays]]
+
+
 AFFINE = {"max_rotation_deg": 20.0, "scale": (0.7, 0.9)}
 TILT = {"view_tilt_deg": 25.0, "view_plane_m": (0.02, 0.02)}
 

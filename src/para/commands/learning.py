@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from para.training.options import TrainConfig
 if TYPE_CHECKING:
     from para.datasets import Demonstrations
     from para.interfaces import Scene
+
+CIRCLES = "circles"
+"""The option of a world (`para.evaluation.protocol.WorldSpec`) that puts a disc in the robot's place."""
 
 PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
     tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
@@ -68,20 +72,19 @@ class Record:
     """Processes at a time."""
 
     def run(self) -> None:
-        from functools import partial
-
-        from para.datasets import circle_world, record
-        from para.worlds import make_world, parse_options, world_entry
+        from para.datasets import record
+        from para.evaluation.protocol import WorldSpec
+        from para.worlds import parse_options, world_entry
 
         options = parse_options(self.world_options)
         scenes = self.scenes(options)
-        hidden = {"robot_visible": False} if self.circles else {}
         assets = world_entry(self.world).describe_assets(options)
-        build = partial(make_world, self.world, self.image_size, **options, **hidden)
-        build = partial(circle_world, build) if self.circles else build
+        options |= {CIRCLES: True} if self.circles else {}
+        build = WorldSpec(self.world, self.image_size).with_options(options).build
         report = record(
-            build, scenes, self.out, workers=self.workers, lossless=self.lossless, world=self.world, assets=assets
-        )
+            build, scenes, self.out, workers=self.workers, lossless=self.lossless, world=self.world, options=options,
+            assets=assets,
+        )  # fmt: skip
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         print(f"next: para train --data {self.out} --out checkpoints/para para")
 
@@ -149,7 +152,7 @@ class Train:
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
         from para.datasets.partial_supervision import never_told
-        from para.datasets.recording import recorded_in
+        from para.datasets.recording import recorded_in, recorded_with
         from para.experiments.training_jobs import chunks_for, fresh_policy
         from para.training.engine import train
         from para.training.transfer import start_from
@@ -178,13 +181,14 @@ class Train:
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
-        told_by = [demonstrations, *others]
-        if lacking := sorted({*never_told(told_by), *not_predicted(vars(config))}):
-            print(f"it was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}")
+        lacking = sorted({*never_told([demonstrations, *others]), *not_predicted(vars(config))})
+        options = recorded_with(self.data)
+        if lacking or options.get(CIRCLES):
+            why = f"it was never told {' and '.join(lacking)}" if lacking else "it never saw the robot, but a disc"
+            print(f"{why}: {FINE_TUNE_FIRST}")
             print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
-            world = recorded_in(self.data)
-            there = f" --world {world}" if world not in ("", "tabletop") else ""
+            there = where_it_was_recorded(recorded_in(self.data), options)
             print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}{there}")
 
     def _samples(self, config: Any, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
@@ -199,6 +203,13 @@ class Train:
         further = [chunks_for(config, other, self.step) for other in others]
         told = self.also_share[0] if together else shares
         return Mixture([own, *further], [1 - sum(shares), *shares]), f" and {told} of {[o.data_hash for o in others]}"
+
+
+def where_it_was_recorded(world: str, options: Mapping[str, Any]) -> str:
+    """The options of `para evaluate` that choose the world of some demonstrations; "" for the usual one."""
+    named = f" --world {world}" if world not in ("", "tabletop") else ""
+    given = " ".join(f"{name}={json.dumps(value)}".replace('"', "") for name, value in options.items())
+    return named + (f" --world-options {given}" if given else "")
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,11 @@ def check_pixels(
     if len(far) or off.any(axis=-1).mean() > 0.5:
         first = far[0] if len(far) else seen[off.any(axis=-1)][0]
         u, v = uv[first]
+        if as_shares:
+            raise DatasetError(
+                f"{path}: in frame {first} the visible point is at ({u / W:.3g}, {v / H:.3g}) of the image; shares "
+                "from 0 to 1 are needed: divide pixels by the width and height of the video that was tracked"
+            )
         raise DatasetError(
             f"{path}: in frame {first} the visible point is at ({u:.0f}, {v:.0f}), off the {H} x {W} (H x W) video; "
             "were the tracks made for another size? then give it: --track-size H W"

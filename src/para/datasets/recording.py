@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,6 +68,7 @@ def record(
     lossless: bool = False,
     task: str = DEFAULT_TASK,
     world: str = "",
+    options: Mapping[str, Any] | None = None,
     assets: str = "",
     max_dropped_share: float = MAX_DROPPED_SHARE,
 ) -> RecordingReport:
@@ -85,16 +86,19 @@ def record(
         progress: show how far it is.
         lossless, task: see `DatasetWriter`.
         world: its name, for whoever evaluates what is trained on this; "" where that is of no interest.
+        options: of that world, JSON-ready, as {"arm": "printed"}: the same scenes with others are other demonstrations.
+            None: not told, and not compared.
         assets: what the world is made of, in words (`para.assets`); "" where it has no choice.
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder is of other scenes, world, perturbation or assets, or the expert fails too often.
+        ValueError: if the folder is of other scenes, world, options, perturbation or assets, or the expert fails too
+            often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
     started, root = time.monotonic(), Path(root)
     refuse_unrelated(root)
-    log = _RecordingLog(root, perturbation, world, assets)
+    log = _RecordingLog(root, perturbation, world, options, assets)
     jobs = _jobs_left(root, scenes, _scenes_of(root) + log.dropped_scenes())
     recorded = 0
     with ExitStack() as stack:
@@ -166,6 +170,12 @@ def recorded_in(root: str | Path) -> str:
     return "libero" if (Path(root) / CONVERSION_FILE).exists() else ""
 
 
+def recorded_with(root: str | Path) -> dict[str, Any]:
+    """The options of that world; none where the dataset does not say."""
+    path = Path(root) / RECORDING_FILE
+    return read_json(path).get("options", {}) if path.exists() else {}
+
+
 def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: float) -> None:
     if len(dropped) <= max_share * n_scenes:
         return
@@ -179,9 +189,13 @@ def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: 
 class _RecordingLog:
     """meta/para_recording.json: how a dataset was recorded, and what was dropped, so that a restart repeats neither."""
 
-    def __init__(self, root: Path, perturbation: Perturbation | None, world: str, assets: str):
+    def __init__(
+        self, root: Path, perturbation: Perturbation | None, world: str, options: Mapping[str, Any] | None, assets: str
+    ):
         self._path = root / RECORDING_FILE
         self._world, self._assets = world, assets
+        # which assets is told in words of its own: folders of the same ones differ from machine to machine
+        self._options = None if options is None else {k: v for k, v in options.items() if k != "assets"}
         self._perturbation = None if perturbation is None else asdict(perturbation)
         self.dropped: list[dict[str, Any]] = []
         if not self._path.exists():
@@ -190,6 +204,13 @@ class _RecordingLog:
         self._world = found.get("world", "") or world
         if world and self._world != world:
             raise DatasetError(f"{root} was recorded in world '{self._world}', not '{world}'; choose another folder")
+        told = found.get("options")
+        if told is not None and self._options not in (None, told):
+            raise DatasetError(
+                f"{root} was recorded with the world's options {told}, not {self._options}; choose another folder"
+            )
+        # what was recorded before options were told may be of others than these
+        self._options = told
         if found["perturbation"] != self._perturbation:
             raise DatasetError(
                 f"{root} was recorded with perturbation {found['perturbation']}, not {self._perturbation}; "
@@ -214,6 +235,7 @@ class _RecordingLog:
         self.save()
 
     def save(self) -> None:
-        told = {"world": self._world} if self._world else {}
+        told: dict[str, Any] = {"world": self._world} if self._world else {}
+        told |= {} if self._options is None else {"options": self._options}
         told |= {"assets": self._assets} if self._assets else {}
         write_json(self._path, {"perturbation": self._perturbation, "dropped": self.dropped} | told)

@@ -28,7 +28,9 @@ def split_episodes(n: int, heldout_fraction: float, seed: int) -> tuple[np.ndarr
         raise ValueError(f"heldout_fraction is {heldout_fraction}; it must be 0 or more and below 1")
     n_heldout = round(n * heldout_fraction) if heldout_fraction == 0 else max(1, round(n * heldout_fraction))
     if n_heldout >= n:
-        raise ValueError(f"holding out {n_heldout} of {n} episodes leaves none to train on; hold out less")
+        raise ValueError(
+            f"holding out {n_heldout} of {n} episodes leaves none to train on; heldout_fraction 0 holds none"
+        )
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[n_heldout:]), np.sort(order[:n_heldout])
 

@@ -196,17 +196,24 @@ def read_episode(
         )
     span = slice(seen[0], seen[-1] + 1)
     info = {"video": video.name, MADE_FROM: made_from(tracks, point, track_size)}
-    return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info)
+    goes_on = span.stop < len(visible)
+    return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info, goes_on)
 
 
-def _episode(image: np.ndarray, track: Track, image_size: tuple[int, int], info: dict[str, Any]) -> Episode:
+def _episode(
+    image: np.ndarray, track: Track, image_size: tuple[int, int], info: dict[str, Any], goes_on: bool
+) -> Episode:
+    """`goes_on`: the video does after these frames, and the point is hidden there, or off the image."""
     n, camera = len(image), nominal_camera(image_size)
     frames, seen = np.arange(n), np.flatnonzero(track.visible)
     uv = np.stack([np.interp(frames, seen, track.uv[seen, axis]) for axis in (0, 1)], axis=-1)
     cameras = Camera(camera.K.expand(n, 3, 3), camera.T_world_cam.expand(n, 4, 4), image_size)
     position = nominal_points(torch.from_numpy(uv).float(), cameras).numpy().astype(np.float32)
     following = np.minimum(frames + 1, n - 1)
-    pixel = "".join("1" if track.visible[k] else "0" for k in following)
+    told = track.visible[following]
+    # where the point goes next is not known then; else the video's end is the task's, and to stay is the last action
+    told[-1] &= not goes_on
+    pixel = "".join("1" if known else "0" for known in told)
     gripper = np.full(n, UNKNOWN_GRIPPER, np.float32)
     return Episode(
         scene=Scene(object_xy=NOWHERE),

@@ -247,8 +247,9 @@ def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
         spec, folder = plan.spec.with_options(data.world), plan.folder_of(name)
         with turn_to_write(folder):
             report = record(
-                spec.build, data.scenes, folder, workers=plan.options.workers, world=spec.name, assets=assets_of(spec)
-            )
+                spec.build, data.scenes, folder, workers=plan.options.workers, world=spec.name,
+                options=dict(spec.options), assets=assets_of(spec),
+            )  # fmt: skip
         logger.info("%s: %d recorded, %d kept, %d dropped", name, report.recorded, report.reused, len(report.dropped))
         if report.recorded:
             config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)

@@ -169,12 +169,10 @@ def fresh_policy(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = make_policy(config)
-    known = known_actions(demonstrations)
-    partial = supervision == "pixels" or (known is not None and not known.all(dim=-1).any())
-    if partial and not getattr(policy, "learns_from_pixels", False):
-        raise ValueError(
-            f"the demonstrations tell only pixels, from which '{policy.name}' learns nothing: train para or act on them"
-        )
+    partial = supervision == "pixels" or tells_only_pixels(demonstrations)
+    if (partial or any(map(tells_only_pixels, also))) and not getattr(policy, "learns_from_pixels", False):
+        which = "the demonstrations tell" if partial else "some of the further demonstrations tell"
+        raise ValueError(f"{which} only pixels, from which '{policy.name}' learns nothing: train para or act on them")
     if partial and (wrong := tied_to_heights(policy.config)):
         raise ValueError(
             f"the demonstrations tell only pixels, but {wrong}: what is fine-tuned from it would stay in their plane"
@@ -185,6 +183,12 @@ def fresh_policy(
     actions, camera = all_actions(demonstrations)
     policy.fit_ranges(actions if supervision == "all" else pixels_only_actions(actions, camera), camera)
     return policy
+
+
+def tells_only_pixels(demonstrations: Demonstrations) -> bool:
+    """Whether no action of some demonstrations is told in full."""
+    known = known_actions(demonstrations)
+    return known is not None and not bool(known.all(dim=-1).any())
 
 
 def tied_to_heights(config: Any) -> str:
