@@ -165,6 +165,10 @@ def test_other_tracks_points_sizes_or_steps_of_what_was_imported_are_refused_and
     with pytest.raises(DatasetError, match="holds a.mp4 from an older .*a.csv; choose another folder") as error:
         import_tracks(folder, root, **options)
     assert str(root) in str(error.value) and "\n" not in str(error.value)
+    (folder / "a.csv").write_text(text)
+    write_dot_video(folder / "a.mp4", dot_track(), seed=3)
+    with pytest.raises(DatasetError, match="holds another a.mp4; choose another folder"):
+        import_tracks(folder, root, **options)
     assert Demonstrations.open(root).data_hash == before
 
 
@@ -174,7 +178,7 @@ def test_a_dataset_that_does_not_tell_what_it_was_made_from_opens_and_goes_on(fo
         path = episode_paths(old, index, "main")[2]
         table = pyarrow.parquet.read_table(path)
         info = json.loads(table[EPISODE_INFO][0].as_py())
-        assert set(info.pop(MADE_FROM)) == {"tracks", "point"}
+        assert set(info.pop(MADE_FROM)) == {"frames", "tracks", "point"}
         at = table.schema.get_field_index(EPISODE_INFO)
         pyarrow.parquet.write_table(table.set_column(at, EPISODE_INFO, [[json.dumps(info)]]), path)
     assert len(Demonstrations.open(old).scenes) == 2 and check_dataset(old) == []

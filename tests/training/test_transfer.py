@@ -64,7 +64,8 @@ def test_from_pixels_to_all_heads_the_joint_head_is_tiled_and_only_the_gripper_i
         assert torch.equal(after["heads.height.weight"][:, k], given["heads.height.weight"][:, 0])
     bias = given["heads.height.bias"].expand(4, 8) - torch.tensor(8.0).log()
     torch.testing.assert_close(after["heads.height.bias"], bias)
-    assert not done.unused and transfer_weights(fresh(JOINT), source).unused == tuple(
+    without = fresh(replace(JOINT, n_gripper_bins=0))
+    assert not done.unused and transfer_weights(policy, without).unused == tuple(
         sorted(HEADS | {"gripper_bins.edges"}, key=list(before).index)
     )
 
@@ -152,6 +153,8 @@ OTHER = {
     "horizon": (replace(JOINT, horizon=5), "horizon is 4 there and 5 here"),
     "formulation": (FACTORISED, "formulation is 'joint' there and 'factorised' here"),
     "depth": (replace(JOINT, third="depth"), "predicts height, to be fine-tuned is depth"),
+    "heights": (replace(JOINT, n_height_bins=4), "8 classes of height, to be fine-tuned are 4: .* --n-height-bins 4"),
+    "no heights": (replace(JOINT, n_height_bins=1), "these hold the heat-map, which would be lost"),
     "policy": (ACT, "holds the policy 'para', to be fine-tuned is 'act'"),
 }  # fmt: skip
 

@@ -10,20 +10,23 @@ from typing import Any
 from para.datasets.lerobot_v3_layout import EPISODE_INFO, DatasetError
 
 MADE_FROM = "para.made_from"
-"""In an episode's info: {"tracks": 12 hex digits of their file's sha256, "point": which one, "track_size": [H, W] of
-the video that was tracked, where that was said}. What else decides what an episode holds, image size and step, is the
-dataset's. Absent from datasets that are older than this."""
+"""In an episode's info: {"frames", "tracks": 12 hex digits of the sha256 of the video's file and of that of its tracks,
+"point": which one, "track_size": [H, W] of the video that was tracked, where that was said}. What else decides what an
+episode holds, image size and step, is the dataset's. Absent from datasets that are older than this; "frames" is
+younger."""
 
 
-def made_from(tracks: Path, point: int | None, track_size: tuple[int, int] | None = None) -> dict[str, Any]:
-    """What tells an episode from another one of the same video: `MADE_FROM`.
+def made_from(
+    video: Path, tracks: Path, point: int | None, track_size: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """What tells an episode from another one of a video of this name: `MADE_FROM`.
 
     Args:
-        tracks: their file.
+        video, tracks: the files.
         point: which one; None: the only one.
         track_size: (H, W) of the video that was tracked; None: that of the video.
     """
-    note = {"tracks": hashlib.sha256(tracks.read_bytes()).hexdigest()[:12], "point": point or 0}
+    note = {"frames": _digest(video), "tracks": _digest(tracks), "point": point or 0}
     return note if track_size is None else note | {"track_size": list(track_size)}
 
 
@@ -53,18 +56,28 @@ def refuse_changed(
     """
     changed = []
     for video, tracks in pairs:
-        old, new = done.get(video.name) or {}, made_from(tracks, point, track_size)
-        if old and old["point"] != new["point"]:
+        if not (old := done.get(video.name)):
+            continue
+        new = made_from(video, tracks, point, track_size)
+        new = {name: value for name, value in new.items() if name in old or name != "frames"}
+        if old["point"] != new["point"]:
             changed.append(f"{video.name} at point {old['point']}, asked for is point {new['point']}")
-        elif old and old.get("track_size") != new.get("track_size"):
+        elif old.get("track_size") != new.get("track_size"):
             changed.append(f"{video.name} tracked at {_size(old)}, asked for is {_size(new)}")
-        elif old and old != new:
+        elif old["tracks"] != new["tracks"]:
             changed.append(f"{video.name} from an older {tracks}")
+        elif old != new:
+            changed.append(f"another {video.name}")
     if changed:
         more = f", and {len(changed) - 1} more like that" if len(changed) > 1 else ""
         raise DatasetError(
             f"{root} holds {changed[0]}{more}; choose another folder, or remove this one and import all again"
         )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _size(note: dict[str, Any]) -> str:

@@ -195,7 +195,7 @@ def read_episode(
             f"{MIN_FRAMES} are needed: keep frames at a smaller step_s, or leave this video out"
         )
     span = slice(seen[0], seen[-1] + 1)
-    info = {"video": video.name, MADE_FROM: made_from(tracks, point, track_size)}
+    info = {"video": video.name, MADE_FROM: made_from(video, tracks, point, track_size)}
     goes_on = span.stop < len(visible)
     return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info, goes_on)
 

@@ -205,9 +205,14 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
                 "pretrain and fine-tune with the same"
             )
     _check_fits("backbone", pretrained.backbone.state_dict(), policy.backbone.state_dict())
-    heights = (getattr(there, "n_height_bins", 0), getattr(here, "n_height_bins", 0))
-    if heights[0] == heights[1] > 1 and there.third != here.third:
+    n, own_n = getattr(there, "n_height_bins", 0), getattr(here, "n_height_bins", 0)
+    if n == own_n > 1 and there.third != here.third:
         raise ValueError(f"it predicts {there.third}, to be fine-tuned is {here.third}; pretrain with the same `third`")
+    if n not in (1, own_n) and here.formulation == "joint":
+        raise ValueError(
+            f"it has {n} classes of {there.third}, to be fine-tuned are {own_n}: in the joint form these hold the "
+            f"heat-map, which would be lost; pretrain with --n-height-bins {own_n}, or with 1 on pixels alone"
+        )
 
 
 def _check_backbones(what: str, there: Any, here: Any, free: tuple[str, ...]) -> None:
