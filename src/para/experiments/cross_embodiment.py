@@ -30,7 +30,7 @@ HEADLINE = 10
 OTHER_ARM = "other_arm"
 """The set of demonstrations that the printed arm gives."""
 
-WHY = "256 demonstrations of another arm"
+WHY = "demonstrations of another arm"
 PARA_ARM = pretrained(PARA, "other_arm", OTHER_ARM, "all", WHY)
 PARA_ARM_2D = pretrained(PARA, "other_arm_2d", OTHER_ARM, "pixels", f"the pixels of the end effector in {WHY}")
 ACT_ARM = pretrained(ACT, "other_arm", OTHER_ARM, "all", WHY)
@@ -43,10 +43,11 @@ KINDS = {"another arm": "+other_arm", "its pixels": "+other_arm_2d", "circles, 2
 
 
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
-    """N demonstrations of the arm to be tested, anywhere on the grid; the other arm and circles at every position."""
+    """N demonstrations of the arm to be tested, anywhere on the grid; at every position the other arm's, and the same
+    ones as circles, so that these tell no more of the arm to be tested than the other arm does."""
     further = {
         OTHER_ARM: everywhere_on_the_grid(workspace, scale, arm="printed"),
-        CIRCLES: everywhere_on_the_grid(workspace, scale, circles=True),
+        CIRCLES: everywhere_on_the_grid(workspace, scale, circles=True, arm="printed"),
     }
     return few_anywhere(workspace, scale, validation, few(workspace, COUNTS, HEADLINE), further)
 

@@ -29,8 +29,8 @@ COUNTS = (1, 3, 5, 10, 20)
 HEADLINE = 10
 """The number of demonstrations at which the paper compares."""
 
-PIXELS_WHY = "the pixels of the disc in 256 videos without a robot"
-FULL_WHY = "pixels, heights and gripper in 256 videos with a disc for a robot"
+PIXELS_WHY = "the pixels of the disc in videos without a robot"
+FULL_WHY = "pixels, heights and gripper in videos with a disc for a robot"
 
 PARA_2D = pretrained(PARA, "2d", CIRCLES, "pixels", PIXELS_WHY)
 PARA_3D = pretrained(PARA, "3d", CIRCLES, "all", FULL_WHY)
