@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import corner_positions, everywhere
-from para.experiments.recipes import ACT, PARA, extra, trained_longer, variant
+from para.experiments.recipes import ACT, PAIR, PARA, extra, trained_longer, variant
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -21,6 +21,10 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
 RECIPES = {
     n: tuple(variant(base, f"+n{n}", f"{n} demonstrations", data=f"corners{n}") for base in (PARA, ACT)) for n in COUNTS
 }
+
+OTHERS = tuple(
+    variant(base, f"+n{HEADLINE}", f"{HEADLINE} demonstrations", data=f"corners{HEADLINE}") for base in PAIR[2:]
+)
 
 ACT_LONG = tuple(
     extra(
@@ -39,15 +43,17 @@ CORNER_SCALING = Experiment(
     scenes=scenes,
     recipes=(
         *(recipe for n in (HEADLINE, *(n for n in COUNTS if n != HEADLINE)) for recipe in RECIPES[n]),
+        *OTHERS,
         *ACT_LONG,
     ),
     comparisons=(
         *((f"para+n{n}", f"act+n{n}", "test") for n in COUNTS),
+        *((f"para+n{HEADLINE}", recipe.name, "test") for recipe in OTHERS),
         *(("para" + recipe.name.removeprefix("act").removesuffix("+long"), recipe.name, "test") for recipe in ACT_LONG),
     ),
     headline=(
         *(f"{kind}+n{n}" for n in COUNTS for kind in ("para", "act")),
-        *(recipe.name for recipe in ACT_LONG),
+        *(recipe.name for recipe in (*OTHERS, *ACT_LONG)),
     ),
     paper={
         "para+n4": {"test": PaperNumber(0.01, "original report of 2 April, first grid, LIBERO")},

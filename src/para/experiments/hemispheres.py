@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
-from para.experiments.recipes import ACT, PARA_MANY_VIEWS, extra, headlines_compared, trained_longer, variant
+from para.experiments.recipes import (
+    ACT,
+    PARA_MANY_VIEWS,
+    WHOLE_TABLE,
+    extra,
+    headlines_compared,
+    trained_longer,
+    variant,
+)
 from para.experiments.scale import Scale
 from para.experiments.view_sets import HELD_OUT_PHI, split_cap
 from para.worlds.scenes import Workspace, viewpoint_cap
@@ -27,7 +35,18 @@ ACT_LONG = extra(
     trained_longer(variant(ACT, "+long", "four times the steps: in the usual ones ACT does not learn so many views"), 4)
 )
 
-RECIPES = (PARA_MANY_VIEWS, ACT, ACT_LONG, ACT_CAMERA)
+ACT_CAMERA_LONG = extra(
+    trained_longer(variant(ACT_CAMERA, "+long", "ACT told the camera, four times the steps, for the same reason"), 4)
+)
+
+RECIPES = (
+    PARA_MANY_VIEWS,
+    ACT,
+    ACT_LONG,
+    ACT_CAMERA,
+    ACT_CAMERA_LONG,
+    *(extra(recipe) for recipe in WHOLE_TABLE if recipe.name in ("motion_tracks", "diffusion")),
+)
 
 HEMISPHERES = Experiment(
     name="hemispheres",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import everywhere, random_positions
-from para.experiments.recipes import ACT, PARA
+from para.experiments.recipes import PAIR, headlines_compared
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -20,8 +20,9 @@ RANDOM_10 = Experiment(
     question="Trained with ten demonstrations at random positions, does the policy work everywhere?",
     axis="position",
     scenes=scenes,
-    recipes=(PARA, ACT),
-    comparisons=(("para", "act", "test"), ("para", "act", "train")),
+    recipes=PAIR,
+    comparisons=headlines_compared("test", "train", recipes=PAIR),
+    headline=tuple(recipe.name for recipe in PAIR),
     paper={
         "para": {"test": PaperNumber(0.19, "original report of 2 April, first grid (15 by 20 cm), LIBERO")},
         "act": {"test": PaperNumber(0.27, "original report of 2 April, first grid (15 by 20 cm), LIBERO")},
