@@ -55,10 +55,17 @@ def test_the_papers_numbers_stand_beside_their_row_only():
     assert [(r["paper"], r["paper_source"]) for r in rows] == [(0.54, "table 1"), (None, None), (None, None)]
 
 
+def test_a_summary_repeats_all_of_the_papers_numbers_those_of_policies_that_were_not_run_too():
+    paper = {"para": {"test": (0.54, "table 1")}, "act": {"test": (0.01, "table 1"), "train": (0.9, "table 2")}}
+    told = summary(outcomes("para", "p"), paper=paper)["paper"]
+    numbers = {(p, s): (n["rate"], n["source"]) for p, of_splits in told.items() for s, n in of_splits.items()}
+    assert numbers == {(p, s): number for p, of_splits in paper.items() for s, number in of_splits.items()}
+
+
 def test_the_summary_has_the_documented_fields_and_is_json():
     records = outcomes("para", "pm") + outcomes("act", "mm")
     made = summary(records, comparisons=[("para", "act", "test")], seconds={"train": 3.0})
-    assert set(made) == {"experiment", "world", "scale", "rows", "comparisons", "seconds"}
+    assert set(made) == {"experiment", "world", "scale", "rows", "comparisons", "paper", "seconds"}
     row = "policy split train_seeds trials placed grasped missed errors rate ci_low ci_high paper paper_source"
     clusters = "cluster_by clusters cluster_ci_low cluster_ci_high"
     assert set(made["rows"][0]) == set(f"{row} {clusters}".split())

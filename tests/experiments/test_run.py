@@ -136,7 +136,7 @@ def test_every_policy_meets_the_same_scenes(folder):
 
 def test_the_summary_has_the_documented_rows_and_follows_from_the_records_alone(folder):
     summary = load(folder / "summary.json")
-    assert set(summary) == {"experiment", "world", "scale", "rows", "comparisons", "seconds"}
+    assert set(summary) == {"experiment", "world", "scale", "rows", "comparisons", "paper", "seconds"}
     assert set(SUMMARY_ROW.split()) <= set(summary["rows"][0])
     assert set(COMPARISON.split()) <= set(summary["comparisons"][0])
     assert {"record", "train", "evaluate"} <= set(summary["seconds"])

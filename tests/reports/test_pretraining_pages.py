@@ -1,6 +1,7 @@
 """The page of runs with few demonstrations, and of what carries over from a disc to a robot; from their files alone."""
 
 import json
+import re
 import shutil
 
 import cv2
@@ -9,15 +10,19 @@ import pytest
 
 from para.evaluation.records import EpisodeRecord, append_records
 from para.evaluation.results import read_results, summarise
+from para.experiments import EXPERIMENTS
+from para.experiments.summaries import summarise_run
 from para.reports import build_report
 from para.reports.family.page import build_family_report
-from para.reports.few_shot import few_shot_rows, few_shot_table, score
+from para.reports.few_shot import LABEL_GAP, apart, cases, curves_figure, few_shot_table, score
 from para.reports.run_files import read_run
 
 COUNTS = (1, 10)
 KINDS = {"2D": "+2d", "scratch": ""}
 PLACED = {"para+2d+n1": 3, "para+n1": 1, "para+2d+n10": 7, "para+n10": 2, "act+n10": 0, "para+n256": 8}
 GRASPED = {"para+2d+n10": 1, "act+n10": 5}
+PAPER = {"para+2d+n10": 0.39, "act+2d+n10": 0.18, "act+2d+n1": 0.0, "para+n256": 0.83}
+"""Of two policies that were run, and of two that were not."""
 N = 8
 
 
@@ -41,7 +46,7 @@ def few_shot(tmp_path_factory):
     (folder / "config.json").write_text(json.dumps(config | {"headline": ["para+2d+n10", "para+n10"]}))
     summary = summarise(
         read_results(folder / "results.jsonl"), experiment="track_pretraining", world="tabletop", scale="small",
-        paper={"para+2d+n10": {"test": (0.39, "a report")}}, comparisons=(), seconds={},
+        paper={name: {"test": (rate, "a report")} for name, rate in PAPER.items()}, comparisons=(), seconds={},
     )  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(summary))
     return folder
@@ -53,16 +58,54 @@ def test_the_page_has_the_curve_and_both_of_the_papers_tables_beside_ours(few_sh
     assert (few_shot / "figures" / "few_shot_test.svg").stat().st_size > 5000
 
 
-def test_every_number_of_the_table_is_of_the_records(few_shot):
+def test_every_number_of_the_table_is_of_the_records_or_the_papers(few_shot):
+    run = read_run(few_shot)
+    found = cases(run, run.config["few_shot"], "test")
+    assert [(case.n, case.policy, case.kind, case.paper) for case in found] == [
+        (1, "para", "2D", None), (1, "para", "scratch", None), (1, "act", "2D", 0.0),
+        (10, "para", "2D", 0.39), (10, "para", "scratch", None), (10, "act", "2D", 0.18), (10, "act", "scratch", None),
+        (256, "para", "scratch", 0.83),
+    ]  # fmt: skip
+    ran = [case for case in found if case.row is not None]
+    assert [score(case.row) for case in ran] == [3 / 8, 1 / 8, 7.5 / 8, 2 / 8, 2.5 / 8, 1]
+    ours, _, of_paper_alone = few_shot_table(found).partition("Not run here: 2")
+    assert ours.count("<tr>") == 1 + len(ran) and "<td>94</td>" in ours and "(7/8" in ours
+    assert of_paper_alone.count("<tr>") == 1 + 2 and all(f"<td>{said}</td>" in of_paper_alone for said in ("0%", "18%"))
+    assert all(f"<td>{said}</td>" in ours for said in ("39%", "83%"))
+
+
+def test_every_rate_of_the_paper_is_drawn_of_policies_that_were_not_run_too(few_shot):
     run = read_run(few_shot)
     told = run.config["few_shot"]
-    rows = few_shot_rows(run, told, "test")
-    assert [(n, p, k) for n, p, k, _ in rows] == [
-        (1, "para", "2D"), (1, "para", "scratch"), (10, "para", "2D"), (10, "para", "scratch"), (10, "act", "scratch"),
-    ]  # fmt: skip
-    assert [score(row) for *_, row in rows] == [3 / 8, 1 / 8, 7.5 / 8, 2 / 8, 2.5 / 8]
-    html = few_shot_table(run, told, rows)
-    assert html.count("<tr>") == 1 + len(rows) and "<td>94</td>" in html and "(7/8" in html
+    svg = curves_figure(told, cases(run, told, "test"))
+    assert svg.count("paper, 2D") == 2 and "paper, scratch" not in svg and "paper, N = 256" in svg
+    of_paper = [case for case in cases(run, told, "test") if case.paper is not None]
+    alone = curves_figure(told, [case._replace(row=None) for case in of_paper])
+    marks = re.findall(r'<use xlink:href="#[^"]*" x="[^"]*" y="[^"]*" style="fill: #646c76[^"]*"', alone)
+    assert len(marks) == len([case for case in of_paper if case.n in COUNTS]) == 3
+
+
+@pytest.mark.parametrize("name", ["track_pretraining", "track_pretraining_fair"])
+def test_a_report_on_old_records_of_one_policy_has_every_number_of_the_papers_two_tables(few_shot, tmp_path, name):
+    experiment = EXPERIMENTS[name]
+    append_records(tmp_path / "results.jsonl", [record("para+n10", i, "placed", name) for i in range(4)])
+    told = {"experiment": name, "world": "tabletop", "scale": {"name": "small"}, "seconds": {}}
+    (tmp_path / "config.json").write_text(json.dumps(told | dict(experiment.figures)))
+    summarise_run(tmp_path)
+    run = read_run(tmp_path)
+    found = cases(run, run.config["few_shot"], "test")
+    assert sum(case.row is not None for case in found) == 1
+    assert sorted(case.paper for case in found if case.paper is not None) == sorted(
+        number.rate for of_splits in experiment.paper.values() for number in of_splits.values()
+    )
+    stages = [list(case.stages) for case in found if case.stages is not None]
+    assert sorted(stages) == sorted(experiment.figures["few_shot"]["paper_stages"].values())
+
+
+def test_labels_stay_in_order_at_their_levels_where_there_is_room_and_never_nearer_than_the_gap():
+    assert apart([31.0, 64.0, 29.0], LABEL_GAP) == [29.0 + LABEL_GAP, 64.0, 29.0]
+    levels = sorted(apart([10.0, 10.0, 11.0, 50.0], LABEL_GAP))
+    assert levels == [10.0, 10.0 + LABEL_GAP, 10.0 + 2 * LABEL_GAP, 50.0] and apart([], LABEL_GAP) == []
 
 
 def test_the_page_of_all_runs_has_what_the_records_of_pretraining_tell(few_shot, tmp_path):

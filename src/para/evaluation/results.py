@@ -46,7 +46,8 @@ def summarise(
     """The content of `summary.json`.
 
     Rates are fractions of the trials that ran; episodes that raised are counted under `errors` only. Rows stand in the
-    order in which policies and splits first occur in the records. `p_holm` is adjusted over these comparisons.
+    order in which policies and splits first occur in the records. `p_holm` is adjusted over these comparisons. `paper`
+    repeats all of the paper's rates, those of policies that have no row too.
 
     Args:
         records: every episode of the run, in any order that is to be kept.
@@ -74,6 +75,10 @@ def summarise(
         "scale": scale,
         "rows": rows,
         "comparisons": adjusted(compared),
+        "paper": {
+            policy: {split: {"rate": rate, "source": source} for split, (rate, source) in rates.items()}
+            for policy, rates in (paper or {}).items()
+        },
         "seconds": dict(seconds or {}),
     }
 

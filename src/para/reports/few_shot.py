@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from para.reports.figures import PAGE_WIDTH, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
-from para.reports.style import GREY, LINE_STYLES, POLICY_MARKS, RC, policy_colour, to_svg
+from para.reports.style import GREY, LINE_STYLES, POLICY_MARKS, RC, mark_fill, policy_colour, to_svg
 from para.reports.tables import coloured, rate_cell, table
 from para.reports.wording import percent, policy_name, split_name, splits_in_reading_order
 
@@ -18,7 +18,28 @@ if TYPE_CHECKING:
 
 NONE = '<span class="none">–</span>'
 
+LABEL_GAP = 6.0
+"""Labels of the paper's curves stand at least so many per cent of the axis apart, so that none hides another."""
+
 Row = Mapping[str, Any]
+
+
+class Case(NamedTuple):
+    """A policy on N demonstrations in one split: of what was run, and of what the paper has a rate of."""
+
+    n: int
+    policy: str
+    kind: str
+    """How it started, in words."""
+
+    row: Row | None
+    """The summary's; None: it was not run."""
+
+    paper: float | None
+    """The rate of the paper's first table."""
+
+    stages: Sequence[float] | None
+    """Placed, grasped only and score of the paper's second table, in percent."""
 
 
 def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str | None:
@@ -29,18 +50,18 @@ def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str
         return None
     parts = []
     for split in splits_in_reading_order(row["split"] for row in run.summary["rows"]):
-        rows = few_shot_rows(run, told, split)
-        if not rows:
+        found = cases(run, told, split)
+        if not any(case.row for case in found):
             continue
         figure = pictures.figure(
             f"{prefix}few_shot_{split}",
-            curves_figure(run, told, split),
+            curves_figure(told, found),
             f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, each after the "
-            "same number of training steps. Bars: 95% Wilson intervals. Thin dashed lines: the paper’s first table, of "
-            "another world. Dotted: a demonstration at every position.",
+            "same number of training steps. Bars: 95% Wilson intervals. Dotted level lines: more demonstrations than "
+            f"the curves have, from scratch.{_paper_said(run, found)}",
             "Success against the number of demonstrations",
         )
-        parts.append(f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, told, rows)}")
+        parts.append(f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(found)}")
     if told.get("paper_stages"):
         parts.append(
             '<p class="caption">Score: placed + grasped / 2, in percent. The paper’s report has two tables whose 2D '
@@ -50,14 +71,38 @@ def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str
     return "".join(parts) or None
 
 
-def few_shot_rows(run: RunFiles, told: Mapping[str, Any], split: str) -> list[tuple[int, str, str, Row]]:
-    """Number of demonstrations, policy, how it started in words, and the summary's row; of those that there are."""
+def _paper_said(run: RunFiles, found: Sequence[Case]) -> str:
+    """What is grey in the figure, and its sources; empty where the paper has no rate in the split."""
+    if all(case.paper is None for case in found):
+        return ""
+    numbers = [number for of_splits in run.summary["paper"].values() for number in of_splits.values()]
+    sources = escape("; ".join(sorted({number["source"] for number in numbers})))
+    return f" Grey: all rates that the paper reports, run here or not ({sources})."
+
+
+def cases(run: RunFiles, told: Mapping[str, Any], split: str) -> list[Case]:
+    """Everything of a split that we ran or that the paper reports, by number of demonstrations; upper bounds last."""
+    paper = run.summary.get("paper") or {}
+    starts = [(policy, kind, suffix) for policy in told["policies"] for kind, suffix in told["kinds"].items()]
+    known = {row["policy"] for row in run.summary["rows"]} | set(paper)
+    numbers = {n for policy, _, suffix in starts for n in _numbers_of(f"{policy}{suffix}+n", known)}
     found = []
-    for n in told["counts"]:
-        for policy in told["policies"]:
-            for kind, suffix in told["kinds"].items():
-                found += [(n, policy, kind, row) for row in run.rows(f"{policy}{suffix}+n{n}", split)]
+    for n in [*told["counts"], *sorted(n for n in numbers if n > max(told["counts"]))]:
+        for policy, kind, suffix in starts:
+            name = f"{policy}{suffix}+n{n}"
+            row = next(iter(run.rows(name, split)), None)
+            rate = paper.get(name, {}).get(split, {}).get("rate")
+            # the paper's second table has no split of its own: it is of the scenes of the first
+            stages = None if rate is None else (told.get("paper_stages") or {}).get(name)
+            if row is not None or rate is not None:
+                found.append(Case(n, policy, kind, row, rate, stages))
     return found
+
+
+def _numbers_of(head: str, names: Iterable[str]) -> list[int]:
+    """What follows the head in those names in which a number does, and nothing else."""
+    tails = [name.removeprefix(head) for name in names if name.startswith(head)]
+    return [int(tail) for tail in tails if tail.isdigit()]
 
 
 def score(row: Row) -> float | None:
@@ -65,79 +110,109 @@ def score(row: Row) -> float | None:
     return (row["placed"] + row["grasped"] / 2) / row["trials"] if row["trials"] else None
 
 
-def few_shot_table(run: RunFiles, told: Mapping[str, Any], rows: Sequence[tuple[int, str, str, Row]]) -> str:
-    """Ours beside both of the paper's tables, where it has any."""
-    has_rates = any(row["paper"] is not None for *_, row in rows)
-    stages = (told.get("paper_stages") or {}) if has_rates else {}  # both of its tables are of one set of scenes
+def few_shot_table(found: Sequence[Case]) -> str:
+    """Ours beside both of the paper's tables, where it has any; folded below, what it has of policies not run here."""
+    ran, not_run = ([case for case in found if (case.row is not None) is there] for there in (True, False))
+    if not not_run:
+        return _table_of(ran)
+    title = f"Not run here: {len(not_run)} further rates of the paper’s"
+    return f"{_table_of(ran)}<details><summary>{title}</summary>{_table_of(not_run)}</details>"
+
+
+def _table_of(found: Sequence[Case]) -> str:
+    """A row per case; columns of ours, and of each of the paper's tables, where any of them has something."""
+    ours = any(case.row is not None for case in found)
+    has_rates = any(case.paper is not None for case in found)
+    has_stages = any(case.stages is not None for case in found)
     lines, before = [], None
-    for n, policy, kind, row in rows:
-        cells = [rate_cell(row), str(row["grasped"]), "–" if score(row) is None else f"{100 * score(row):.0f}"]
+    for case in found:
+        cells = [str(case.n) if case.n != before else "", coloured(case.policy), escape(case.kind)]
+        before = case.n
+        cells += _our_cells(case.row) if ours else []
         if has_rates:
-            cells.append(NONE if row["paper"] is None else escape(percent(row["paper"])))
-        if stages:
-            of_paper = stages.get(row["policy"])
-            cells.append(NONE if of_paper is None else " / ".join(f"{value:.0f}" for value in of_paper))
-        count = str(n) if n != before else ""
-        before = n
-        body = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines.append(f'<tr><td class="split">{count}</td><td>{coloured(policy)}</td><td>{escape(kind)}</td>{body}</tr>')
-    heads = ["demonstrations", "policy", "started from", "ours: placed", "grasped only", "score"]
-    heads += (["paper, table 1"] if has_rates else []) + (["paper, table 2"] if stages else [])
+            cells.append(NONE if case.paper is None else escape(percent(case.paper)))
+        if has_stages:
+            cells.append(NONE if case.stages is None else " / ".join(f"{value:.0f}" for value in case.stages))
+        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    heads = ["demonstrations", "policy", "started from"]
+    heads += ["ours: placed", "grasped only", "score"] if ours else []
+    heads += ["paper, table 1: placed"] if has_rates else []
+    heads += ["paper, table 2: placed / grasped only / score"] if has_stages else []
     return table(heads, lines)
 
 
-def curves_figure(run: RunFiles, told: Mapping[str, Any], split: str) -> str | None:
-    """A panel per policy, a curve per way to start."""
+def _our_cells(row: Row) -> list[str]:
+    return [rate_cell(row), str(row["grasped"]), NONE if score(row) is None else f"{100 * score(row):.0f}"]
+
+
+def curves_figure(told: Mapping[str, Any], found: Sequence[Case]) -> str:
+    """A panel per policy, a curve per way to start, and the paper's behind them."""
     import matplotlib
 
-    policies = [p for p in told["policies"] if any(row[1] == p for row in few_shot_rows(run, told, split))]
-    if not policies:
-        return None
+    policies = [policy for policy in told["policies"] if any(case.policy == policy for case in found)]
+    places, right = len(told["counts"]), 0.0 if all(case.paper is None for case in found) else 0.8
     with matplotlib.rc_context(RC):
         figure, axes = new_figure(PAGE_WIDTH, 3.4, len(policies), sharey=True)
+        labelled: dict[str, Any] = {}
         for axis, policy in zip(axes[0], policies):
-            _panel(axis, run, told, split, policy)
+            mine = [case for case in found if case.policy == policy]
+            _draw_paper(axis, told, mine)
+            _draw_ours(axis, told, mine)
+            axis.set(title=policy_name(policy), ylim=(-4, 104), xlabel="demonstrations of the robot")
+            axis.set(xlim=(-0.4, places - 0.6 + right))
+            axis.set_xticks(range(places), [str(n) for n in told["counts"]])
+            axis.grid(axis="y")
+            handles, labels = axis.get_legend_handles_labels()
+            labelled = dict(zip(labels, handles)) | labelled
         axes[0, 0].set_ylabel("placed (%)")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(labelled.values(), labelled.keys(), loc="outside lower center", ncols=max(1, len(labelled)))
         return to_svg(figure)
 
 
-def _panel(axis: Axes, run: RunFiles, told: Mapping[str, Any], split: str, policy: str) -> None:
-    counts, rows = told["counts"], few_shot_rows(run, told, split)
-    for number, kind in enumerate(told["kinds"]):
-        mine = [(n, row) for n, p, k, row in rows if (p, k) == (policy, kind) and row["rate"] is not None]
-        if not mine:
+def _draw_ours(axis: Axes, told: Mapping[str, Any], mine: Sequence[Case]) -> None:
+    """Rates with their intervals, those of one N side by side; upper bounds as level lines."""
+    counts, kinds = told["counts"], list(told["kinds"])
+    ran = [case for case in mine if case.row is not None and case.row["rate"] is not None]
+    for number, kind in enumerate(kinds):
+        curve = [case for case in ran if case.kind == kind and case.n in counts]
+        if not curve:
             continue
-        x = [counts.index(n) + 0.06 * (number - len(told["kinds"]) / 2) for n, _ in mine]
-        rate = [100 * row["rate"] for _, row in mine]
-        below = [r - 100 * row["ci_low"] for r, (_, row) in zip(rate, mine)]
-        above = [100 * row["ci_high"] - r for r, (_, row) in zip(rate, mine)]
-        style = {"color": policy_colour(policy), "ls": LINE_STYLES[number % len(LINE_STYLES)]}
-        face = policy_colour(policy) if number == 0 else "white"
-        axis.errorbar(x, rate, [below, above], marker=POLICY_MARKS.get(policy, "o"), mfc=face, ms=6, lw=1.6,
-                      elinewidth=1.0, label=kind, **style)  # fmt: skip
-        paper = [(counts.index(n), 100 * row["paper"]) for n, row in mine if row["paper"] is not None]
-        if paper:
-            axis.plot(*zip(*paper), color=GREY, lw=0.8, ls=(0, (2, 2)), marker=".", ms=4)
-            axis.annotate(f"paper, {kind}", paper[-1], xytext=(4, 0), textcoords="offset points", fontsize=7,
-                          color=GREY, va="center")  # fmt: skip
-    for row in _upper_bounds(run, told, policy, split):
-        if row["rate"] is not None:
-            axis.axhline(100 * row["rate"], color=policy_colour(policy), lw=1, ls=":")
-    axis.set(title=policy_name(policy), ylim=(-4, 104), xlabel="demonstrations of the robot")
-    axis.set_xlim(-0.4, len(counts) - 0.2 if not any(row["paper"] is not None for *_, row in rows) else len(counts))
-    axis.set_xticks(range(len(counts)), [str(n) for n in counts])
-    axis.grid(axis="y")
+        x = [counts.index(case.n) + 0.06 * (number - (len(kinds) - 1) / 2) for case in curve]
+        rate = [100 * case.row["rate"] for case in curve]
+        below = [r - 100 * case.row["ci_low"] for r, case in zip(rate, curve)]
+        above = [100 * case.row["ci_high"] - r for r, case in zip(rate, curve)]
+        colour = policy_colour(curve[0].policy)
+        axis.errorbar(x, rate, [below, above], marker=POLICY_MARKS.get(curve[0].policy, "o"), color=colour,
+                      mfc=mark_fill(colour, number), ls=LINE_STYLES[number % len(LINE_STYLES)], ms=6, lw=1.6,
+                      elinewidth=1.0, label=kind)  # fmt: skip
+    for case in ran:
+        if case.n not in counts:
+            axis.axhline(100 * case.row["rate"], color=policy_colour(case.policy), lw=1, ls=":")
 
 
-def _upper_bounds(run: RunFiles, told: Mapping[str, Any], policy: str, split: str) -> list[Row]:
-    """Of the policy from scratch on more demonstrations than any of the curve."""
-    most = max(told["counts"])
-    head = f"{policy}+n"
-    return [
-        row
-        for row in run.summary["rows"]
-        if row["split"] == split and row["policy"].startswith(head) and row["policy"][len(head) :].isdigit()
-        and int(row["policy"][len(head) :]) > most
-    ]  # fmt: skip
+def _draw_paper(axis: Axes, told: Mapping[str, Any], mine: Sequence[Case]) -> None:
+    """The paper's curves, each named at its end, and its upper bounds, in grey behind ours."""
+    counts, ends = told["counts"], []
+    known = [case for case in mine if case.paper is not None]
+    for number, kind in enumerate(told["kinds"]):
+        curve = [(counts.index(c.n), 100 * c.paper) for c in known if c.kind == kind and c.n in counts]
+        if curve:
+            style = LINE_STYLES[number % len(LINE_STYLES)]
+            axis.plot(*zip(*curve), color=GREY, lw=0.8, ls=style, marker=".", ms=4, zorder=1.5)
+            ends.append((*curve[-1], f"paper, {kind}"))
+    for case in known:
+        if case.n not in counts:
+            ends.append((len(counts) - 1, 100 * case.paper, f"paper, N = {case.n}"))
+            axis.plot([-0.4, len(counts) - 1], [100 * case.paper] * 2, color=GREY, lw=0.8, ls=":", zorder=1.5)
+    for (x, _, text), level in zip(ends, apart([y for _, y, _ in ends], LABEL_GAP)):
+        axis.annotate(text, (x, level), xytext=(6, 0), textcoords="offset points", fontsize=7, color=GREY, va="center")
+
+
+def apart(levels: Sequence[float], gap: float) -> list[float]:
+    """Where labels of those levels stand: each at its own, or as far above it as leaves the gap to the one below."""
+    placed = [0.0] * len(levels)
+    lowest = float("-inf")
+    for i in sorted(range(len(levels)), key=lambda i: levels[i]):
+        placed[i] = max(levels[i], lowest)
+        lowest = placed[i] + gap
+    return placed
