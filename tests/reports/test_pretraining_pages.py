@@ -14,7 +14,7 @@ from para.experiments import EXPERIMENTS
 from para.experiments.summaries import summarise_run
 from para.reports import build_report
 from para.reports.family.page import build_family_report
-from para.reports.few_shot import LABEL_GAP, apart, cases, curves_figure, few_shot_table, score
+from para.reports.few_shot import LABEL_GAP, apart, cases, curves_figure, few_shot_table
 from para.reports.run_files import read_run
 
 COUNTS = (1, 10)
@@ -67,9 +67,9 @@ def test_every_number_of_the_table_is_of_the_records_or_the_papers(few_shot):
         (256, "para", "scratch", 0.83),
     ]  # fmt: skip
     ran = [case for case in found if case.row is not None]
-    assert [score(case.row) for case in ran] == [3 / 8, 1 / 8, 7.5 / 8, 2 / 8, 2.5 / 8, 1]
-    ours, _, of_paper_alone = few_shot_table(found).partition("Not run here: 2")
-    assert ours.count("<tr>") == 1 + len(ran) and "<td>94</td>" in ours and "(7/8" in ours
+    ours, _, of_paper_alone = few_shot_table(run, found).partition("Not run here: 2")
+    assert ours.count("<tr>") == 1 + len(ran) and "(7/8, 53 to 98%)" in ours and "(1/8, 2 to 47%)" in ours
+    assert re.findall(r"<b>(\d+)</b>", ours) == ["38", "12", "94", "25", "31", "100"], "placed + grasped / 2"
     assert of_paper_alone.count("<tr>") == 1 + 2 and all(f"<td>{said}</td>" in of_paper_alone for said in ("0%", "18%"))
     assert all(f"<td>{said}</td>" in ours for said in ("39%", "83%"))
 

@@ -41,18 +41,18 @@ class ClusterInterval(NamedTuple):
 
 
 def cluster_rate_interval(
-    placed: Sequence[bool], clusters: Sequence[Hashable], *, level: float = 0.95, seed: int = SEED
+    placed: Sequence[float], clusters: Sequence[Hashable], *, level: float = 0.95, seed: int = SEED
 ) -> ClusterInterval:
-    """Interval for a success rate whose trials come in clusters.
+    """Interval for a success rate, or a mean score, whose trials come in clusters.
 
     Bias-corrected and accelerated bootstrap (Efron, Journal of the American Statistical Association 82 (1987) 171-185)
     that resamples whole clusters (Davison and Hinkley, Bootstrap Methods and their Application, sec. 3.8). Where fewer
     than `MIN_DEVIATING` clusters differ from the commonest rate (all placed, say), it is the Wilson interval of that
     rate with the number of clusters as the number of trials: as if the episodes of a cluster always agreed, which is
-    the safe side.
+    the safe side; so is taking scores for rates, which of all numbers from 0 to 1 with one mean vary most.
 
     Args:
-        placed: one outcome per episode.
+        placed: one outcome per episode, or its score from 0 to 1.
         clusters: what each episode shares with others: its scene, position, viewpoint or training seed.
         level: confidence level, between 0 and 1.
         seed: of the resampling. The order of the episodes has no effect.

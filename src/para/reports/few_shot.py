@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from para.evaluation.clusters import MIN_DEVIATING
+from para.evaluation.scores import weighted_score
 from para.reports.figures import PAGE_WIDTH, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import GREY, LINE_STYLES, POLICY_MARKS, RC, mark_fill, policy_colour, to_svg
-from para.reports.tables import coloured, rate_cell, table
+from para.reports.tables import coloured, rate_cell, row_of, table
 from para.reports.wording import percent, policy_name, split_name, splits_in_reading_order
 
 if TYPE_CHECKING:
@@ -53,22 +55,33 @@ def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str
         found = cases(run, told, split)
         if not any(case.row for case in found):
             continue
+        levels = any(case.n not in told["counts"] for case in found)
+        level_lines = " Dotted level lines: more demonstrations than the curves have, from scratch." if levels else ""
         figure = pictures.figure(
             f"{prefix}few_shot_{split}",
             curves_figure(told, found),
             f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, each after the "
-            "same number of training steps. Bars: 95% Wilson intervals. Dotted level lines: more demonstrations than "
-            f"the curves have, from scratch.{_paper_said(run, found)}",
+            f"same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
             "Success against the number of demonstrations",
         )
-        parts.append(f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(found)}")
+        parts.append(f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}")
+    return "".join([*parts, _what_the_numbers_are(run, told)]) if parts else None
+
+
+def _what_the_numbers_are(run: RunFiles, told: Mapping[str, Any]) -> str:
+    seeds = sorted({len(row["train_seeds"]) for row in run.summary["rows"]})
+    said = (
+        f"Of {' or '.join(map(str, seeds))} training{'s' if seeds[-1] > 1 else ''} each. Score: placed + grasped only "
+        "/ 2, in percent. In brackets: counts, and 95% intervals, Wilson’s of rates; of scores by resampling scenes, "
+        f"or Wilson’s with each scene as one trial where fewer than {MIN_DEVIATING} scenes differ from the rest."
+    )
     if told.get("paper_stages"):
-        parts.append(
-            '<p class="caption">Score: placed + grasped / 2, in percent. The paper’s report has two tables whose 2D '
-            "columns contradict each other: the first of success alone, the second of placed / grasped only / score; "
-            "both are beside ours. In its experiment, as in this one, the videos show the places of the test.</p>"
+        said += (
+            " The paper’s report has two tables whose 2D columns contradict each other: the first of success alone, "
+            "the second with what was grasped only, and scores; both are beside ours. In its experiment, as in this "
+            "one, the videos show the places of the test."
         )
-    return "".join(parts) or None
+    return f'<p class="caption">{said}</p>'
 
 
 def _paper_said(run: RunFiles, found: Sequence[Case]) -> str:
@@ -105,21 +118,16 @@ def _numbers_of(head: str, names: Iterable[str]) -> list[int]:
     return [int(tail) for tail in tails if tail.isdigit()]
 
 
-def score(row: Row) -> float | None:
-    """Placed, and half of what was only grasped, as a share of the trials."""
-    return (row["placed"] + row["grasped"] / 2) / row["trials"] if row["trials"] else None
-
-
-def few_shot_table(found: Sequence[Case]) -> str:
+def few_shot_table(run: RunFiles, found: Sequence[Case]) -> str:
     """Ours beside both of the paper's tables, where it has any; folded below, what it has of policies not run here."""
     ran, not_run = ([case for case in found if (case.row is not None) is there] for there in (True, False))
     if not not_run:
-        return _table_of(ran)
+        return _table_of(run, ran)
     title = f"Not run here: {len(not_run)} further rates of the paper’s"
-    return f"{_table_of(ran)}<details><summary>{title}</summary>{_table_of(not_run)}</details>"
+    return f"{_table_of(run, ran)}<details><summary>{title}</summary>{_table_of(run, not_run)}</details>"
 
 
-def _table_of(found: Sequence[Case]) -> str:
+def _table_of(run: RunFiles, found: Sequence[Case]) -> str:
     """A row per case; columns of ours, and of each of the paper's tables, where any of them has something."""
     ours = any(case.row is not None for case in found)
     has_rates = any(case.paper is not None for case in found)
@@ -128,21 +136,27 @@ def _table_of(found: Sequence[Case]) -> str:
     for case in found:
         cells = [str(case.n) if case.n != before else "", coloured(case.policy), escape(case.kind)]
         before = case.n
-        cells += _our_cells(case.row) if ours else []
+        cells += _our_cells(run, case.row) if ours else []
         if has_rates:
             cells.append(NONE if case.paper is None else escape(percent(case.paper)))
         if has_stages:
             cells.append(NONE if case.stages is None else " / ".join(f"{value:.0f}" for value in case.stages))
         lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ["demonstrations", "policy", "started from"]
-    heads += ["ours: placed", "grasped only", "score"] if ours else []
+    heads += ["ours: placed", "ours: grasped only", "ours: score"] if ours else []
     heads += ["paper, table 1: placed"] if has_rates else []
     heads += ["paper, table 2: placed / grasped only / score"] if has_stages else []
-    return table(heads, lines)
+    return table(heads, lines, kind="compact")
 
 
-def _our_cells(row: Row) -> list[str]:
-    return [rate_cell(row), str(row["grasped"]), NONE if score(row) is None else f"{100 * score(row):.0f}"]
+def _our_cells(run: RunFiles, row: Row) -> list[str]:
+    """Placed, grasped only and score, each with its interval."""
+    score = weighted_score([r for r in run.records if (r.policy, r.split) == (row["policy"], row["split"])])
+    said = NONE
+    if score is not None:
+        value, low, high = (f"{100 * number:.0f}" for number in score)
+        said = f'<span class="rate"><b>{value}</b> <span class="n">({low} to {high})</span></span>'
+    return [rate_cell(row, short=True), rate_cell(row_of(row, "grasped"), short=True), said]
 
 
 def curves_figure(told: Mapping[str, Any], found: Sequence[Case]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from para.evaluation.statistics import wilson_interval
 from para.interfaces import OUTCOMES
 from para.reports.run_files import RunFiles
 from para.reports.style import INK, OUTCOME_COLOURS, OUTCOME_SIGNS, PALE, policy_colour
@@ -256,6 +257,14 @@ def rate_cell(row: Row, *, short: bool = False) -> str:
     rest = f"({row['placed']}/{row['trials']}, {interval_text(row['ci_low'], row['ci_high'])})"
     rest = rest.replace("95% interval ", "") if short else rest
     return f'<span class="rate"><b>{escape(percent(row["rate"]))}</b> <span class="n">{escape(rest)}</span></span>'
+
+
+def row_of(row: Row, outcome: str) -> Row:
+    """How often a row ended so, as if that had been "placed": of the trials that ran; errors, of all episodes."""
+    n = row["trials"] + (row["errors"] if outcome == "errors" else 0)
+    low, high = wilson_interval(row[outcome], n) if n else (None, None)
+    counts = {"placed": row[outcome], "trials": n, "rate": row[outcome] / n if n else None}
+    return {"policy": row["policy"], "paper": None, **counts, "ci_low": low, "ci_high": high}
 
 
 def _paper_cell(row: Row) -> str:

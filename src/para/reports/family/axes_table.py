@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from para.evaluation.statistics import wilson_interval
 from para.reports.family.files import AXES, Family, in_distribution, loser, name_of, title_of, verdict
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
-from para.reports.tables import coloured, interval_bar, rate_cell, table
+from para.reports.tables import coloured, interval_bar, rate_cell, row_of, table
 from para.reports.wording import p_text, percent, points, split_name
 
 OUTCOMES = ("placed", "grasped", "missed", "errors")
@@ -60,7 +59,7 @@ def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
     lines = [f'<tr class="what"{group}{filter_attributes(axis=run.axis)}><th colspan="{N_COLUMNS}">{said}</th></tr>']
     for row in family.rows(name_of(run), split):
         comparison = family.comparison(name_of(run), row["policy"], split)
-        of_outcome = {outcome: row if outcome == "placed" else _row_of(row, outcome) for outcome in OUTCOMES}
+        of_outcome = {outcome: row if outcome == "placed" else row_of(row, outcome) for outcome in OUTCOMES}
         cells = [
             f'<th scope="row">{coloured(row["policy"])}</th>',
             f"<td>{len(row['train_seeds'])}</td>",
@@ -82,14 +81,6 @@ def _said(outcome: str) -> str:
 def _by_outcome(outcome: str, html: str) -> str:
     """What is shown while the table is asked for that outcome; at first, and without scripts, for what was placed."""
     return f'<span data-asked="{outcome}"{"" if outcome == "placed" else " hidden"}>{html}</span>'
-
-
-def _row_of(row: Row, outcome: str) -> Row:
-    """How often a row ended so, as if that had been "placed": of the trials that ran; errors, of all episodes."""
-    n = row["trials"] + (row["errors"] if outcome == "errors" else 0)
-    low, high = wilson_interval(row[outcome], n) if n else (None, None)
-    counts = {"placed": row[outcome], "trials": n, "rate": row[outcome] / n if n else None}
-    return {"policy": row["policy"], "paper": None, **counts, "ci_low": low, "ci_high": high}
 
 
 def _difference(comparison: Row | None, run: RunFiles) -> str:
