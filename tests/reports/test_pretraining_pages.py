@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from dataclasses import replace
+from html import escape
 
 import cv2
 import numpy as np
@@ -13,13 +15,20 @@ from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.experiments.summaries import summarise_run
 from para.reports import build_report
+from para.reports.comparisons import start_of, starts_compared, starts_table
 from para.reports.family.page import build_family_report
+from para.reports.family.variants import left_out
 from para.reports.few_shot import LABEL_GAP, apart, cases, curves_figure, few_shot_table
 from para.reports.run_files import read_run
+from para.reports.wording import comparison_text, number_in
 
 COUNTS = (1, 10)
 KINDS = {"2D": "+2d", "scratch": ""}
-PLACED = {"para+2d+n1": 3, "para+n1": 1, "para+2d+n10": 7, "para+n10": 2, "act+n10": 0, "para+n256": 8}
+PLACED = {"para+2d+n1": 3, "para+n1": 1, "para+2d+n10": 7, "para+n10": 2, "act+n10": 0, "para+n256": 8,
+          "para+plain+2d+n10+short8": 8, "para+plain+n10+short8": 1}  # fmt: skip
+AGAINST_SCRATCH = [("para+2d+n1", "para+n1"), ("para+2d+n10", "para+n10"),
+                   ("para+plain+2d+n10+short8", "para+plain+n10+short8")]  # fmt: skip
+COMPARED = [("para+n10", "act+n10"), *AGAINST_SCRATCH[::-1]]
 GRASPED = {"para+2d+n10": 1, "act+n10": 5}
 PAPER = {"para+2d+n10": 0.39, "act+2d+n10": 0.18, "act+2d+n1": 0.0, "para+n256": 0.83}
 """Of two policies that were run, and of two that were not."""
@@ -43,10 +52,12 @@ def few_shot(tmp_path_factory):
     told = {"counts": COUNTS, "kinds": KINDS, "policies": ["para", "act"],
             "paper_stages": {"para+2d+n10": [3, 62, 34]}}  # fmt: skip
     config = {"experiment": "track_pretraining", "world": "tabletop", "scale": {"name": "small"}, "few_shot": told}
+    config["train_steps"] = {policy: 100 if policy.endswith("+short8") else 800 for policy in PLACED}
     (folder / "config.json").write_text(json.dumps(config | {"headline": ["para+2d+n10", "para+n10"]}))
     summary = summarise(
         read_results(folder / "results.jsonl"), experiment="track_pretraining", world="tabletop", scale="small",
-        paper={name: {"test": (rate, "a report")} for name, rate in PAPER.items()}, comparisons=(), seconds={},
+        paper={name: {"test": (rate, "a report")} for name, rate in PAPER.items()},
+        comparisons=[(a, b, "test") for a, b in COMPARED], seconds={},
     )  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(summary))
     return folder
@@ -106,6 +117,57 @@ def test_labels_stay_in_order_at_their_levels_where_there_is_room_and_never_near
     assert apart([31.0, 64.0, 29.0], LABEL_GAP) == [29.0 + LABEL_GAP, 64.0, 29.0]
     levels = sorted(apart([10.0, 10.0, 11.0, 50.0], LABEL_GAP))
     assert levels == [10.0, 10.0 + LABEL_GAP, 10.0 + 2 * LABEL_GAP, 50.0] and apart([], LABEL_GAP) == []
+
+
+def test_every_start_stands_against_none_with_its_steps_and_its_p_of_the_summary(few_shot):
+    run = read_run(few_shot)
+    found = starts_compared(run, run.config["few_shot"], "test")
+    assert [(s.comparison["a"], s.comparison["b"]) for s in found] == AGAINST_SCRATCH
+    assert [(s.n, s.part, s.policy, s.kind) for s in found] == [
+        (1, 1, "para", "2D"), (10, 1, "para", "2D"), (10, 8, "para+plain", "2D"),
+    ]  # fmt: skip
+    html = starts_table(run, run.config["few_shot"], "test")
+    last = html.split("<tr>")[-1]
+    comparison = found[-1].comparison
+    assert "100 <span" in last and "(1/8 of the usual)" in last and "(8/8, 68 to 100%)" in last and "(1/8, 2" in last
+    assert comparison["p_value"] == 2 * 0.5**7 and comparison["p_holm"] == 4 * 2 * 0.5**7
+    assert "<td>0.016</td><td>0.062</td>" in last and "over all 4 comparisons" in html
+    assert starts_table(run, run.config["few_shot"], "train") == ""
+
+
+def test_where_trainings_share_positions_a_start_has_the_interval_and_the_p_by_cluster(few_shot):
+    run = read_run(few_shot)
+    shared = {"n_pairs": 16, "clusters": 8, "cluster_ci_low": 0.31, "cluster_ci_high": 0.93, "p_cluster": 0.123}
+    comparisons = [comparison | shared for comparison in run.summary["comparisons"]]
+    html = starts_table(
+        replace(run, summary={**run.summary, "comparisons": comparisons}), run.config["few_shot"], "test"
+    )
+    assert html.count("(+31 to +93, 16 pairs)") == html.count("<td>0.12</td>") == len(AGAINST_SCRATCH)
+    assert "those by cluster" in html
+
+
+@pytest.mark.parametrize("name", ["track_pretraining", "track_pretraining_fair", "cross_embodiment"])
+def test_what_the_page_takes_for_training_from_scratch_is_what_started_from_nothing(name):
+    experiment = EXPERIMENTS[name]
+    recipes = {recipe.name: recipe for recipe in experiment.recipes}
+    kinds = experiment.figures["few_shot"]["kinds"]
+    shown = {(a, b) for a, b, _ in experiment.comparisons if start_of(a, b, kinds) is not None}
+    assert shown == {
+        (a, b) for a, b, _ in experiment.comparisons if recipes[a].start is not None and recipes[b].start is None
+    }
+    for a, b in shown:
+        assert recipes[a].data == recipes[b].data and number_in(a, "short") == number_in(b, "short")
+
+
+def test_a_comparison_of_a_folded_variant_is_in_the_page_of_all_runs_with_its_adjusted_p(few_shot, tmp_path):
+    shutil.copytree(few_shot, tmp_path / "track_pretraining")
+    run = read_run(few_shot)
+    page = build_family_report(tmp_path).read_text()
+    section = page.split('<section id="variants">')[1].split("</section>")[0]
+    names = left_out(run)
+    assert names == ["para+plain+2d+n10+short8", "para+plain+n10+short8"]
+    said = [comparison_text(c) for c in run.summary["comparisons"] if {c["a"], c["b"]} & set(names)]
+    assert len(said) == section.count("Both placed in") == 1 and escape(said[0]) in section and "Holm p = " in section
 
 
 def test_the_page_of_all_runs_has_what_the_records_of_pretraining_tell(few_shot, tmp_path):

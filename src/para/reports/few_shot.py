@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from para.evaluation.clusters import MIN_DEVIATING
 from para.evaluation.scores import weighted_score
+from para.reports.comparisons import starts_table
 from para.reports.figures import PAGE_WIDTH, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
@@ -64,7 +65,9 @@ def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str
             f"same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
             "Success against the number of demonstrations",
         )
-        parts.append(f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}")
+        parts.append(
+            f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}{starts_table(run, told, split)}"
+        )
     return "".join([*parts, _what_the_numbers_are(run, told)]) if parts else None
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from para.assets import with_own_entry
 from para.files import write_atomic
 from para.reports import figures, tables
+from para.reports.comparisons import comparisons_list
 from para.reports.few_shot import few_shot_section
 from para.reports.heatmap_transfer import heatmap_transfer_section
 from para.reports.made import how_it_was_made
@@ -92,7 +93,7 @@ def results_section(run: RunFiles, pictures: Pictures) -> str:
         '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Rates are of the '
         f"episodes that ran to their end. {tables.headline_executions(run)} "
         f"{tables.paper_sources(run)}</p>"
-        f"{tables.error_list(run)}{tables.comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
+        f"{tables.error_list(run)}{comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
     )
 
 

@@ -163,17 +163,6 @@ def error_list(run: RunFiles) -> str:
     )
 
 
-def comparisons_list(run: RunFiles) -> str:
-    """Every paired comparison of the summary, in words."""
-    items = [
-        f"<li>{coloured(c['a'])} against {coloured(c['b'])}, {escape(split_name(c['split']).lower())}: "
-        f"{escape(comparison_text(c))}. Both placed in {c['both']} pairs, only the first in {c['a_only']}, only the "
-        f"second in {c['b_only']}.</li>"
-        for c in run.summary["comparisons"]
-    ]
-    return f"<h3>Paired comparisons, on the same scenes</h3><ul class='plain'>{''.join(items)}</ul>" if items else ""
-
-
 def seeds_text(run: RunFiles) -> str:
     """Counts of each training seed, where there are several: pooled rates hide how much trainings differ."""
     splits = splits_in_reading_order(row["split"] for row in run.summary["rows"])

@@ -72,18 +72,23 @@ def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
+def by_cluster(comparison: Mapping[str, Any]) -> bool:
+    """Whether pairs share a position or a view, as those of several trainings do: each by itself says less then."""
+    clusters = comparison.get("clusters")
+    return clusters is not None and clusters < comparison["n_pairs"]
+
+
 def comparison_text(comparison: Mapping[str, Any]) -> str:
     """A comparison as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, not adjusted, 64 pairs)`.
 
-    Where pairs share a position or a view, as those of several trainings do, interval and p are those by cluster.
+    Where pairs share a position or a view (`by_cluster`), interval and p are those by cluster.
     """
-    clusters = comparison.get("clusters")
-    if clusters is not None and clusters < comparison["n_pairs"]:
+    if by_cluster(comparison):
         low, high = points(comparison["cluster_ci_low"]), points(comparison["cluster_ci_high"])
         p = p_text(comparison["p_cluster"])
         return (
             f"{points(comparison['difference'])} points (95% interval {low} to {high} and {p} by cluster, not "
-            f"adjusted, {comparison['n_pairs']} pairs at {clusters} {comparison['cluster_by']}s)"
+            f"adjusted, {comparison['n_pairs']} pairs at {comparison['clusters']} {comparison['cluster_by']}s)"
         )
     low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
     return (
@@ -113,6 +118,12 @@ def trained_policy(policy: str) -> str:
     """The policy without its way of execution, as checkpoints are named: `para` of `para+execute1`."""
     parts = policy.split("+")
     return "+".join([parts[0], *(part for part in parts[1:] if execution_of(part) is None)])
+
+
+def number_in(policy: str, what: str) -> int | None:
+    """The number after a word in the name: of `para+2d+n10+short8`, 10 of "n" and 8 of "short"; None: it has none."""
+    found = [re.fullmatch(rf"{what}(\d+)", part) for part in policy.split("+")[1:]]
+    return next((int(match[1]) for match in found if match), None)
 
 
 def policy_name(policy: str) -> str:

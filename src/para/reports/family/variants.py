@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from para.reports.comparisons import comparisons_list
 from para.reports.family.files import Family, name_of, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.family.sweeps import swept_policies
@@ -20,13 +21,15 @@ def variants(family: Family, pictures: Pictures) -> str | None:
         names = left_out(run)
         if names:
             title = f"{escape(title_of(run))} (<code>{escape(name_of(run))}</code>): {len(names)}"
-            inside = variants_table(run, names)
+            inside = f"{variants_table(run, names)}{comparisons_list(run, names)}"
             parts.append(f"<details{filter_attributes(axis=run.axis)}><summary>{title}</summary>{inside}</details>")
     if not parts:
         return None
     return (
         "<p>What was run besides the policies of the table above, in every split, with why. In brackets: counts and "
-        f"95% Wilson intervals. No test was made of these.</p>{''.join(parts)}"
+        "95% Wilson intervals. Where an experiment tests one of these against another policy, its paired comparisons "
+        "stand below its table, adjusted over those of that experiment; no other test was made of them.</p>"
+        f"{''.join(parts)}"
     )
 
 

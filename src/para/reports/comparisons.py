@@ -1,0 +1,150 @@
+"""The paired comparisons of a run: in words, and those of a start with training from scratch as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from html import escape
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from para.reports.run_files import RunFiles
+from para.reports.tables import coloured, rate_cell, table
+from para.reports.wording import (
+    by_cluster,
+    comparison_text,
+    in_reading_order,
+    number_in,
+    p_text,
+    points,
+    split_name,
+)
+
+Comparison = Mapping[str, Any]
+
+
+def comparisons_list(run: RunFiles, among: Collection[str] | None = None) -> str:
+    """The paired comparisons of the summary, in words; empty where there are none.
+
+    Args:
+        run: of which.
+        among: only those of which one side is one of these policies; default: every one.
+    """
+    items = [
+        f"<li>{coloured(c['a'])} against {coloured(c['b'])}, {escape(split_name(c['split']).lower())}: "
+        f"{escape(comparison_text(c))}. Both placed in {c['both']} pairs, only the first in {c['a_only']}, only the "
+        f"second in {c['b_only']}. Holm {escape(p_text(c['p_holm']))}.</li>"
+        for c in run.summary["comparisons"]
+        if among is None or {c["a"], c["b"]} & set(among)
+    ]
+    if not items:
+        return ""
+    note = f'<p class="caption">{_holm_said(run)}</p>'
+    return f"<h3>Paired comparisons, on the same scenes</h3><ul class='plain'>{''.join(items)}</ul>{note}"
+
+
+def _holm_said(run: RunFiles) -> str:
+    return f"Holm’s p is adjusted over all {len(run.summary['comparisons'])} comparisons of this experiment."
+
+
+class Start(NamedTuple):
+    """A comparison of a policy that started from something with the same one from scratch."""
+
+    n: int
+    """Demonstrations of the robot."""
+
+    part: int
+    """Both trained for one in so many of the usual steps."""
+
+    policy: str
+    """The name without the three."""
+
+    kind: str
+    """What it started from, in words."""
+
+    comparison: Comparison
+
+
+def starts_compared(run: RunFiles, told: Mapping[str, Any], split: str) -> list[Start]:
+    """The run's comparisons with training from scratch, by number of demonstrations, steps, policy and start.
+
+    Args:
+        run: of which.
+        told: `few_shot` of its `config.json`, which names the starts.
+        split: of which scenes.
+    """
+    kinds, found = list(told["kinds"]), []
+    for c in run.summary["comparisons"]:
+        kind, n = start_of(c["a"], c["b"], told["kinds"]), number_in(c["a"], "n")
+        if c["split"] == split and kind is not None and n is not None:
+            part = number_in(c["a"], "short")
+            left = [p for p in c["b"].split("+") if p not in (f"n{n}", f"short{part}")]
+            found.append(Start(n, part or 1, "+".join(left), kind, c))
+    policies = in_reading_order(start.policy for start in found)
+    return sorted(found, key=lambda s: (s.n, s.part, policies.index(s.policy), kinds.index(s.kind)))
+
+
+def start_of(a: str, b: str, kinds: Mapping[str, str]) -> str | None:
+    """What policy a started from, in words, if but for that it is policy b; None: it is another."""
+    for kind, suffix in kinds.items():
+        parts = a.split("+")
+        if suffix and suffix[1:] in parts:
+            parts.remove(suffix[1:])
+            if "+".join(parts) == b:
+                return kind
+    return None
+
+
+def starts_table(run: RunFiles, told: Mapping[str, Any], split: str) -> str:
+    """What each start is worth against none, on the same scenes; empty where the run compares no such two."""
+    found = starts_compared(run, told, split)
+    if not found:
+        return ""
+    lines = [
+        _start_line(run, s, repeated=before is not None and before.n == s.n) for before, s in pairwise([None, *found])
+    ]
+    heads = ["demonstrations", "steps", "policy", "started from", "placed", "placed from scratch"]
+    heads += ["difference, points", "p", "Holm p"]
+    title = f"<h3>Against training from scratch, {escape(split_name(split).lower())}</h3>"
+    return f'{title}{table(heads, lines, kind="compact")}<p class="caption">{_starts_said(run, found)}</p>'
+
+
+def _starts_said(run: RunFiles, found: Sequence[Start]) -> str:
+    shared = any(by_cluster(start.comparison) for start in found)
+    said = (
+        "A policy after each start minus the same one from scratch, after as many steps, on the same scenes. In "
+        "brackets: counts, and 95% intervals, of rates Wilson’s, of differences Newcombe’s. p: exact McNemar. "
+    )
+    said += "Where pairs share a position, interval and p of the difference are those by cluster. " if shared else ""
+    said += _holm_said(run)
+    if any(start.part > 1 for start in found):
+        said += (
+            " The shares of the steps were chosen after full trainings had shown no gain for PARA; no p allows for it."
+        )
+    return said
+
+
+def _start_line(run: RunFiles, start: Start, *, repeated: bool) -> str:
+    """A row of the table; `repeated`: the one before has as many demonstrations, and says so."""
+    c, shared = start.comparison, by_cluster(start.comparison)
+    low, high = (c[f"cluster_ci_{end}" if shared else f"ci_{end}"] for end in ("low", "high"))
+    rest = f'<span class="n">({points(low)} to {points(high)}, {c["n_pairs"]} pairs)</span>'
+    p_values = c["p_cluster" if shared else "p_value"], c["p_holm"]
+    cells = [
+        "" if repeated else str(start.n),
+        _steps_said(run, start),
+        coloured(start.policy),
+        escape(start.kind),
+        *(rate_cell(run.rows(c[side], c["split"])[0], short=True) for side in ("a", "b")),
+        f'<span class="rate"><b>{points(c["difference"])}</b> {rest}</span>',
+        *(escape(p_text(p).removeprefix("p ").removeprefix("= ")) for p in p_values),
+    ]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _steps_said(run: RunFiles, start: Start) -> str:
+    """As `100 (1/8 of the usual)`; where the run does not tell how many, the share alone."""
+    steps = (run.config.get("train_steps") or {}).get(start.comparison["a"])
+    share = "usual" if start.part == 1 else f"1/{start.part}"
+    if steps is None:
+        return share
+    return str(steps) if start.part == 1 else f'{steps} <span class="n">({share} of the usual)</span>'
