@@ -199,7 +199,7 @@ def test_no_two_marks_of_a_map_hide_each_other_and_together_they_stand_about_the
 
 def test_marks_of_a_trace_stay_inside_its_drawing():
     outside = [[0.0, 0.0, 0.2], [0.9, 0.9, 0.2]]
-    drawn = trace(record(ee_path=outside, gripper_events=[[3, 0, 0.9, -0.9, 0.1]]))
+    drawn = trace(record(ee_path=outside, gripper_events=[[3, 0, 0.9, -0.9, 0.1]]), "position")
     marks = re.findall(r'd="M([\d.-]+) ([\d.-]+)l-4.5', drawn) + re.findall(
         r'cx="([\d.-]+)" cy="([\d.-]+)" r="3.2"', drawn
     )

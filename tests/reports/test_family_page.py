@@ -21,7 +21,7 @@ from para.reports import build_family_report
 from para.reports.family.curves import splits_text
 from para.reports.family.executions import executions_of
 from para.reports.family.files import read_family
-from para.reports.family.gallery import examples, find_failures
+from para.reports.family.gallery import N_TRACES, TOGETHER, examples, find_failures
 from para.reports.family.marks import filterable
 from para.reports.family.polar import ring_edges, view_counts
 from para.reports.family.rollouts import rollouts
@@ -101,7 +101,8 @@ def test_everything_that_a_filter_offers_is_there_to_be_shown(page):
     for name in ("axis", "policy", "outcome"):
         select = re.search(rf'<select name="{name}">(.*?)</select>', page)[1]
         offered = set(re.findall(r'<option value="([^"]+)">', select))
-        there = {value.split("+")[0] for value in re.findall(rf'data-{name}="([^"]+)"', page)}
+        there = {v.split("+")[0] for found in re.findall(rf'data-{name}="([^"]+)"', page) for v in found.split()}
+        there -= {TOGETHER}
         assert there <= offered and len(offered) >= 4
         assert offered - there <= ({"error"} if name == "outcome" else set())
 
@@ -284,22 +285,26 @@ def test_sweeps_are_read_from_the_configuration_or_from_numbers_of_demonstration
 
 
 def test_failures_are_counted_once_each_and_none_is_lost(family):
-    runs = family.of_axis("position", "view", "clutter")
-    for policy, modes in find_failures(family).items():
-        expected = sum(
-            r.outcome != "placed"
-            for run in runs
-            for r in run.records
-            if r.policy in run.headline and r.split in run.headline_splits and r.policy.split("+")[0] == policy
-        )
-        assert sum(map(len, modes.values())) == expected
-        assert [len(found) for found in modes.values()] == sorted(map(len, modes.values()), reverse=True)
+    for policy, by_axis in find_failures(family).items():
+        for axis, ways in by_axis.items():
+            expected = sum(
+                r.outcome != "placed"
+                for run in family.of_axis(axis)
+                for r in run.records
+                if r.policy in run.headline and r.split in run.headline_splits and r.policy.split("+")[0] == policy
+            )
+            assert sum(map(len, ways.values())) == expected
+            assert [len(found) for found in ways.values()] == sorted(map(len, ways.values()), reverse=True)
+            assert all(record.outcome == way.outcome for way, found in ways.items() for record in found)
 
 
 def test_examples_come_from_different_experiments_where_they_can(family):
-    found = find_failures(family)["act"]["wrong_place"]
-    shown = examples(record for _, record in found)
-    assert len(shown) == 3 == len({record.experiment for record in shown})
+    found = [ways[way] for by_axis in find_failures(family).values() for ways in by_axis.values() for way in ways]
+    there = [{record.experiment for record in records} for records in found]
+    assert max(map(len, there)) >= N_TRACES
+    for records, experiments in zip(found, there):
+        shown = {record.experiment for record in examples(records)}
+        assert len(shown) == min(N_TRACES, len(experiments))
 
 
 def test_a_trace_names_its_line_of_the_records_and_marks_each_event_of_the_gripper(family):
@@ -308,7 +313,7 @@ def test_a_trace_names_its_line_of_the_records_and_marks_each_event_of_the_gripp
         for r in family.run("left_to_right").records
         if r.policy == "act" and r.outcome == "missed" and r.gripper_events
     )
-    drawn = trace(record)
+    drawn = trace(record, "position")
     assert (
         f"left_to_right, {'in' if record.split == 'train' else 'out of'} distribution, scene {record.scene_index}, "
         in drawn

@@ -7,6 +7,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
 from para.reports.wording import (
@@ -100,7 +101,8 @@ def starts_table(run: RunFiles, told: Mapping[str, Any], split: str) -> str:
     if not found:
         return ""
     lines = [
-        _start_line(run, s, repeated=before is not None and before.n == s.n) for before, s in pairwise([None, *found])
+        _start_line(run, s, repeated=before is not None and (before.n, before.policy) == (s.n, s.policy))
+        for before, s in pairwise([None, *found])
     ]
     heads = ["demonstrations", "steps", "policy", "started from", "placed", "placed from scratch"]
     heads += ["difference, points", "p", "Holm p"]
@@ -124,7 +126,7 @@ def _starts_said(run: RunFiles, found: Sequence[Start]) -> str:
 
 
 def _start_line(run: RunFiles, start: Start, *, repeated: bool) -> str:
-    """A row of the table; `repeated`: the one before has as many demonstrations, and says so."""
+    """A row of the table; `repeated`: the one before is of that policy and as many demonstrations, and says so."""
     c, shared = start.comparison, by_cluster(start.comparison)
     low, high = (c[f"cluster_ci_{end}" if shared else f"ci_{end}"] for end in ("low", "high"))
     rest = f'<span class="n">({points(low)} to {points(high)}, {c["n_pairs"]} pairs)</span>'
@@ -138,7 +140,8 @@ def _start_line(run: RunFiles, start: Start, *, repeated: bool) -> str:
         f'<span class="rate"><b>{points(c["difference"])}</b> {rest}</span>',
         *(escape(p_text(p).removeprefix("p ").removeprefix("= ")) for p in p_values),
     ]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    shown = filter_attributes(policy=start.policy)
+    return f"<tr{shown}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _steps_said(run: RunFiles, start: Start) -> str:

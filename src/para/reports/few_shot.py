@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from para.evaluation.clusters import MIN_DEVIATING
 from para.evaluation.scores import weighted_score
 from para.reports.comparisons import starts_table
+from para.reports.family.marks import filter_attributes
 from para.reports.figures import PAGE_WIDTH, new_figure
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
@@ -137,14 +138,16 @@ def _table_of(run: RunFiles, found: Sequence[Case]) -> str:
     has_stages = any(case.stages is not None for case in found)
     lines, before = [], None
     for case in found:
-        cells = [str(case.n) if case.n != before else "", coloured(case.policy), escape(case.kind)]
-        before = case.n
+        told = case.n, case.policy  # rows of one policy may be all that is shown
+        cells = [str(case.n) if told != before else "", coloured(case.policy), escape(case.kind)]
+        before = told
         cells += _our_cells(run, case.row) if ours else []
         if has_rates:
             cells.append(NONE if case.paper is None else escape(percent(case.paper)))
         if has_stages:
             cells.append(NONE if case.stages is None else " / ".join(f"{value:.0f}" for value in case.stages))
-        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        shown = filter_attributes(policy=case.policy)
+        lines.append(f"<tr{shown}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ["demonstrations", "policy", "started from"]
     heads += ["ours: placed", "ours: grasped only", "ours: score"] if ours else []
     heads += ["paper, table 1: placed"] if has_rates else []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from para.reports import predictions as pictures_of
+from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures, data_uri
 from para.reports.run_files import Prediction, RunFiles
 from para.reports.sections import stage_of
@@ -56,7 +57,8 @@ def errors_table(run: RunFiles) -> str:
             mean = np.mean([row["mean_px"] for row in mine])
             cells = [escape(policy_name(policy)), words, f"{np.mean(medians):.1f}{spread}", f"{mean:.1f}"]
             cells += [f"{step:.1f}" for step in steps] + [str(sum(row["looks"] for row in mine))]
-            lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+            body = "".join(f"<td>{cell}</td>" for cell in cells)
+            lines.append(f"<tr{filter_attributes(policy=policy)}>{body}</tr>")
     steps_to_come = [f"t+{k + 1}" for k in range(N_STEPS)]
     heads = ["policy", "the picture shows", "median error, px", "mean error, px", *steps_to_come, "looks"]
     H, W = told["image_size"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from para.evaluation.statistics import wilson_interval
 from para.interfaces import OUTCOMES
+from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.style import INK, OUTCOME_COLOURS, OUTCOME_SIGNS, PALE, policy_colour
 from para.reports.wording import (
@@ -95,8 +97,8 @@ def variants_table(run: RunFiles, policies: Sequence[str] | None = None) -> str 
         for split in splits_in_reading_order(row["split"] for row in run.rows(variant)):
             (row,) = run.rows(variant, split)
             said = f'<div class="why">{escape(str(why.get(variant, "")))}</div>' if split != "train" else ""
-            where = f'<td class="split">{escape(split_name(split))}</td>'
-            lines.append(f"<tr><td>{coloured(variant)}{said}</td>{where}{_cells(row, run)}</tr>")
+            cells = f'<td>{coloured(variant)}{said}</td><td class="split">{escape(split_name(split))}</td>'
+            lines.append(f"<tr{filter_attributes(policy=variant)}>{cells}{_cells(row, run)}</tr>")
     return table(["policy", "", *_heads(run)], lines) if lines else None
 
 
@@ -211,16 +213,17 @@ def _mean_and_range(values: Sequence[float | None]) -> str:
 def legend(run: RunFiles) -> str:
     """What the colours and shapes of outcomes mean."""
     outcomes = [*OUTCOMES, *(["error"] if _has_errors(run) else [])]
-    return ", ".join(f'<span class="outcome">{_sign(outcome)} {outcome}</span>' for outcome in outcomes)
+    return ", ".join(f'<span class="outcome">{sign(outcome)} {outcome}</span>' for outcome in outcomes)
 
 
-def _sign(outcome: str) -> str:
+def sign(outcome: str) -> str:
+    """The shape of an outcome in its colour."""
     return f'<span style="color:{OUTCOME_COLOURS[outcome]}">{OUTCOME_SIGNS[outcome]}</span>'
 
 
 def _heads(run: RunFiles) -> list[str]:
     paper, errors = ["paper"] if _has_paper(run) else [], ["errors"] if _has_errors(run) else []
-    return ["ours: placed", "", *paper, *(f"{_sign(outcome)} {outcome}" for outcome in OUTCOMES), *errors]
+    return ["ours: placed", "", *paper, *(f"{sign(outcome)} {outcome}" for outcome in OUTCOMES), *errors]
 
 
 def _cells(row: Row, run: RunFiles) -> str:
@@ -281,8 +284,8 @@ def interval_bar(row: Row) -> str:
     return f'<svg class="bar" {box} aria-hidden="true">{"".join(shapes)}</svg>'
 
 
-def table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full") -> str:
-    """An HTML table of heads and rows (`<tr>...</tr>`) that scrolls where the screen is narrow."""
-    cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
+def table(heads: Sequence[str], lines: Sequence[str], *, kind: str = "full", marks: Sequence[str] = ()) -> str:
+    """An HTML table of heads, rows (`<tr>...</tr>`) and the attributes of the heads, that scrolls on narrow screens."""
+    cells = "".join(f'<th scope="col"{mark}>{head}</th>' for head, mark in zip_longest(heads, marks, fillvalue=""))
     head, body = f"<thead><tr>{cells}</tr></thead>", f"<tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll"><table class="{kind}">{head}{body}</table></div>'

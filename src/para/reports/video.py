@@ -12,6 +12,7 @@ import numpy as np
 
 from para.datasets.video import encode_video
 from para.reports import predictions as pictures_of
+from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures, data_uri
 from para.reports.run_files import RunFiles, read_object
 from para.reports.tables import table
@@ -70,7 +71,8 @@ def alignment_table(told: Mapping[str, Any]) -> str:
             values = [row[key] for row in mine]
             spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.1f}{spread}")
-        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        body = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f"<tr{filter_attributes(policy=policy)}>{body}</tr>")
     H, W = told["image_size"]
     steps = ", ".join(f"t+{offset}" for offset in told["offsets"])
     note = (

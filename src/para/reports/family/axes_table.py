@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from para.reports.family.files import AXES, Family, in_distribution, loser, name_of, title_of, verdict
-from para.reports.family.marks import filter_attributes
+from para.reports.family.marks import filter_attributes, in_a_row
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, row_of, table
@@ -52,11 +52,10 @@ def axes_table(family: Family, pictures: Pictures) -> str:
 
 
 def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
-    """A line that names experiment and split, and one per policy; the group ties them together for the filters."""
-    group = f' data-group="{escape(name_of(run))}:{escape(split)}"'
+    """A line that names experiment and split, and one per policy."""
     where = escape(f"{name_of(run)}, {split_name(split).lower()}")
     said = f"{escape(title_of(run))} <span class='why'>{where}</span>"
-    lines = [f'<tr class="what"{group}{filter_attributes(axis=run.axis)}><th colspan="{N_COLUMNS}">{said}</th></tr>']
+    lines = [f'<tr class="what"{filter_attributes(axis=run.axis)}><th colspan="{N_COLUMNS}">{said}</th></tr>']
     for row in family.rows(name_of(run), split):
         comparison = family.comparison(name_of(run), row["policy"], split)
         of_outcome = {outcome: row if outcome == "placed" else row_of(row, outcome) for outcome in OUTCOMES}
@@ -70,7 +69,7 @@ def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
             f"<td>{_verdict(family, comparison)}</td>",
         ]
         shown = filter_attributes(axis=run.axis, policy=row["policy"])
-        lines.append(f"<tr{group}{shown}>{''.join(cells)}</tr>")
+        lines.append(f"<tr{shown}>{''.join(cells)}</tr>")
     return lines
 
 
@@ -153,12 +152,13 @@ def _span(row: Row, said) -> str:
 
 def paper_sources(family: Family) -> str:
     """Where each number of the paper comes from."""
-    said: dict[str, list[str]] = {}
+    said: dict[str, list[tuple[str, str]]] = {}
     for row in family.numbers["rows"]:
         if row["paper"] is not None:
             number = f"{escape(row['experiment'])} {coloured(row['policy'])} {escape(percent(row['paper']))}"
-            said.setdefault(str(row["paper_source"]), []).append(number)
-    items = "".join(f"<li>{escape(source)}: {'; '.join(numbers)}</li>" for source, numbers in said.items())
+            shown = filter_attributes(axis=family.run(row["experiment"]).axis, policy=row["policy"])
+            said.setdefault(str(row["paper_source"]), []).append((shown, number))
+    items = "".join(f"<li>{escape(source)}: {in_a_row(numbers)}</li>" for source, numbers in said.items())
     if not items:
         return ""
     return f"<details><summary>Sources of the paper’s numbers</summary><ul class='plain'>{items}</ul></details>"

@@ -5,22 +5,42 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from typing import NamedTuple
 
 from para.evaluation.failures import MODES, classify
 from para.evaluation.records import EpisodeRecord
 from para.reports.family.files import AXES, Family
 from para.reports.family.marks import filter_attributes
-from para.reports.family.traces import trace
+from para.reports.family.traces import how_to_read, trace
 from para.reports.pictures import Pictures
 from para.reports.tables import coloured, table
 from para.reports.wording import base_policy, in_reading_order, percent
 
 NO_FAILURES = ("placed", "error")
-N_MODES, N_TRACES = 3, 3
-"""Of each policy so many modes are shown, and of each mode so many episodes."""
+N_MODES, N_TRACES = 3, 2
+"""Of each policy along each axis so many modes are shown, and of each mode so many episodes."""
 
-Failures = Mapping[str, Mapping[str, Sequence[tuple[str, EpisodeRecord]]]]
-"""policy -> mode -> (axis, record) of every failure."""
+TOGETHER, POOLED = "together", ("position", "view", "clutter")
+"""The column of the axes whose failures are counted together: in controls, policies are made to fail."""
+
+
+class Way(NamedTuple):
+    """How episodes failed; each mode has one outcome, but for those of which the record does not tell the mode."""
+
+    mode: str
+    """Of `para.evaluation.failures.MODES`."""
+
+    outcome: str
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        short = MODES[self.mode].partition(":")[0]
+        return f"{short} ({self.outcome})" if self.mode == "unknown" else short
+
+
+Failures = Mapping[str, Mapping[str, Mapping[Way, Sequence[EpisodeRecord]]]]
+"""policy -> axis -> way -> every failure."""
 
 
 def gallery(family: Family, pictures: Pictures) -> str | None:
@@ -29,84 +49,129 @@ def gallery(family: Family, pictures: Pictures) -> str | None:
     if not failures:
         return None
     return (
-        "<p>Every episode of the table above, controls apart, that was not placed, by what the arm did. That is told "
-        "from the record alone: its path, and where the gripper closed and opened. Counts pool the training seeds.</p>"
+        "<p>Every episode of the table above that was not placed, by what the arm did. That is told from the record "
+        "alone: its path, and where the gripper closed and opened. Counts pool the training seeds.</p>"
         f"{modes_table(family, failures)}{gallery_of_traces(failures)}"
     )
 
 
 def find_failures(family: Family) -> Failures:
-    """The failures in the runs and splits of the table, controls apart, by mode, commonest first.
+    """The failures in the runs and splits of the table along each axis, by way, commonest first.
 
     Policies that differ only in their demonstrations or their execution are one policy here.
     """
-    found: dict[str, dict[str, list[tuple[str, EpisodeRecord]]]] = {}
+    found: dict[str, dict[str, dict[Way, list[EpisodeRecord]]]] = {}
     for axis, record in _shown(family):
         mode = classify(record)
         if mode not in NO_FAILURES:
-            found.setdefault(base_policy(record.policy), {}).setdefault(mode, []).append((axis, record))
+            of_axis = found.setdefault(base_policy(record.policy), {}).setdefault(axis, {})
+            of_axis.setdefault(Way(mode, str(record.outcome)), []).append(record)
     order = list(MODES)
+
+    def rank(item: tuple[Way, list[EpisodeRecord]]) -> tuple[int, int, str]:
+        way, records = item
+        return -len(records), order.index(way.mode), way.outcome
+
     return {
-        policy: dict(sorted(found[policy].items(), key=lambda item: (-len(item[1]), order.index(item[0]))))
+        policy: {axis: dict(sorted(ways.items(), key=rank)) for axis, ways in found[policy].items()}
         for policy in in_reading_order(found)
     }
 
 
 def _shown(family: Family) -> Iterator[tuple[str, EpisodeRecord]]:
-    for run in family.of_axis("position", "view", "clutter") or family.runs:
+    for run in family.of_axis(*AXES):
         for record in run.records:
             if record.policy in run.headline and record.split in run.headline_splits:
                 yield run.axis, record
 
 
 def modes_table(family: Family, failures: Failures) -> str:
-    """A row per policy and mode: how often, of all failures, and along each axis; then what the modes mean."""
-    there = {axis for modes in failures.values() for found in modes.values() for axis, _ in found}
-    axes = [axis for axis in AXES if axis in there]
-    trials = Counter(base_policy(record.policy) for _, record in _shown(family) if record.error is None)
+    """A row per policy and way: how often, along each axis, of all failures there; then what the modes mean."""
+    axes = [axis for axis in AXES if any(axis in by_axis for by_axis in failures.values())]
+    pooled = [axis for axis in POOLED if axis in axes]
+    columns = {TOGETHER: pooled} if len(pooled) > 1 else {}
+    columns |= {axis: [axis] for axis in axes}
+    trials = Counter((base_policy(record.policy), axis) for axis, record in _shown(family) if record.error is None)
     lines = []
-    for policy, modes in failures.items():
-        total = sum(map(len, modes.values()))
-        said = f"{coloured(policy)} <span class='why'>{total} failures in {trials[policy]} episodes</span>"
-        heading = f'<th colspan="{2 + len(axes)}">{said}</th>'
-        lines.append(f'<tr class="what"{filter_attributes(policy=policy)}>{heading}</tr>')
-        for mode, found in modes.items():
-            by_axis = Counter(axis for axis, _ in found)
-            share = f"<b>{len(found)}</b> <span class='n'>({percent(len(found) / total)} of {total})</span>"
-            cells = [f'<th scope="row">{_short(mode)}</th>', f"<td>{share}</td>"]
-            cells += [f"<td>{by_axis[axis] or '–'}</td>" for axis in axes]
-            lines.append(f"<tr{filter_attributes(policy=policy)}>{''.join(cells)}</tr>")
-    heads = ["what happened", "failures", *(escape(AXES[axis].lower()) for axis in axes)]
-    met = [mode for mode in MODES if any(mode in modes for modes in failures.values())]
-    meanings = [(mode, MODES[mode].partition(":")[2].strip()) for mode in met]
-    items = "".join(f"<dt>{_short(mode)}</dt><dd>{escape(meaning)}</dd>" for mode, meaning in meanings if meaning)
-    return f"{table(heads, lines, kind='modes')}<details><summary>What these mean</summary><dl>{items}</dl></details>"
+    for policy, by_axis in failures.items():
+        lines += _lines(policy, by_axis, columns, {axis: trials[policy, axis] for axis in axes})
+    said = {TOGETHER: f"the next {len(pooled)} together", **{axis: AXES[axis].lower() for axis in axes}}
+    heads = ["what happened", *(escape(said[column]) for column in columns)]
+    marks = ["", *(filter_attributes(axis=column) for column in columns)]
+    return (
+        f"<div>{table(heads, lines, kind='modes', marks=marks)}<p class='caption'>In brackets: of the policy’s "
+        f"failures in the same column.</p>{_meanings(failures)}</div>"
+    )
 
 
-def _short(mode: str) -> str:
-    return escape(MODES[mode].partition(":")[0])
+def _lines(
+    policy: str, by_axis: Mapping[str, Mapping[Way, Sequence[EpisodeRecord]]], columns: Mapping[str, Sequence[str]],
+    trials: Mapping[str, int],
+) -> list[str]:  # fmt: skip
+    """How many of the policy's episodes failed, and below it a line per way, commonest first."""
+    counts = {column: Counter() for column in columns}
+    for column, axes in columns.items():
+        for axis in axes:
+            counts[column].update({way: len(found) for way, found in by_axis.get(axis, {}).items()})
+    order, ways = list(MODES), {way for ways in by_axis.values() for way in ways}
+    ranked = sorted(ways, key=lambda way: ([-n[way] for n in counts.values()], order.index(way.mode), way.outcome))
+    totals = {column: sum(n.values()) for column, n in counts.items()}
+    cells = [f'<th scope="row">{coloured(policy)}</th>']
+    for column, axes in columns.items():
+        n_trials = sum(trials[axis] for axis in axes)
+        said = f"{totals[column]} failures in {n_trials}" if n_trials else "–"
+        cells.append(f'<td class="why"{filter_attributes(axis=column)}>{said}</td>')
+    there = " ".join(column for column in columns if totals[column])
+    lines = [f'<tr class="what"{filter_attributes(axis=there, policy=policy)}>{"".join(cells)}</tr>']
+    for way in ranked:
+        cells = [f'<th scope="row">{escape(way.said)}</th>']
+        for column, n in counts.items():
+            share = f"<b>{n[way]}</b> <span class='n'>({percent(n[way] / totals[column])})</span>" if n[way] else "–"
+            cells.append(f"<td{filter_attributes(axis=column)}>{share}</td>")
+        there = " ".join(column for column in columns if counts[column][way])
+        lines.append(f"<tr{filter_attributes(axis=there, policy=policy, outcome=way.outcome)}>{''.join(cells)}</tr>")
+    return lines
+
+
+def _meanings(failures: Failures) -> str:
+    met = {way.mode for by_axis in failures.values() for ways in by_axis.values() for way in ways}
+    meanings = [MODES[mode].partition(": ")[::2] for mode in MODES if mode in met]
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(said)}</dd>" for name, said in meanings if said)
+    return f"<details><summary>What these mean</summary><dl>{items}</dl></details>"
 
 
 def gallery_of_traces(failures: Failures) -> str:
-    """For each policy its commonest modes, and up to three episodes of each, from different experiments if possible."""
-    parts = [
-        "<h3>What it looks like</h3><p class='caption'>The table from above, as the camera sees it: grey disc, where "
-        "the object lay; dashed circle, the goal; cross, the arm’s start; line, the end effector’s way, up to the "
-        "coloured dot. Filled triangles: the gripper closes; hollow ones: it opens. A record keeps only some points of "
-        "the way, so a triangle may stand beside the line; a mark beyond the drawing stands at its edge. Below, the "
-        "height of the end effector above the table, over time. Point at a drawing for its "
-        "scene; the caption names the line of <code>results.jsonl</code>: its experiment, "
-        "split, scene_index and train_seed.</p>"
-    ]
-    for policy, modes in failures.items():
-        blocks = []
-        for mode, found in list(modes.items())[:N_MODES]:
-            drawn = "".join(trace(record) for record in examples(record for _, record in found))
-            if drawn:
-                blocks.append(f'<p class="mode">{_short(mode)}: {len(found)}</p><div class="traces">{drawn}</div>')
+    """For each policy, along each axis, its commonest ways to fail, and episodes of each."""
+    parts = []
+    for policy, by_axis in failures.items():
+        blocks = "".join(_of_axis(axis, ways) for axis, ways in by_axis.items())
         if blocks:
-            parts.append(f"<div{filter_attributes(policy=policy)}><h4>{coloured(policy)}</h4>{''.join(blocks)}</div>")
-    return "".join(parts)
+            parts.append(f"<div{filter_attributes(policy=policy)}><h4>{coloured(policy)}</h4>{blocks}</div>")
+    if not parts:
+        return ""
+    return f"<div><h3>What it looks like</h3><p class='caption'>{how_to_read()}</p>{''.join(parts)}</div>"
+
+
+def _of_axis(axis: str, ways: Mapping[Way, Sequence[EpisodeRecord]]) -> str:
+    total, columns = sum(map(len, ways.values())), []
+    for way in chosen(ways):
+        drawn = "".join(trace(record, axis) for record in examples(ways[way]))
+        said = f"{escape(way.said)}: {len(ways[way])} of {total}"
+        columns.append(f'<div{filter_attributes(outcome=way.outcome)}><p class="mode">{said}</p>{drawn}</div>')
+    if not columns:
+        return ""
+    head = f"<h5>{escape(AXES[axis])}</h5>"
+    return f'<div{filter_attributes(axis=axis)}>{head}<div class="traces">{"".join(columns)}</div></div>'
+
+
+def chosen(ways: Mapping[Way, Sequence[EpisodeRecord]]) -> list[Way]:
+    """The commonest ways, of which there is a path to draw; and of each outcome at least one, whatever is asked for."""
+    drawable = [way for way, found in ways.items() if any(record.ee_path for record in found)]
+    shown = drawable[:N_MODES]
+    for way in drawable[N_MODES:]:
+        if way.outcome not in {other.outcome for other in shown}:
+            shown.append(way)
+    return shown
 
 
 def examples(records: Iterable[EpisodeRecord]) -> list[EpisodeRecord]:

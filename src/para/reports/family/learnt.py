@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from para.reports.family.files import GOAL, UNLEARNT_BELOW, Family, in_distribution, name_of, title_of
-from para.reports.family.marks import filter_attributes
+from para.reports.family.marks import filter_attributes, in_a_row
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
@@ -55,9 +55,13 @@ def _lines(run: RunFiles, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The experiment's name, a line for each row below the goal, and one for all others."""
     lines = [_head(run)]
     lines += [_line(run, row) for row in rows if not reaches(row)]
-    others = "; ".join(f"{coloured(row['policy'])} {escape(_short(row))}" for row in rows if reaches(row))
+    others = [
+        (filter_attributes(policy=row["policy"]), f"{coloured(row['policy'])} {escape(_short(row))}")
+        for row in rows
+        if reaches(row)
+    ]
     if others:
-        said = f"{percent(GOAL)} or more: {others}"
+        said = f"{percent(GOAL)} or more: {in_a_row(others)}"
         lines.append(
             f'<tr{filter_attributes(axis=run.axis)}><td colspan="{len(HEADS)}" class="others">{said}</td></tr>'
         )

@@ -62,8 +62,8 @@ def how_chosen(family: Family) -> str:
     if not items:
         return f"<p>{said}.</p>"
     return (
-        f"<p>{said}, with these exceptions; the sections on training, views and augmentation in "
-        f"<code>docs/method.md</code> say how each was chosen:</p><ul class='plain'>{items}</ul>"
+        f"<p>{said}; the sections on training, views and augmentation in <code>docs/method.md</code> say how each was "
+        f"chosen.</p><div><p>Exceptions:</p><ul class='plain'>{items}</ul></div>"
     )
 
 

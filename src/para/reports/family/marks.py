@@ -1,12 +1,14 @@
 """Marks of a plot that the page's filters can hide, and that say their numbers when pointed at.
 
-A filter knows an element by its attributes `data-axis`, `data-policy` and `data-outcome`. matplotlib writes one
-attribute of our choice, the id of a group: `mark` packs all of them into it, and `filterable` unpacks them again.
+A filter knows an element by its attributes `data-axis`, `data-policy` and `data-outcome`: it hides what has one of them
+and does not name there what is asked for. What holds such elements goes when all of these have gone. matplotlib writes
+one attribute of our choice, the id of a group: `mark` packs all of them into it, and `filterable` unpacks them again.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,12 @@ def plot(
 
 
 def filter_attributes(*, axis: str = "", policy: str = "", outcome: str = "") -> str:
-    """By what a filter knows an element, as attributes of its tag."""
+    """By what a filter knows an element, as attributes of its tag; several axes or outcomes stand apart by spaces."""
     named = {"axis": axis, "policy": policy, "outcome": outcome}
     return "".join(f' data-{name}="{escape(value)}"' for name, value in named.items() if value)
+
+
+def in_a_row(items: Sequence[tuple[str, str]]) -> str:
+    """Things (attributes, HTML) one after the other; a filter that hides one hides the sign between it and the next."""
+    last = len(items) - 1
+    return "".join(f"<span{shown}>{html}{'; ' if i < last else ''}</span>" for i, (shown, html) in enumerate(items))

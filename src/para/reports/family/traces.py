@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from para.evaluation.records import EpisodeRecord
 from para.reports.family.marks import filter_attributes
 from para.reports.style import GREY, INK, OUTCOME_COLOURS, PALE, policy_colour
-from para.reports.wording import policy_name, split_name
+from para.reports.tables import sign
+from para.reports.wording import policy_name, split_name, variant_of
 
 WIDTH, TABLE_HEIGHT, STRIP_HEIGHT, GAP, BELOW = 230.0, 148.0, 34.0, 6.0, 8.0
 """Of the drawing in pixels: the table from above, below it the height over time, and room for marks at height 0."""
@@ -32,18 +33,41 @@ MARK = 8.0
 BOWL_M, PLATE_M = 0.035, 0.055
 """Radii of the circles that stand for object and goal, metres."""
 
+PLACED = "#cfe9d8"
+"""Fills the goal where the object was placed: the outcome's colour, pale, so that the way is seen above it."""
 
-def trace(record: EpisodeRecord) -> str:
-    """The drawing with a caption that says which scene it is, as a `<figure>`; empty where the record has no path."""
+
+def how_to_read() -> str:
+    """What is in a drawing, as sentences (HTML)."""
+    return (
+        "The table from above, as the camera sees it: grey disc, where the object lay; dashed circle, the goal, filled "
+        "where the object was placed; cross, the arm’s start; line, the end effector’s way, up to the dot in the "
+        "outcome’s colour. Filled triangles: the gripper closes, as it does to grasp; hollow ones: it opens, as it "
+        "does to release. A record keeps only some points of the way, so a triangle may stand beside the line; a mark "
+        "beyond the drawing stands at its edge. Below, the height of the end effector above the table, over time. "
+        "Point at a drawing for its scene; the caption names the line of <code>results.jsonl</code>: its experiment, "
+        "split, scene_index and train_seed."
+    )
+
+
+def trace(record: EpisodeRecord, axis: str) -> str:
+    """The drawing with a caption that says which scene it is, as a `<figure>`; empty where the record has no path.
+
+    Args:
+        record: of the episode.
+        axis: of its experiment, for the filters.
+    """
     if not record.ee_path:
         return ""
-    split = split_name(record.split).lower()
-    said = escape(f"{record.experiment}, {split}, scene {record.scene_index}, seed {record.train_seed}")
-    shown = filter_attributes(policy=record.policy, outcome=record.outcome or "error")
+    outcome, policy = record.outcome or "error", policy_name(record.policy)
+    where = f"{record.experiment}, {split_name(record.split).lower()}, scene {record.scene_index}"
+    said = escape(f"{where}, seed {record.train_seed}")
+    whose = escape(f"{policy}; ") if variant_of(record.policy) else ""  # the policy's own name stands above
     return (
-        f'<figure{shown}><svg viewBox="0 0 {WIDTH:g} {HEIGHT_OF_DRAWING:g}" role="img" '
-        f'aria-label="Path of {escape(policy_name(record.policy))}, {said}"><title>{escape(scene_text(record))}</title>'
-        f"{_from_above(record)}{_height_strip(record)}</svg><figcaption>{said}</figcaption></figure>"
+        f"<figure{filter_attributes(axis=axis, policy=record.policy, outcome=outcome)}>"
+        f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT_OF_DRAWING:g}" role="img"><title>'
+        f"{escape(f'{policy}: {scene_text(record)}')}</title>{_from_above(record)}{_height_strip(record)}</svg>"
+        f"<figcaption>{sign(outcome)} {outcome}: {whose}{said}</figcaption></figure>"
     )
 
 
@@ -75,13 +99,15 @@ def _from_above(record: EpisodeRecord) -> str:
     shapes = [f'<rect width="{WIDTH:g}" height="{TABLE_HEIGHT:g}" rx="3" fill="{PALE}"/>']
     if record.goal_xy is not None:
         u, v = _pixel(record.goal_xy)
-        shapes.append(_circle(u, v, PLATE_M * scale, f'fill="white" stroke="{GREY}" stroke-dasharray="3 2"'))
+        filled = PLACED if record.outcome == "placed" else "white"
+        shapes.append(_circle(u, v, PLATE_M * scale, f'fill="{filled}" stroke="{GREY}" stroke-dasharray="3 2"'))
     u, v = _pixel(record.scene["object_xy"])
     shapes.append(_circle(u, v, BOWL_M * scale, f'fill="#cfd5dd" stroke="{INK}"'))
     shapes.append(f'<path d="{_line(path)}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/>')
     u, v = _inside(*path[0])
     shapes.append(f'<path d="M{u - 4:.1f} {v:.1f}h8m-4 -4v8" stroke="{INK}" stroke-width="1.4"/>')
-    shapes += [_gripper(*_inside(*_pixel(event[2:4])), closes=event[1] < 0.5) for event in record.gripper_events or ()]
+    events = record.gripper_events or ()
+    shapes.append(_gripper((*_inside(*_pixel(event[2:4])), event[1] < 0.5) for event in events))
     u, v = _inside(*path[-1])
     shapes.append(_circle(u, v, 3.2, f'fill="{OUTCOME_COLOURS[record.outcome or "error"]}" stroke="white"'))
     return "".join(shapes)
@@ -96,19 +122,16 @@ def _height_strip(record: EpisodeRecord) -> str:
     marks = []
     for index, event in zip(_moments(record), record.gripper_events or ()):
         v = bottom - min(max(event[4], 0.0), TOP_M) / TOP_M * STRIP_HEIGHT
-        marks.append(_gripper(u[index], v, closes=event[1] < 0.5))
+        marks.append((u[index], v, event[1] < 0.5))
     line = f'<path d="{_line(path)}" fill="none" stroke="{policy_colour(record.policy)}" stroke-width="1.2"/>'
     levels = "".join(
         f'<path d="M0 {v:g}H{WIDTH:g}" stroke="{colour}" stroke-width="0.8"/>'
         for v, colour in ((bottom, GREY), (top, PALE))
     )
-    said = ((2, top + 8, "start", f"{100 * TOP_M:g} cm"), (WIDTH - 2, top + 8, "end", "height over time"))
-    said += ((2, bottom + 7.5, "start", "0"),)
-    labels = "".join(
-        f'<text x="{u:g}" y="{v:g}" text-anchor="{anchor}" font-size="8" fill="{GREY}">{text}</text>'
-        for u, v, anchor, text in said
-    )
-    return f"{levels}{line}{''.join(marks)}{labels}"
+    said = ((2, top + 8, "", f"{100 * TOP_M:g} cm"), (2, bottom + 7.5, "", "0"))
+    said += ((WIDTH - 2, top + 8, ' text-anchor="end"', "height over time"),)
+    labels = "".join(f'<text x="{u:g}" y="{v:g}"{anchor}>{text}</text>' for u, v, anchor, text in said)
+    return f'{levels}{line}{_gripper(marks)}<g font-size="8" fill="{GREY}">{labels}</g>'
 
 
 def _moments(record: EpisodeRecord) -> list[int]:
@@ -122,14 +145,24 @@ def _moments(record: EpisodeRecord) -> list[int]:
 
 
 def _line(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{u:.1f} {v:.1f}" for u, v in points)
+    """From point to point, as steps of tenths of a pixel: a page holds hundreds of lines, and steps are shorter."""
+    tenths = np.rint(10 * np.array(points)).astype(int)
+    (u, v), steps = tenths[0] / 10, np.diff(tenths, axis=0) / 10
+    return f"M{u:g} {v:g}l" + " ".join(f"{du:g} {dv:g}" for du, dv in steps if du or dv).replace(" -", "-")
 
 
 def _circle(u: float, v: float, radius: float, style: str) -> str:
     return f'<circle cx="{u:.1f}" cy="{v:.1f}" r="{radius:.1f}" {style}/>'
 
 
-def _gripper(u: float, v: float, *, closes: bool) -> str:
-    """A filled triangle pointing down where the gripper closes, a hollow one pointing up where it opens."""
-    way, fill = ("l-4.5 -7.5h9z", INK) if closes else ("l-4.5 7.5h9z", "white")
-    return f'<path d="M{u:.1f} {v:.1f}{way}" fill="{fill}" stroke="{INK}" stroke-width="1.1"/>'
+def _gripper(events: Iterable[tuple[float, float, bool]]) -> str:
+    """At each (u, v, closes) a filled triangle pointing down if it closes, a hollow one pointing up if it opens."""
+    ways = {False: "l-4.5 7.5h9z", True: "l-4.5 -7.5h9z"}
+    triangles = {closes: "" for closes in ways}
+    for u, v, closes in events:
+        triangles[closes] += f"M{u:.1f} {v:.1f}{ways[closes]}"
+    return "".join(
+        f'<path d="{path}" fill="{INK if closes else "white"}" stroke="{INK}" stroke-width="1.1"/>'
+        for closes, path in triangles.items()
+        if path
+    )

@@ -100,8 +100,8 @@ def verdicts(family: Family, pictures: Pictures) -> str:
     return (
         "<p>Every comparison of the table, called where p, adjusted by Holm’s method over all of them, is below 0.05. "
         "Points are of what was placed. A policy that places fewer than half in scenes like its own demonstrations has "
-        f"not learnt the task: to be ahead of it says nothing of new scenes.</p>{''.join(blocks)}"
-        f"{_below_the_paper(family)}"
+        f"not learnt the task: to be ahead of it says nothing of new scenes.</p>"
+        f"<div>{''.join(blocks)}{_below_the_paper(family)}</div>"
     )
 
 

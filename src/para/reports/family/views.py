@@ -153,20 +153,21 @@ def tilt_table(run: RunFiles) -> str:
     points = {policy: {point.x: point for point in tilt_points(run, policy)} for policy in policies}
     tilts = sorted({tilt for of_policy in points.values() for tilt in of_policy})
     with_paper = [policy for policy in policies if paper_curve(run, policy)]
+    marks = [filter_attributes(policy=policy) for policy in (*policies, *with_paper)]
     lines = []
     for tilt in tilts:
         cells = [short_count(points[policy][tilt]) if tilt in points[policy] else "–" for policy in policies]
         cells += [nearest(paper_curve(run, policy), tilt) for policy in with_paper]
-        lines.append(_line(f"{tilt:.3g}°", cells))
+        lines.append(_line(f"{tilt:.3g}°", cells, marks))
     cap = cap_of(run)
     mean = "mean of the tilts" + ("" if cap is None else f" up to {cap:g}°")
     for said, with_default in {"default view included": True, "without the default view": False}.items():
         cells = [mean_of_tilts(run, policy, with_default) for policy in policies]
         cells += [mean_of_curve(paper_curve(run, policy), with_default) for policy in with_paper]
         if any(cell != "–" for cell in cells):
-            lines.append(_line(f"{mean}, {said}", cells))
+            lines.append(_line(f"{mean}, {said}", cells, marks))
     heads = ["tilt", *map(coloured, policies), *(f"paper, {coloured(policy)}" for policy in with_paper)]
-    body = table(heads, lines, kind="small tilts")
+    body = table(heads, lines, kind="small tilts", marks=["", *marks])
     said = '<p class="caption">In brackets: counts and 95% Wilson intervals.</p>'
     opened = " open" if len(tilts) <= FEW_TILTS else ""
     return f"<details{opened}><summary>The same in numbers</summary>{body}{said}</details>"
@@ -177,8 +178,8 @@ def short_count(point: Point) -> str:
     return count_text(point).replace("95% interval ", "")
 
 
-def _line(said: str, cells: Sequence[str]) -> str:
-    held = "".join(f"<td>{escape(text)}</td>" for text in cells)
+def _line(said: str, cells: Sequence[str], marks: Sequence[str]) -> str:
+    held = "".join(f"<td{mark}>{escape(text)}</td>" for text, mark in zip(cells, marks))
     return f'<tr><th scope="row">{escape(said)}</th>{held}</tr>'
 
 
