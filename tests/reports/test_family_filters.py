@@ -8,13 +8,18 @@ from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from para.datasets.video import write_video
 from para.reports import build_family_report
-from para.reports.family.files import Family, read_family
+from para.reports.family.files import AXES, Family, read_family
 from para.reports.family.gallery import find_failures
+from para.reports.family.rollouts import rollouts
+from para.reports.family.stills import N_SCENES, enough, episodes, stills
+from para.reports.pictures import Pictures
 from para.reports.wording import base_policy
-from tests.reports.synthetic_family import write_family
+from tests.reports.synthetic_family import synthetic_experiments, write_family
 
 NAMES = ("axis", "policy", "outcome")
 RANKS = {"h2": 2, "h3": 3, "h4": 4, "h5": 5, "p.mode": 6, "tr.axis": 7, "tr.what": 8}
@@ -204,3 +209,35 @@ def test_whoever_asks_for_failures_that_there_are_sees_their_count_and_examples(
                 assert page.shown("failures", "figure") and page.shown("failures", "p.mode")
                 lines = [line for line in page.shown("failures", "tr") if not line.in_head]
                 assert len(lines) == sum(way.outcome == outcome for way in ways)
+
+
+def test_every_headline_policy_has_a_rollout_drawn_along_every_axis_in_which_it_has_records(family, page):
+    pairs = {(run.axis, base_policy(policy)) for run in family.runs for policy in run.headline}
+    assert len({axis for axis, _ in pairs}) == 4
+    for axis, policy in pairs:
+        page.ask({"axis": axis, "policy": policy, "outcome": ""})
+        assert page.shown("rollouts", "figure")
+
+
+def test_policies_are_drawn_side_by_side_in_the_same_scenes_from_easy_to_hard(family):
+    for axis in AXES:
+        for run in enough(family.of_axis(axis)):
+            drawn = list(episodes(run).values())
+            assert len({tuple(r.policy for r in records) for records in drawn}) == len(drawn)
+            for column in zip(*drawn, strict=True):
+                assert len({(r.split, r.scene_index) for r in column}) == 1
+                assert all(record.scene == column[0].scene for record in column)
+            placed = [sum(r.outcome == "placed" for r in column) for column in zip(*drawn)]
+            assert placed == sorted(placed, reverse=True) and len(placed) == N_SCENES
+
+
+def test_drawings_are_the_same_with_videos_and_without(folder, tmp_path):
+    (made,) = [m for m in synthetic_experiments(6) if m.name == "left_to_right"]
+    without = write_family(tmp_path / "without", experiments=[made])
+    with_videos = write_family(tmp_path / "with", experiments=[made])
+    write_video(
+        with_videos / made.name / "videos" / "para" / "test_000.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=10
+    )
+    drawn = stills(read_family(without))
+    shown = rollouts(read_family(with_videos), Pictures())
+    assert "<video" not in drawn and shown.startswith(drawn) and "<video" in shown

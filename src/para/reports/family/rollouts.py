@@ -1,4 +1,4 @@
-"""Grids of rollouts where the runs still have their videos, which are not committed with the records."""
+"""Rollouts: drawings of episodes, and grids of videos where the runs still have theirs, which are not committed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from html import escape
 
 from para.reports.family.files import Family, title_of
 from para.reports.family.marks import filter_attributes
+from para.reports.family.stills import stills
 from para.reports.pictures import Pictures, data_uri
 from para.reports.run_files import RolloutVideo, RunFiles
 from para.reports.tables import coloured, legend
@@ -20,7 +21,8 @@ MAX_BYTES = 3_000_000
 
 
 def rollouts(family: Family, pictures: Pictures) -> str:
-    """For each run with videos, its headline policies in the first split of the table; else how to make them."""
+    """Drawings along each axis; then, of each run with videos, its headline policies in the first split of the table,
+    and for the others how to make them."""
     with_videos = [run for run in family.runs if run.videos]
     left_out = [run for run in family.runs if not run.videos]
     parts, used = [], 0
@@ -28,7 +30,7 @@ def rollouts(family: Family, pictures: Pictures) -> str:
         html, size = _grids(run, MAX_BYTES - used)
         used += size
         parts.append(html)
-    return "".join(parts) + _commands(left_out)
+    return stills(family) + "".join(parts) + _commands(left_out)
 
 
 def _grids(run: RunFiles, budget: int) -> tuple[str, int]:
@@ -55,14 +57,15 @@ def _grids(run: RunFiles, budget: int) -> tuple[str, int]:
 
 
 def _commands(runs: list[RunFiles]) -> str:
-    if not runs:
-        return ""
     commands = [(run, one_command(run.config)) for run in runs if run.config.get("command")]
+    if not commands:
+        return ""
     items = "".join(
         f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))}: <code>{escape(command)}</code></li>"
         for run, command in commands
     )
     return (
-        "<p>Videos are not kept with the records. These commands make them again, in <code>videos/</code> of the run’s "
-        f"folder; this page, built beside them, then shows them:</p><ul class='plain'>{items}</ul>"
+        "<details><summary>Videos are not kept with the records: how to make them again</summary><p>These commands do, "
+        "in <code>videos/</code> of the run’s folder; this page, built beside them, then shows them, too.</p>"
+        f"<ul class='plain'>{items}</ul></details>"
     )
