@@ -82,7 +82,7 @@ libero: test-libero
 # reason to skip.
 test-libero: $(LIBERO_READY)
 	PARA_REQUIRE_LIBERO=1 OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile \
-	  -m "libero and not slow" tests/worlds tests/experiments/test_libero_scenes.py tests/experiments/test_libero_run.py
+	  -m "libero and not slow" tests/worlds tests/evaluation/test_failures.py tests/experiments/test_libero_scenes.py tests/experiments/test_libero_run.py
 	PARA_REQUIRE_LIBERO=1 OMP_NUM_THREADS=1 PARA_LIBERO_ASSETS=generated $(LIBERO_VENV)/bin/python -m pytest -q tests/test_contracts_worlds.py -k "libero"
 
 # Minutes of work, and so in neither `make test` nor `make libero`. With generated assets; where PARA_LIBERO_ASSETS names a

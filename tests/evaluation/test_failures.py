@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
@@ -12,16 +14,51 @@ from para.evaluation.protocol import gripper_events, thin_path
 from para.evaluation.results import EpisodeRecord
 from para.interfaces import ActionChunk, Scene
 from para.rollout import RolloutConfig, rollout
-from para.worlds import make_world
+from para.worlds import WORLDS, make_world
 from para.worlds.arm import HABITS
+from para.worlds.libero_expert import LiberoExpert
 from para.worlds.tabletop_expert import GRASP_OFFSET, REACHED
+from tests.worlds.needs_libero import skip_without
 
-BOWL, GOAL = np.array([0.02, -0.11, 0.0]), np.array([0.02, 0.05, 0.0])
-GRASP = BOWL + GRASP_OFFSET
-ABOVE, UP = [*GRASP[:2], HABITS.hover_height], [*GRASP[:2], 0.16]
-OVER = [*(GOAL + GRASP_OFFSET)[:2], 0.16]
-DOWN = [*(GOAL + GRASP_OFFSET)[:2], 0.052]
-BESIDE = np.array([0.0, -0.09, 0.0])
+
+class Task(NamedTuple):
+    """Where the scripted arm acts in a world, each (3,) metres."""
+
+    bowl: np.ndarray
+    """Where its foot is: LIBERO's lies 2 mm below the table's top."""
+
+    goal: np.ndarray
+    grasp_offset: np.ndarray
+
+    @property
+    def grasp(self) -> np.ndarray:
+        return self.bowl + self.grasp_offset
+
+    @property
+    def above(self) -> np.ndarray:
+        return np.array([*self.grasp[:2], HABITS.hover_height])
+
+    @property
+    def up(self) -> np.ndarray:
+        return np.array([*self.grasp[:2], 0.16])
+
+    @property
+    def over(self) -> np.ndarray:
+        return np.array([*(self.goal + self.grasp_offset)[:2], 0.16])
+
+    @property
+    def down(self) -> np.ndarray:
+        return self.goal + self.grasp_offset + [0.0, 0.0, 0.012]
+
+
+TASKS = {
+    "tabletop": Task(np.array([0.02, -0.11, 0.0]), np.array([0.02, 0.05, 0.0]), GRASP_OFFSET),
+    "libero": Task(np.array([-0.21, 0.0, -0.002]), np.array([-0.095, 0.0, 0.0]), LiberoExpert.grasp_offset),
+}
+TABLETOP = TASKS["tabletop"]
+BOWL, GOAL, GRASP = TABLETOP.bowl, TABLETOP.goal, TABLETOP.grasp
+ABOVE, UP, OVER = TABLETOP.above, TABLETOP.up, TABLETOP.over
+BESIDE, OFF_GOAL = np.array([0.0, -0.09, 0.0]), np.array([0.0, 0.055, 0.0])
 OPEN, CLOSED = 1.0, 0.0
 
 
@@ -65,43 +102,89 @@ class ScriptedArm(nn.Module):
         return np.linalg.norm(np.array(position) - ee) < REACHED and opening == self.opening and self.rested >= 3
 
 
-FAULTS = {
-    "placed": [(ABOVE, OPEN), (GRASP, OPEN), (GRASP, CLOSED), (UP, CLOSED), (OVER, CLOSED), (DOWN, CLOSED),
-               (DOWN, OPEN), (OVER, OPEN)],
-    "wrong_place": [(ABOVE + BESIDE, OPEN), (GRASP + BESIDE, OPEN), (GRASP + BESIDE, CLOSED), (UP + BESIDE, CLOSED),
-                    (OVER, CLOSED)],
-    "never_closed": [(ABOVE, OPEN), (GRASP, OPEN), (UP, OPEN), (OVER, OPEN)],
-    "closed_too_early": [(ABOVE, OPEN), (GRASP + [0, 0, 0.05], OPEN), (GRASP + [0, 0, 0.05], CLOSED), (GRASP, CLOSED),
-                         (UP, CLOSED), (OVER, CLOSED)],
-    "closed_too_late": [(ABOVE, OPEN), (GRASP, OPEN), (GRASP + [0, 0, 0.05], OPEN), (GRASP + [0, 0, 0.05], CLOSED),
-                        (OVER, CLOSED)],
-    "closed_but_missed": [(ABOVE, OPEN), (GRASP, OPEN), (GRASP, CLOSED), (GRASP, OPEN), (UP, OPEN), (OVER, OPEN)],
-    "dropped_in_transport": [(ABOVE, OPEN), (GRASP, OPEN), (GRASP, CLOSED), (UP, CLOSED), (UP, OPEN), (OVER, OPEN)],
-    "never_released": [(ABOVE, OPEN), (GRASP, OPEN), (GRASP, CLOSED), (UP, CLOSED), (OVER, CLOSED), (DOWN, CLOSED)],
-    "released_off_goal": [(ABOVE, OPEN), (GRASP, OPEN), (GRASP, CLOSED), (UP, CLOSED), (OVER + np.array([0, 0.065, 0]),
-                          CLOSED), (DOWN + np.array([0, 0.065, 0]), CLOSED), (DOWN + np.array([0, 0.065, 0]), OPEN),
-                          (OVER, OPEN)],
-}  # fmt: skip
+def waypoints_of(fault: str, task: Task) -> list:
+    """What the scripted arm is to go through to make a fault."""
+    grasp, above, up, over, down = task.grasp, task.above, task.up, task.over, task.down
+    high = grasp + [0, 0, 0.05]
+    to_goal = [(above, OPEN), (grasp, OPEN), (grasp, CLOSED), (up, CLOSED)]
+    return {
+        "placed": [*to_goal, (over, CLOSED), (down, CLOSED), (down, OPEN), (over, OPEN)],
+        "wrong_place": [(above + BESIDE, OPEN), (grasp + BESIDE, OPEN), (grasp + BESIDE, CLOSED), (up + BESIDE, CLOSED),
+                        (over, CLOSED)],
+        "never_closed": [(above, OPEN), (grasp, OPEN), (up, OPEN), (over, OPEN)],
+        "closed_too_early": [(above, OPEN), (high, OPEN), (high, CLOSED), (up, CLOSED), (over, CLOSED)],
+        "closed_too_late": [(above, OPEN), (grasp, OPEN), (high, OPEN), (high, CLOSED), (over, CLOSED)],
+        "closed_but_missed": [(above, OPEN), (grasp, OPEN), (grasp, CLOSED), (grasp, OPEN), (up, OPEN), (over, OPEN)],
+        "dropped_in_transport": [*to_goal, (up, OPEN), (over, OPEN)],
+        "never_released": [*to_goal, (over, CLOSED), (down, CLOSED)],
+        "released_off_goal": [*to_goal, (over + OFF_GOAL, CLOSED), (down + OFF_GOAL, CLOSED), (down + OFF_GOAL, OPEN),
+                              (over, OPEN)],
+    }[fault]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def world():
-    made = make_world("tabletop", (32, 48))
+FAULTS = [mode for mode in MODES if mode not in ("error", "unknown")]
+
+
+@pytest.fixture(scope="module", params=["tabletop", pytest.param("libero", marks=pytest.mark.libero)])
+def world(request):
+    options = {"assets": "generated"} if request.param == "libero" else {}
+    try:
+        made = make_world(request.param, (32, 48), **options)
+    except ImportError as error:
+        skip_without(error)
     yield made
     made.close()
 
 
+def episode_of(waypoints, world):
+    task = TASKS[world.name]
+    scene = Scene(tuple(task.bowl[:2]), goal_xy=tuple(task.goal[:2]))
+    config = RolloutConfig(execute_steps=1, max_control_steps=220, stall_steps=10)
+    return rollout(ScriptedArm(waypoints), world, scene, config)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_scripted_fault_is_told_from_its_record(world, fault):
-    scene = Scene((BOWL[0], BOWL[1]), goal_xy=(GOAL[0], GOAL[1]))
-    config = RolloutConfig(execute_steps=1, max_control_steps=220, stall_steps=0)
-    episode = rollout(ScriptedArm(FAULTS[fault]), world, scene, config)
+    task = TASKS[world.name]
+    episode = episode_of(waypoints_of(fault, task), world)
     assert (episode.outcome == "placed") == (fault == "placed")
     made = record(
-        episode.outcome, thin_path(episode.ee_position), scene=scene.to_dict(), steps=episode.info["n_control_steps"],
-        gripper_events=gripper_events(episode),
+        episode.outcome, thin_path(episode.ee_position), scene=episode.scene.to_dict(), world=world.name,
+        steps=episode.info["n_control_steps"], gripper_events=gripper_events(episode), goal_xy=list(task.goal[:2]),
     )  # fmt: skip
     assert classify(made) == fault, (made.outcome, made.gripper_events)
+
+
+def test_a_grasp_displaced_by_a_worlds_tolerances_lifts_nothing_and_well_within_them_it_does(world):
+    task, geometry = TASKS[world.name], GEOMETRY[world.name]
+    for share, outcome in ((1.0, "missed"), (0.4, "grasped")):
+        for off in ([share * geometry.near, 0.0, 0.0], [0.0, 0.0, share * geometry.too_high]):
+            grasp, aside = task.grasp + off, np.array([off[0], 0.0, 0.0])
+            waypoints = [(task.above + aside, OPEN), (grasp, OPEN), (grasp, CLOSED), (task.up + aside, CLOSED)]
+            assert episode_of(waypoints, world).outcome == outcome, off
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_failures_in_every_world_are_told_apart_at_its_own_places_and_tolerances(name):
+    assert name in GEOMETRY, f"measure where and how exactly the arm of world '{name}' must act, and add it to GEOMETRY"
+    geometry = GEOMETRY[name]
+    assert f"more than {100 * geometry.near:g} cm" in MODES["wrong_place"]
+    task, sideways, upwards = TASKS[name], np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
+
+    def mode(outcome, *events, goal=task.goal) -> str:
+        path = [task.above, *(at for _, at in events)]
+        events = [(3 * i, opening, at) for i, (opening, at) in enumerate(events)]
+        scene = Scene(tuple(task.bowl[:2])).to_dict()
+        return classify(record(outcome, path, events, world=name, scene=scene, goal_xy=list(goal[:2])))
+
+    for beyond, modes in ((-0.002, ["closed_but_missed"] * 2), (0.002, ["wrong_place", "closed_too_early"])):
+        beside = task.grasp + (geometry.near + beyond) * sideways
+        high = task.grasp + (geometry.too_high + beyond) * upwards
+        assert [mode("missed", (CLOSED, beside)), mode("missed", (CLOSED, high))] == modes
+    for beyond, expected in ((-0.002, "released_off_goal"), (0.002, "dropped_in_transport")):
+        release = task.down + (geometry.over_goal + beyond) * sideways
+        assert mode("grasped", (CLOSED, task.grasp), (OPEN, release)) == expected
+    assert WORLDS[name].workspace.goal_offset == geometry.goal_offset
 
 
 def test_errors_and_records_without_gripper_are_not_guessed_at():

@@ -19,7 +19,7 @@ from para.reports.family.files import in_distribution, read_family, verdict
 from para.reports.family.learnt import learnt, learnt_rows
 from para.reports.family.made import SEEN_BEFORE, how_chosen, times
 from para.reports.family.maps import places_of
-from para.reports.family.traces import HEIGHT_OF_DRAWING, MARK, WIDTH, trace
+from para.reports.family.traces import BOWL_M, HEIGHT_OF_DRAWING, MARK, TABLE_HEIGHT, WIDTH, trace
 from para.reports.family.variants import left_out
 from para.reports.family.verdicts import headline
 from para.reports.family.views import thin_policies, views_of
@@ -27,6 +27,7 @@ from para.reports.figures import distance_label, distance_meaning
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles, read_run
 from para.reports.wording import in_reading_order
+from para.worlds import WORLDS
 from tests.reports.synthetic_family import scenes_at, synthetic_experiments, views, write_family
 from tests.reports.test_page import text_of
 
@@ -184,9 +185,9 @@ def test_who_keeps_up_is_told_from_pairs_and_what_they_share_from_their_factors(
 
 
 def record(**changes) -> EpisodeRecord:
-    values = {"scene": Scene((0.1, 0.2)).to_dict(), "scene_index": 0, "train_seed": 0} | changes
+    values = {"world": "w", "scene": Scene((0.1, 0.2)).to_dict(), "scene_index": 0, "train_seed": 0} | changes
     return EpisodeRecord(
-        "e", "w", "para", split="test", outcome="missed", steps=1, seconds=1.0, checkpoint="x", **values
+        experiment="e", policy="para", split="test", outcome="missed", steps=1, seconds=1.0, checkpoint="x", **values
     )
 
 
@@ -199,13 +200,25 @@ def test_no_two_marks_of_a_map_hide_each_other_and_together_they_stand_about_the
 
 def test_marks_of_a_trace_stay_inside_its_drawing():
     outside = [[0.0, 0.0, 0.2], [0.9, 0.9, 0.2]]
-    drawn = trace(record(ee_path=outside, gripper_events=[[3, 0, 0.9, -0.9, 0.1]]), "position")
+    drawn = trace(record(world="tabletop", ee_path=outside, gripper_events=[[3, 0, 0.9, -0.9, 0.1]]), "position")
     marks = re.findall(r'd="M([\d.-]+) ([\d.-]+)l-4.5', drawn) + re.findall(
         r'cx="([\d.-]+)" cy="([\d.-]+)" r="3.2"', drawn
     )
     assert len(marks) == 3
     for u, v in marks:
         assert MARK <= float(u) <= WIDTH - MARK and 0 <= float(v) <= HEIGHT_OF_DRAWING
+
+
+@pytest.mark.parametrize("world", [*WORLDS, "another"])
+def test_all_places_of_a_worlds_task_are_drawn_within_its_traces_and_to_one_scale(world):
+    low, high = WORLDS.get(world, WORLDS["tabletop"]).workspace.independent_region()
+    path = [[*low, 0.2], [*high, 0.1]]
+    drawn = trace(record(world=world, scene=Scene(low).to_dict(), goal_xy=list(high), ee_path=path))
+    plate, bowl = (np.array(c, float) for c in re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)" r="([\d.]+)"', drawn)[:2])
+    for u, v, radius in (plate, bowl):
+        assert radius <= u <= WIDTH - radius and radius <= v <= TABLE_HEIGHT - radius
+    down, right = np.subtract(high, low) * bowl[2] / BOWL_M
+    np.testing.assert_allclose((plate - bowl)[:2], [right, down], rtol=0.01)  # pixels are written with a decimal
 
 
 def test_the_time_of_training_is_that_of_all_trainings_where_a_run_tells_them(tmp_path):

@@ -13,7 +13,9 @@ import numpy as np
 
 from para.evaluation.protocol import PATH_POINTS
 from para.evaluation.records import EpisodeRecord
-from para.worlds import WORLDS, stages, tabletop_expert, tabletop_model
+from para.worlds import WORLDS, libero_made, stages, tabletop_expert, tabletop_model
+from para.worlds.libero_expert import LiberoExpert
+from para.worlds.servo_world import MIN_CONTROL_STEPS
 
 MODES: dict[str, str] = {
     "placed": "placed",
@@ -21,7 +23,8 @@ MODES: dict[str, str] = {
     "never_closed": "never closed: was there, but kept the gripper open",
     "closed_too_early": "closed too early: at the right place, but too high above the object, before it was down there",
     "closed_too_late": "closed too late: at the right place, but too high above the object, on the way up again",
-    "closed_but_missed": "closed but missed: closed where the object can be grasped, and came up without it",
+    "closed_but_missed": "closed but missed: closed where the object can be grasped, and came up without it, or moved "
+    "off without coming up",
     "dropped_in_transport": "dropped in transport: lifted it, and opened the gripper away from the goal",
     "never_released": "never released: lifted it, and kept the gripper closed (or it slipped out of closed fingers)",
     "released_off_goal": "released off the goal: opened the gripper over the goal, but it did not come to rest there",
@@ -67,8 +70,22 @@ GEOMETRY: dict[str, TaskGeometry] = {
         too_high=0.025,
         lifted=stages.LIFTED_HEIGHT,
         over_goal=tabletop_model.PLATE_RADIUS,
-        control_steps=3,
-    )
+        control_steps=MIN_CONTROL_STEPS,
+    ),
+    # Measured likewise in task 0, whose bowl stands on the table, with generated assets and with LIBERO's own collision
+    # shapes: lifted up to 4 cm beside the grasp along x, and not at 5 cm. Along y up to 2 cm outwards and 3 cm inwards,
+    # and not at 5 cm; but obliquely inwards up to 6 cm, and from 6 cm inwards on by the far side of the rim. Up to
+    # 3.4 cm above the grasp, and not at 3.8 cm (the generated bowl slips out at 2 to 2.8 cm, too). Let go within 3 cm
+    # of the plate's middle it is placed, and 4 cm from it not.
+    "libero": TaskGeometry(
+        grasp_offset=tuple(LiberoExpert.grasp_offset.tolist()),
+        goal_offset=WORLDS["libero"].workspace.goal_offset,
+        near=0.05,
+        too_high=0.038,
+        lifted=stages.LIFTED_HEIGHT,
+        over_goal=libero_made.PLATE_RADIUS,
+        control_steps=MIN_CONTROL_STEPS,
+    ),
 }
 """By world; failures in others are unknown."""
 

@@ -27,6 +27,7 @@ PLATE_PROFILE = [
     (0.0, 0.0), (0.036, 0.0), (0.040, 0.0015), (0.055, 0.0065), (0.0686, 0.0150), (0.0680, 0.0166), (0.054, 0.0085),
     (0.040, 0.0045), (0.0, 0.0040),
 ]  # fmt: skip
+PLATE_RADIUS = max(radius for radius, _ in PLATE_PROFILE)
 PLATE_RIM_PROFILE = [(0.057, 0.0096), (0.064, 0.0136), (0.064, 0.0146), (0.057, 0.0105)]
 
 SITES = """<site rgba="0 0 0 0" size="0.005" pos="0 0 -0.06" name="bottom_site"/>

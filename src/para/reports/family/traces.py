@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 
+from para.evaluation.places import task_area
 from para.evaluation.records import EpisodeRecord
 from para.reports.family.marks import filter_attributes
 from para.reports.style import GREY, INK, OUTCOME_COLOURS, PALE, policy_colour
@@ -16,8 +18,8 @@ from para.reports.wording import policy_name, split_name, variant_of
 WIDTH, TABLE_HEIGHT, STRIP_HEIGHT, GAP, BELOW = 230.0, 148.0, 34.0, 6.0, 8.0
 """Of the drawing in pixels: the table from above, below it the height over time, and room for marks at height 0."""
 
-X_RANGE, Y_RANGE = (-0.31, 0.31), (-0.48, 0.48)
-"""What is drawn of the table, metres; the same in every drawing, so that they can be compared."""
+MARGIN_M = 0.10
+"""Of the table so much is drawn around the places of object and goal, metres."""
 
 TOP_M = 0.30
 """Height at the upper edge of the strip, metres."""
@@ -81,10 +83,26 @@ def scene_text(record: EpisodeRecord) -> str:
     return f"{', '.join(parts)}, scene seed {scene['seed']}; {record.outcome or 'error'} after {record.steps} steps"
 
 
-def _pixel(xy: Sequence[float]) -> tuple[float, float]:
-    """Where a position of the table is drawn, as the camera sees it: y to the right, x (away from the robot) down."""
-    (x_low, x_high), (y_low, y_high) = X_RANGE, Y_RANGE
-    return WIDTH * (xy[1] - y_low) / (y_high - y_low), TABLE_HEIGHT * (xy[0] - x_low) / (x_high - x_low)
+class _TableView(NamedTuple):
+    """What is drawn of the table, as the camera sees it: y to the right, x (away from the robot) down."""
+
+    middle: np.ndarray
+    """(2,) the position in the middle of the drawing, metres."""
+
+    scale: float
+    """Pixels per metre."""
+
+    def pixel(self, xy: Sequence[float]) -> tuple[float, float]:
+        """Where a position of the table is drawn."""
+        down, right = self.scale * (np.array(xy[:2]) - self.middle)
+        return WIDTH / 2 + right, TABLE_HEIGHT / 2 + down
+
+
+def _view_of(record: EpisodeRecord) -> _TableView:
+    """The same for every record of a world, so that their drawings can be compared."""
+    low, high = task_area(record)
+    x_size, y_size = high - low + 2 * MARGIN_M
+    return _TableView((low + high) / 2, min(TABLE_HEIGHT / x_size, WIDTH / y_size))
 
 
 def _inside(u: float, v: float) -> tuple[float, float]:
@@ -93,21 +111,21 @@ def _inside(u: float, v: float) -> tuple[float, float]:
 
 
 def _from_above(record: EpisodeRecord) -> str:
-    scale = WIDTH / (Y_RANGE[1] - Y_RANGE[0])
+    view = _view_of(record)
     colour = policy_colour(record.policy)
-    path = [_pixel(point) for point in record.ee_path]
+    path = [view.pixel(point) for point in record.ee_path]
     shapes = [f'<rect width="{WIDTH:g}" height="{TABLE_HEIGHT:g}" rx="3" fill="{PALE}"/>']
     if record.goal_xy is not None:
-        u, v = _pixel(record.goal_xy)
+        u, v = view.pixel(record.goal_xy)
         filled = PLACED if record.outcome == "placed" else "white"
-        shapes.append(_circle(u, v, PLATE_M * scale, f'fill="{filled}" stroke="{GREY}" stroke-dasharray="3 2"'))
-    u, v = _pixel(record.scene["object_xy"])
-    shapes.append(_circle(u, v, BOWL_M * scale, f'fill="#cfd5dd" stroke="{INK}"'))
+        shapes.append(_circle(u, v, PLATE_M * view.scale, f'fill="{filled}" stroke="{GREY}" stroke-dasharray="3 2"'))
+    u, v = view.pixel(record.scene["object_xy"])
+    shapes.append(_circle(u, v, BOWL_M * view.scale, f'fill="#cfd5dd" stroke="{INK}"'))
     shapes.append(f'<path d="{_line(path)}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/>')
     u, v = _inside(*path[0])
     shapes.append(f'<path d="M{u - 4:.1f} {v:.1f}h8m-4 -4v8" stroke="{INK}" stroke-width="1.4"/>')
     events = record.gripper_events or ()
-    shapes.append(_gripper((*_inside(*_pixel(event[2:4])), event[1] < 0.5) for event in events))
+    shapes.append(_gripper((*_inside(*view.pixel(event[2:4])), event[1] < 0.5) for event in events))
     u, v = _inside(*path[-1])
     shapes.append(_circle(u, v, 3.2, f'fill="{OUTCOME_COLOURS[record.outcome or "error"]}" stroke="white"'))
     return "".join(shapes)
