@@ -111,6 +111,7 @@ def waypoints_of(fault: str, task: Task) -> list:
         "placed": [*to_goal, (over, CLOSED), (down, CLOSED), (down, OPEN), (over, OPEN)],
         "wrong_place": [(above + BESIDE, OPEN), (grasp + BESIDE, OPEN), (grasp + BESIDE, CLOSED), (up + BESIDE, CLOSED),
                         (over, CLOSED)],
+        "stayed_above": [(above, OPEN), (high, OPEN), (up, OPEN), (over, OPEN)],
         "never_closed": [(above, OPEN), (grasp, OPEN), (up, OPEN), (over, OPEN)],
         "closed_too_early": [(above, OPEN), (high, OPEN), (high, CLOSED), (up, CLOSED), (over, CLOSED)],
         "closed_too_late": [(above, OPEN), (grasp, OPEN), (high, OPEN), (high, CLOSED), (over, CLOSED)],
@@ -198,7 +199,8 @@ def test_errors_and_records_without_gripper_are_not_guessed_at():
 
 def test_a_path_that_passes_the_object_between_two_of_its_points_was_there():
     beyond, before = GRASP + [0.2, 0.0, 0.1], GRASP + [-0.2, 0.02, 0.1]
-    assert classify(record("missed", [before, beyond])) == "never_closed"
+    assert classify(record("missed", [before, beyond])) == "stayed_above"
+    assert classify(record("missed", [before, beyond - [0.0, 0.0, 0.2]])) == "never_closed"
     assert classify(record("missed", [before + BESIDE, beyond + BESIDE])) == "wrong_place"
     assert classify(record("missed", [before])) == "wrong_place"
 

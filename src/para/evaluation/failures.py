@@ -6,6 +6,7 @@ out of closed fingers counts as never released.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ from para.worlds.servo_world import MIN_CONTROL_STEPS
 MODES: dict[str, str] = {
     "placed": "placed",
     "wrong_place": "wrong place: went, or closed the gripper, more than 5 cm beside where the object can be grasped",
-    "never_closed": "never closed: was there, but kept the gripper open",
+    "stayed_above": "stayed above: was over the place of the grasp, but too high, and kept the gripper open",
+    "never_closed": "never closed: came down to where the object can be grasped, but kept the gripper open",
     "closed_too_early": "closed too early: at the right place, but too high above the object, before it was down there",
     "closed_too_late": "closed too late: at the right place, but too high above the object, on the way up again",
     "closed_but_missed": "closed but missed: closed where the object can be grasped, and came up without it, or moved "
@@ -32,6 +34,9 @@ MODES: dict[str, str] = {
     "unknown": "unknown: the record does not say what the gripper did",
 }
 """Every mode with what it means, in the order of the task."""
+
+FILLED_STEP = 0.005
+"""Between points of a path that is looked at closely, metres."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,11 @@ def _before_the_grasp(record: EpisodeRecord, geometry: TaskGeometry) -> str:
     grasp = _grasp(record, geometry)
     closes = [event for event in record.gripper_events if event[1] == 0]
     if not closes:
-        came_near = _distance_to_path(grasp[:2], np.array(record.ee_path)[:, :2]) <= geometry.near
-        return "never_closed" if came_near else "wrong_place"
+        path = _filled(np.array(record.ee_path))
+        over_it = path[np.linalg.norm(path[:, :2] - grasp[:2], axis=1) <= geometry.near]
+        if not len(over_it):
+            return "wrong_place"
+        return "never_closed" if over_it[:, 2].min() - grasp[2] < geometry.too_high else "stayed_above"
     in_place = [event for event in closes if _beside(event, grasp) <= geometry.near]
     if not in_place:
         return "wrong_place"
@@ -174,14 +182,13 @@ def _beside(event: list[float], grasp: np.ndarray) -> float:
     return float(np.linalg.norm(np.array(event[2:4]) - grasp[:2]))
 
 
-def _distance_to_path(point: np.ndarray, path: np.ndarray) -> float:
-    """From a point (D,) to a path (N, D) with straight lines between its points, which may lie far apart."""
-    starts, ways = path[:-1], np.diff(path, axis=0)
-    if not len(ways):
-        return float(np.linalg.norm(path[0] - point))
-    share = ((point - starts) * ways).sum(axis=1) / np.maximum((ways**2).sum(axis=1), 1e-12)
-    nearest = starts + np.clip(share, 0.0, 1.0)[:, None] * ways
-    return float(np.linalg.norm(nearest - point, axis=1).min())
+def _filled(path: np.ndarray) -> np.ndarray:
+    """A path (N, 3), metres, with points on the straight lines between its own, which may lie far apart: (M, 3), no two
+    neighbours more than `FILLED_STEP` apart."""
+    longest = np.linalg.norm(np.diff(path, axis=0), axis=1).max(initial=0.0)
+    n_parts = max(1, math.ceil(longest / FILLED_STEP))
+    places = np.linspace(0, len(path) - 1, (len(path) - 1) * n_parts + 1)
+    return np.stack([np.interp(places, np.arange(len(path)), values) for values in path.T], axis=1)
 
 
 def _was_down_before(step: float, record: EpisodeRecord, grasp: np.ndarray, geometry: TaskGeometry) -> bool:
