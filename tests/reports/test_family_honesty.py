@@ -213,7 +213,7 @@ def test_marks_of_a_trace_stay_inside_its_drawing():
 def test_all_places_of_a_worlds_task_are_drawn_within_its_traces_and_to_one_scale(world):
     low, high = WORLDS.get(world, WORLDS["tabletop"]).workspace.independent_region()
     path = [[*low, 0.2], [*high, 0.1]]
-    drawn = trace(record(world=world, scene=Scene(low).to_dict(), goal_xy=list(high), ee_path=path))
+    drawn = trace(record(world=world, scene=Scene(low).to_dict(), goal_xy=list(high), ee_path=path), "position")
     plate, bowl = (np.array(c, float) for c in re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)" r="([\d.]+)"', drawn)[:2])
     for u, v, radius in (plate, bowl):
         assert radius <= u <= WIDTH - radius and radius <= v <= TABLE_HEIGHT - radius

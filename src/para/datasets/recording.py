@@ -81,19 +81,15 @@ def record(
         make_world: builds a world; picklable where there is more than one worker.
         scenes: initial conditions, in order; the list may grow from one call to the next.
         root: the dataset's folder; new, or one that this function began.
-        workers: processes; 1 or less: none but this one.
+        workers, progress: processes (1 or less: none but this one), and whether to show how far they are.
         perturbation: None: plain demonstrations.
-        progress: show how far it is.
         lossless, task: see `DatasetWriter`.
-        world: its name, for whoever evaluates what is trained on this; "" where that is of no interest.
-        options: of that world, JSON-ready, as {"arm": "printed"}: the same scenes with others are other demonstrations.
-            None: not told, and not compared.
+        world, options: its name, and its options, JSON-ready, which make other demonstrations; "" and None: not told.
         assets: what the world is made of, in words (`para.assets`); "" where it has no choice.
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder is of other scenes, world, options, perturbation or assets, or the expert fails too
-            often.
+        ValueError: if the folder is of anything else than these, or the expert fails too often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
     started, root = time.monotonic(), Path(root)
@@ -109,8 +105,8 @@ def record(
         for episode in episodes:
             if writer is None:  # the first episode tells the image size, which only a world knows
                 size = tuple(episode.camera.image_size)
-                writer = DatasetWriter.open_or_create(root, image_size=size, lossless=lossless, task=task)
-                stack.enter_context(writer)
+                opened = DatasetWriter.open_or_create(root, image_size=size, lossless=lossless, task=task)
+                writer = stack.enter_context(opened)
                 log.save()
             if episode.outcome == "placed":
                 writer.add(episode)
