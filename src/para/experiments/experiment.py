@@ -104,7 +104,8 @@ class Recipe:
     """(scale, `TrainConfig` of every recipe at it) -> that of this one; None: as it is."""
 
     extra: bool = False
-    """Whether it is run only when it is asked for: a check on the others that costs several times what they do."""
+    """Whether it is run only when it is asked for: a check on the others that costs several times what they do, or a
+    baseline that the paper has not on this axis."""
 
 
 @dataclass(frozen=True)
