@@ -135,6 +135,23 @@ def test_every_start_stands_against_none_with_its_steps_and_its_p_of_the_summary
     assert starts_table(run, run.config["few_shot"], "train") == ""
 
 
+def test_few_step_trainings_alone_are_compared_with_none_though_there_is_no_curve(few_shot, tmp_path):
+    folder = tmp_path / "track_pretraining_fair"
+    shutil.copytree(few_shot, folder)
+    kept = [line for line in (folder / "results.jsonl").read_text().splitlines() if "+short8" in line]
+    (folder / "results.jsonl").write_text("\n".join(kept) + "\n")
+    config = json.loads((folder / "config.json").read_text()) | {
+        "experiment": folder.name,
+        "seconds": {},
+        "axis": "pretraining",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    summarise_run(folder)
+    page = build_family_report(tmp_path).read_text()
+    section = page.split('<section id="pretraining">')[1].split("</section>")[0]
+    assert "Against training from scratch" in section and "(8/8, 68 to 100%)" in section and "<figure" not in section
+
+
 def test_where_trainings_share_positions_a_start_has_the_interval_and_the_p_by_cluster(few_shot):
     run = read_run(few_shot)
     shared = {"n_pairs": 16, "clusters": 8, "cluster_ci_low": 0.31, "cluster_ci_high": 0.93, "p_cluster": 0.123}

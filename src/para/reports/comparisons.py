@@ -120,7 +120,8 @@ def _starts_said(run: RunFiles, found: Sequence[Start]) -> str:
     said += _holm_said(run)
     if any(start.part > 1 for start in found):
         said += (
-            " The shares of the steps were chosen after full trainings had shown no gain for PARA; no p allows for it."
+            " The shares of the steps were chosen in <code>track_pretraining</code>, on its scenes, after its full "
+            "trainings had shown no gain for PARA; its own p do not allow for that."
         )
     return said
 

@@ -52,24 +52,29 @@ def few_shot_section(run: RunFiles, pictures: Pictures, prefix: str = "") -> str
     told = run.config.get("few_shot")
     if not told:
         return None
-    parts = []
-    for split in splits_in_reading_order(row["split"] for row in run.summary["rows"]):
-        found = cases(run, told, split)
-        if not any(case.row for case in found):
-            continue
-        levels = any(case.n not in told["counts"] for case in found)
-        level_lines = " Dotted level lines: more demonstrations than the curves have, from scratch." if levels else ""
-        figure = pictures.figure(
-            f"{prefix}few_shot_{split}",
-            curves_figure(told, found),
-            f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, each after the "
-            f"same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
-            "Success against the number of demonstrations",
-        )
-        parts.append(
-            f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}{starts_table(run, told, split)}"
-        )
-    return "".join([*parts, _what_the_numbers_are(run, told)]) if parts else None
+    splits = splits_in_reading_order(row["split"] for row in run.summary["rows"])
+    curves = "".join(_curves_part(run, told, split, pictures, prefix) for split in splits)
+    if curves:
+        return curves + _what_the_numbers_are(run, told)
+    # of trainings in fewer steps alone, of which there are no curves
+    return "".join(starts_table(run, told, split) for split in splits) or None
+
+
+def _curves_part(run: RunFiles, told: Mapping[str, Any], split: str, pictures: Pictures, prefix: str) -> str:
+    """The curves of one split, their table, and what each start is worth; empty where no policy of them was run."""
+    found = cases(run, told, split)
+    if not any(case.row for case in found):
+        return ""
+    levels = any(case.n not in told["counts"] for case in found)
+    level_lines = " Dotted level lines: more demonstrations than the curves have, from scratch." if levels else ""
+    figure = pictures.figure(
+        f"{prefix}few_shot_{split}",
+        curves_figure(told, found),
+        f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, each after the "
+        f"same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
+        "Success against the number of demonstrations",
+    )
+    return f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}{starts_table(run, told, split)}"
 
 
 def _what_the_numbers_are(run: RunFiles, told: Mapping[str, Any]) -> str:
