@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import corner_positions, everywhere
-from para.experiments.recipes import ACT, PAIR, PARA, extra, trained_longer, variant
+from para.experiments.recipes import ACT, FURTHER_BASELINES, PARA, extra, trained_longer, variant
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -23,7 +23,8 @@ RECIPES = {
 }
 
 OTHERS = tuple(
-    variant(base, f"+n{HEADLINE}", f"{HEADLINE} demonstrations", data=f"corners{HEADLINE}") for base in PAIR[2:]
+    variant(base, f"+n{HEADLINE}", f"{HEADLINE} demonstrations", data=f"corners{HEADLINE}")
+    for base in FURTHER_BASELINES
 )
 
 ACT_LONG = tuple(

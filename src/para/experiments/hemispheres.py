@@ -7,8 +7,8 @@ from dataclasses import replace
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.recipes import (
     ACT,
+    LONGER_BASELINES,
     PARA_MANY_VIEWS,
-    WHOLE_TABLE,
     extra,
     headlines_compared,
     trained_longer,
@@ -45,7 +45,7 @@ RECIPES = (
     ACT_LONG,
     ACT_CAMERA,
     ACT_CAMERA_LONG,
-    *(extra(recipe) for recipe in WHOLE_TABLE if recipe.name in ("motion_tracks", "diffusion")),
+    *map(extra, LONGER_BASELINES),
 )
 
 HEMISPHERES = Experiment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import everywhere, inner_square
-from para.experiments.recipes import PAIR, headlines_compared
+from para.experiments.recipes import ACT, FURTHER_BASELINES, PARA, headlines_compared
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -14,15 +14,17 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     return everywhere(workspace, scale, validation, {"demonstrations": inner_square(workspace)})
 
 
+RECIPES = (PARA, ACT, *FURTHER_BASELINES)
+
 INNER_SQUARE = Experiment(
     name="inner_square",
     title="Inner square: sixteen positions in the middle",
     question="Trained with sixteen demonstrations in the middle of the table, does the policy reach the rest of it?",
     axis="position",
     scenes=scenes,
-    recipes=PAIR,
-    comparisons=headlines_compared("test", "train", recipes=PAIR),
-    headline=tuple(recipe.name for recipe in PAIR),
+    recipes=RECIPES,
+    comparisons=headlines_compared("test", "train", recipes=RECIPES),
+    headline=tuple(recipe.name for recipe in RECIPES),
     paper={
         "para": {"test": PaperNumber(0.65, "original report of 2 April, first grid (15 by 20 cm), LIBERO")},
         "act": {"test": PaperNumber(0.19, "original report of 2 April, first grid (15 by 20 cm), LIBERO")},

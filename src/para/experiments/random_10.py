@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import everywhere, random_positions
-from para.experiments.recipes import PAIR, headlines_compared
+from para.experiments.recipes import ACT, FURTHER_BASELINES, PARA, headlines_compared
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -14,15 +14,17 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     return everywhere(workspace, scale, validation, {"demonstrations": random_positions(workspace, 10)})
 
 
+RECIPES = (PARA, ACT, *FURTHER_BASELINES)
+
 RANDOM_10 = Experiment(
     name="random_10",
     title="Random 10: ten demonstrations in all",
     question="Trained with ten demonstrations at random positions, does the policy work everywhere?",
     axis="position",
     scenes=scenes,
-    recipes=PAIR,
-    comparisons=headlines_compared("test", "train", recipes=PAIR),
-    headline=tuple(recipe.name for recipe in PAIR),
+    recipes=RECIPES,
+    comparisons=headlines_compared("test", "train", recipes=RECIPES),
+    headline=tuple(recipe.name for recipe in RECIPES),
     paper={
         "para": {"test": PaperNumber(0.19, "original report of 2 April, first grid (15 by 20 cm), LIBERO")},
         "act": {"test": PaperNumber(0.27, "original report of 2 April, first grid (15 by 20 cm), LIBERO")},
