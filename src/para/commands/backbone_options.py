@@ -34,7 +34,7 @@ class BackboneOptions:
 
     position: Literal["interpolated", "learned", "none", "random_offset"] | None = None
     """What tokens are told of where they are: of dinov2 and dinov3 interpolated (the default), of vit learned (the
-    default); of all three none, or random_offset, which carries over to other places better than a learned one."""
+    default); of all three none, or random_offset: each training image lies somewhere else on the table of them."""
 
     mode: Mode | None = None
     """Of dinov2 and dinov3, what is trained: all of it (the default), low-rank updates, or nothing."""
