@@ -24,6 +24,9 @@ from para.reports.wording import comparison_text, number_in
 
 COUNTS = (1, 10)
 KINDS = {"2D": "+2d", "scratch": ""}
+CURVES = [
+    {"policy": policy, "after": after} for policy, after in (("para", ""), ("act", ""), ("para+plain", "+short8"))
+]
 PLACED = {"para+2d+n1": 3, "para+n1": 1, "para+2d+n10": 7, "para+n10": 2, "act+n10": 0, "para+n256": 8,
           "para+plain+2d+n10+short8": 8, "para+plain+n10+short8": 1}  # fmt: skip
 AGAINST_SCRATCH = [("para+2d+n1", "para+n1"), ("para+2d+n10", "para+n10"),
@@ -49,7 +52,7 @@ def few_shot(tmp_path_factory):
         grasped = GRASPED.get(policy, 0)
         outcomes = ["placed"] * placed + ["grasped"] * grasped + ["missed"] * (N - placed - grasped)
         append_records(folder / "results.jsonl", [record(policy, i, o) for i, o in enumerate(outcomes)])
-    told = {"counts": COUNTS, "kinds": KINDS, "policies": ["para", "act"],
+    told = {"counts": COUNTS, "kinds": KINDS, "curves": CURVES,
             "paper_stages": {"para+2d+n10": [3, 62, 34]}}  # fmt: skip
     config = {"experiment": "track_pretraining", "world": "tabletop", "scale": {"name": "small"}, "few_shot": told}
     config["train_steps"] = {policy: 100 if policy.endswith("+short8") else 800 for policy in PLACED}
@@ -75,12 +78,15 @@ def test_every_number_of_the_table_is_of_the_records_or_the_papers(few_shot):
     assert [(case.n, case.policy, case.kind, case.paper) for case in found] == [
         (1, "para", "2D", None), (1, "para", "scratch", None), (1, "act", "2D", 0.0),
         (10, "para", "2D", 0.39), (10, "para", "scratch", None), (10, "act", "2D", 0.18), (10, "act", "scratch", None),
+        (10, "para+plain+short8", "2D", None), (10, "para+plain+short8", "scratch", None),
         (256, "para", "scratch", 0.83),
     ]  # fmt: skip
     ran = [case for case in found if case.row is not None]
     ours, _, of_paper_alone = few_shot_table(run, found).partition("Not run here: 2")
     assert ours.count("<tr") == 1 + len(ran) and "(7/8, 53 to 98%)" in ours and "(1/8, 2 to 47%)" in ours
-    assert re.findall(r"<b>(\d+)</b>", ours) == ["38", "12", "94", "25", "31", "100"], "placed + grasped / 2"
+    assert re.findall(r"<b>(\d+)</b>", ours) == ["38", "12", "94", "25", "31", "100", "12", "100"], (
+        "placed + grasped / 2"
+    )
     assert of_paper_alone.count("<tr") == 1 + 2 and all(f"<td>{said}</td>" in of_paper_alone for said in ("0%", "18%"))
     assert all(f"<td>{said}</td>" in ours for said in ("39%", "83%"))
 
@@ -135,11 +141,11 @@ def test_every_start_stands_against_none_with_its_steps_and_its_p_of_the_summary
     assert starts_table(run, run.config["few_shot"], "train") == ""
 
 
-def test_few_step_trainings_alone_are_compared_with_none_though_there_is_no_curve(few_shot, tmp_path):
+def test_trainings_in_other_shares_of_the_steps_are_compared_with_none_though_no_curve_has_them(few_shot, tmp_path):
     folder = tmp_path / "track_pretraining_fair"
     shutil.copytree(few_shot, folder)
     kept = [line for line in (folder / "results.jsonl").read_text().splitlines() if "+short8" in line]
-    (folder / "results.jsonl").write_text("\n".join(kept) + "\n")
+    (folder / "results.jsonl").write_text("\n".join(kept).replace("+short8", "+short16") + "\n")
     config = json.loads((folder / "config.json").read_text()) | {
         "experiment": folder.name,
         "seconds": {},
@@ -150,6 +156,15 @@ def test_few_step_trainings_alone_are_compared_with_none_though_there_is_no_curv
     page = build_family_report(tmp_path).read_text()
     section = page.split('<section id="pretraining">')[1].split("</section>")[0]
     assert "Against training from scratch" in section and "(8/8, 68 to 100%)" in section and "<figure" not in section
+
+
+def test_trainings_in_the_share_of_the_curves_have_a_panel_of_their_own(few_shot):
+    run = read_run(few_shot)
+    told = run.config["few_shot"]
+    svg = curves_figure(told, cases(run, told, "test"))
+    assert "PARA, plain, 1/8 of the steps" in svg and "1/16" not in svg
+    usual = [case for case in cases(run, told, "test") if "short" not in case.policy]
+    assert "of the steps" not in curves_figure(told, usual)
 
 
 def test_where_trainings_share_positions_a_start_has_the_interval_and_the_p_by_cluster(few_shot):

@@ -7,6 +7,7 @@ what they do to the bowl is the same.
 
 from __future__ import annotations
 
+from para.experiments import track_pretraining
 from para.experiments.experiment import Experiment, SceneSet
 from para.experiments.few_shot import (
     CIRCLES,
@@ -22,11 +23,12 @@ from para.experiments.few_shot import (
 )
 from para.experiments.recipes import ACT, PARA
 from para.experiments.scale import Scale
-from para.experiments.track_pretraining import PARA_2D, PARTS, PLAIN, PLAIN_2D
+from para.experiments.track_pretraining import PARA_2D, PART, PLAIN, PLAIN_2D
 from para.worlds.scenes import Workspace
 
 COUNTS = (1, 5, 10, 20)
 HEADLINE = 10
+PARTS = {n: track_pretraining.PARTS[n] for n in COUNTS}
 OTHER_ARM = "other_arm"
 """The set of demonstrations that the printed arm gives."""
 
@@ -77,5 +79,5 @@ CROSS_EMBODIMENT = Experiment(
         "para+other_arm",
         "act+other_arm",
     ),
-    figures=figure_of(COUNTS, KINDS),
+    figures=figure_of(COUNTS, KINDS, shorter={PLAIN.name: PART}),
 )

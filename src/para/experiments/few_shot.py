@@ -163,20 +163,24 @@ def shorter_against_scratch(
 
 
 def figure_of(
-    counts: Sequence[int], kinds: Mapping[str, str], paper_stages: Mapping[str, Sequence[float]] | None = None
-) -> dict[str, Any]:
+    counts: Sequence[int], kinds: Mapping[str, str], paper_stages: Mapping[str, Sequence[float]] | None = None,
+    *, shorter: Mapping[str, int] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """What the page needs for its curves and table: `few_shot` of an experiment's `figures`.
 
     Args:
         counts: N.
         kinds: how a policy started, in words -> suffix of its name, "" from scratch.
         paper_stages: policy -> the paper's placed, grasped only and weighted score.
+        shorter: base of `fine_tuned_shorter` -> the part of the steps of which there is a curve, too.
     """
+    usual = [{"policy": policy, "after": ""} for policy in (PARA.name, ACT.name)]
+    fewer = [{"policy": policy, "after": f"+short{part}"} for policy, part in (shorter or {}).items()]
     return {
         "few_shot": {
             "counts": list(counts),
             "kinds": dict(kinds),
-            "policies": [PARA.name, ACT.name],
+            "curves": usual + fewer,
             "paper_stages": {name: list(values) for name, values in (paper_stages or {}).items()},
         }
     }

@@ -41,7 +41,9 @@ PLAIN = variant(PARA, "+plain", "PARA without augmentation, as the paper has it"
 PLAIN_2D = pretrained(PLAIN, "2d", CIRCLES, "pixels", PIXELS_WHY)
 PLAIN_3D = pretrained(PLAIN, "3d", CIRCLES, "all", FULL_WHY)
 
-PARTS = {1: (8,), HEADLINE: (8, 16)}
+PLAIN_COUNTS = (1, HEADLINE)
+PART = 8
+PARTS = {n: (PART,) for n in COUNTS} | {HEADLINE: (PART, 16)}
 """Number of demonstrations -> one of so many steps. The form without augmentation is at its ceiling from scratch, too:
 in fewer steps there is room to see what a start is worth."""
 PLAIN_STARTS = {"+3d": PLAIN_3D, "+2d": PLAIN_2D, "": None}
@@ -53,7 +55,7 @@ KINDS = {"2D": "+2d", "3D": "+3d", "scratch": ""}
 RECIPES = (
     *fine_tuned(PARA, {"+3d": PARA_3D, "+2d": PARA_2D, "": None}, COUNTS),
     *fine_tuned(ACT, {"+3d": ACT_3D, "+2d": ACT_2D, "": None}, COUNTS),
-    *fine_tuned(PLAIN, PLAIN_STARTS, tuple(PARTS)),
+    *fine_tuned(PLAIN, PLAIN_STARTS, PLAIN_COUNTS),
     *SHORTER,
     variant(PARA, "+n256", "a demonstration at every position: the upper bound", data="all"),
     variant(ACT, "+n256", "a demonstration at every position: the upper bound", data="all"),
@@ -96,7 +98,7 @@ TRACK_PRETRAINING = Experiment(
     comparisons=(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch(("para", "act"), ("+3d", "+2d"), COUNTS),
-        *against_scratch((PLAIN.name,), ("+3d", "+2d"), tuple(PARTS)),
+        *against_scratch((PLAIN.name,), ("+3d", "+2d"), PLAIN_COUNTS),
         *SHORTER_COMPARED,
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
@@ -110,5 +112,6 @@ TRACK_PRETRAINING = Experiment(
         COUNTS,
         KINDS,
         {f"{policy}+n{n}": row for policy, rows in PAPER_STAGES.items() for n, row in zip(COUNTS, rows)},
+        shorter={PLAIN.name: PART},
     ),
 )

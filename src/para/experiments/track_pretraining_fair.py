@@ -21,6 +21,8 @@ from para.experiments.track_pretraining import (
     KINDS,
     PARA_2D,
     PARA_3D,
+    PART,
+    PLAIN,
     SHORTER,
     SHORTER_COMPARED,
 )
@@ -68,5 +70,5 @@ TRACK_PRETRAINING_FAIR = Experiment(
         *SHORTER_COMPARED,
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
-    figures=figure_of(COUNTS, KINDS),
+    figures=figure_of(COUNTS, KINDS, shorter={PLAIN.name: PART}),
 )

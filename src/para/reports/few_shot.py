@@ -15,7 +15,7 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import GREY, LINE_STYLES, POLICY_MARKS, RC, mark_fill, policy_colour, to_svg
 from para.reports.tables import coloured, rate_cell, row_of, table
-from para.reports.wording import percent, policy_name, split_name, splits_in_reading_order
+from para.reports.wording import base_policy, percent, policy_name, split_name, splits_in_reading_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +33,8 @@ class Case(NamedTuple):
 
     n: int
     policy: str
+    """Of which curve: the policy's name without start and number, with its share of the steps."""
+
     kind: str
     """How it started, in words."""
 
@@ -70,8 +72,8 @@ def _curves_part(run: RunFiles, told: Mapping[str, Any], split: str, pictures: P
     figure = pictures.figure(
         f"{prefix}few_shot_{split}",
         curves_figure(told, found),
-        f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, each after the "
-        f"same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
+        f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, all of a panel after "
+        f"the same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
         "Success against the number of demonstrations",
     )
     return f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}{starts_table(run, told, split)}"
@@ -105,19 +107,19 @@ def _paper_said(run: RunFiles, found: Sequence[Case]) -> str:
 def cases(run: RunFiles, told: Mapping[str, Any], split: str) -> list[Case]:
     """Everything of a split that we ran or that the paper reports, by number of demonstrations; upper bounds last."""
     paper = run.summary.get("paper") or {}
-    starts = [(policy, kind, suffix) for policy in told["policies"] for kind, suffix in told["kinds"].items()]
+    starts = [(curve, kind, suffix) for curve in told["curves"] for kind, suffix in told["kinds"].items()]
     known = {row["policy"] for row in run.summary["rows"]} | set(paper)
-    numbers = {n for policy, _, suffix in starts for n in _numbers_of(f"{policy}{suffix}+n", known)}
+    numbers = {n for curve, _, suffix in starts for n in _numbers_of(f"{curve['policy']}{suffix}+n", known)}
     found = []
     for n in [*told["counts"], *sorted(n for n in numbers if n > max(told["counts"]))]:
-        for policy, kind, suffix in starts:
-            name = f"{policy}{suffix}+n{n}"
+        for curve, kind, suffix in starts:
+            name = f"{curve['policy']}{suffix}+n{n}{curve['after']}"
             row = next(iter(run.rows(name, split)), None)
             rate = paper.get(name, {}).get(split, {}).get("rate")
             # the paper's second table has no split of its own: it is of the scenes of the first
             stages = None if rate is None else (told.get("paper_stages") or {}).get(name)
             if row is not None or rate is not None:
-                found.append(Case(n, policy, kind, row, rate, stages))
+                found.append(Case(n, curve["policy"] + curve["after"], kind, row, rate, stages))
     return found
 
 
@@ -174,7 +176,8 @@ def curves_figure(told: Mapping[str, Any], found: Sequence[Case]) -> str:
     """A panel per policy, a curve per way to start, and the paper's behind them."""
     import matplotlib
 
-    policies = [policy for policy in told["policies"] if any(case.policy == policy for case in found)]
+    curves = [curve["policy"] + curve["after"] for curve in told["curves"]]
+    policies = [policy for policy in curves if any(case.policy == policy for case in found)]
     places, right = len(told["counts"]), 0.0 if all(case.paper is None for case in found) else 0.8
     with matplotlib.rc_context(RC):
         figure, axes = new_figure(PAGE_WIDTH, 3.4, len(policies), sharey=True)
@@ -207,7 +210,7 @@ def _draw_ours(axis: Axes, told: Mapping[str, Any], mine: Sequence[Case]) -> Non
         below = [r - 100 * case.row["ci_low"] for r, case in zip(rate, curve)]
         above = [100 * case.row["ci_high"] - r for r, case in zip(rate, curve)]
         colour = policy_colour(curve[0].policy)
-        axis.errorbar(x, rate, [below, above], marker=POLICY_MARKS.get(curve[0].policy, "o"), color=colour,
+        axis.errorbar(x, rate, [below, above], marker=POLICY_MARKS.get(base_policy(curve[0].policy), "o"), color=colour,
                       mfc=mark_fill(colour, number), ls=LINE_STYLES[number % len(LINE_STYLES)], ms=6, lw=1.6,
                       elinewidth=1.0, label=kind)  # fmt: skip
     for case in ran:
