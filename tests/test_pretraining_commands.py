@@ -7,8 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from para.commands.learning import where_it_was_recorded
-from para.worlds import parse_options
 from tests import sized_world
 from tests.datasets.track_videos import dot_track, write_csv, write_dot_video
 from tests.test_cli import TINY_POLICY, TRAINING, evaluate, para, refusal, train
@@ -74,6 +72,7 @@ def test_what_was_never_told_heights_and_gripper_is_to_be_fine_tuned_before_it_i
     assert f"{folder / 'pretrained'} was {line}" in said and f"para train --pretrain {folder / 'pretrained'}" in said
     with_all_outputs = train(folder / "tracks", tmp_path / "act", "act").out
     assert line in with_all_outputs and f"next: para train --pretrain {tmp_path / 'act'}" in with_all_outputs
+    assert f"{tmp_path / 'act'} was {line}" in evaluate(tmp_path / "act", tmp_path / "act_run").out
 
 
 @pytest.mark.parametrize(
@@ -194,13 +193,6 @@ def test_what_was_trained_on_discs_is_to_be_fine_tuned_and_discs_are_not_mixed_w
     assert "recorded with the world's options {'circles': True}" in refusal(*record, "--out", tmp_path / "circles")
     said = train(tmp_path / "circles", tmp_path / "out", "para").out
     assert "it never saw the robot, but a disc: fine-tune it" in said and "next: para train --pretrain" in said
-
-
-def test_the_world_of_some_demonstrations_as_options_of_evaluate():
-    assert where_it_was_recorded("tabletop", {}) == "" == where_it_was_recorded("", {})
-    chosen = where_it_was_recorded("libero", {"task_index": 3, "servo": "controller", "robot_visible": True})
-    assert chosen == " --world libero --world-options task_index=3 servo=controller robot_visible=true"
-    assert parse_options(tuple(chosen.split()[3:])) == {"task_index": 3, "servo": "controller", "robot_visible": True}
 
 
 def test_both_at_once(made, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,7 +151,7 @@ class Train:
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
         from para.datasets.partial_supervision import never_told
-        from para.datasets.recording import recorded_in, recorded_with
+        from para.experiments.lessons import note_lesson
         from para.experiments.training_jobs import chunks_for, fresh_policy
         from para.training.engine import train
         from para.training.transfer import start_from
@@ -182,14 +181,13 @@ class Train:
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
         lacking = sorted({*never_told([demonstrations, *others]), *not_predicted(vars(config))})
-        options = recorded_with(self.data)
-        if lacking or options.get(CIRCLES):
+        lesson = note_lesson(self.out, self.data, lacking)
+        if lacking or lesson.world_options.get(CIRCLES):
             why = f"it was never told {' and '.join(lacking)}" if lacking else "it never saw the robot, but a disc"
             print(f"{why}: {FINE_TUNE_FIRST}")
             print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
-            there = where_it_was_recorded(recorded_in(self.data), options)
-            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}{there}")
+            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
 
     def _samples(self, config: Any, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""
@@ -203,13 +201,6 @@ class Train:
         further = [chunks_for(config, other, self.step) for other in others]
         told = self.also_share[0] if together else shares
         return Mixture([own, *further], [1 - sum(shares), *shares]), f" and {told} of {[o.data_hash for o in others]}"
-
-
-def where_it_was_recorded(world: str, options: Mapping[str, Any]) -> str:
-    """The options of `para evaluate` that choose the world of some demonstrations; "" for the usual one."""
-    named = f" --world {world}" if world not in ("", "tabletop") else ""
-    given = " ".join(f"{name}={json.dumps(value)}".replace('"', "") for name, value in options.items())
-    return named + (f" --world-options {given}" if given else "")
 
 
 @dataclass(frozen=True)

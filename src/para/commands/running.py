@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -30,6 +30,11 @@ def print_results(folder: Path, summary: dict[str, Any]) -> None:
 
     page = build_report(folder)
     print(f"{summary_text(summary)}\n\npage: {page}\nrecords: {folder / 'results.jsonl'}")
+
+
+def place(world: str, options: Mapping[str, Any]) -> str:
+    """A world and its options in words, as `tabletop (arm=printed)`."""
+    return world + (f" ({', '.join(f'{name}={value}' for name, value in options.items())})" if options else "")
 
 
 def succeeds(name: str, work: Callable[[], None]) -> bool:
@@ -191,11 +196,13 @@ class Evaluate:
     out: Path
     """Folder for results.jsonl, summary.json and videos; the same command goes on from what is there."""
 
-    world: str = "tabletop"
-    """Name of the world."""
+    world: str | None = None
+    """Name of the world; default: the one that its demonstrations were recorded in, and tabletop where it does not
+    say."""
 
     world_options: tuple[str, ...] = ()
-    """Of that world, as `servo=controller`: joint controllers instead of the prescribed arm."""
+    """Of that world, as `servo=controller`: joint controllers instead of the prescribed arm. In the world of its
+    demonstrations, those of these count too."""
 
     half: Literal["all", "left", "right", "near", "far", "official"] = "all"
     """Where the object may lie (uniformly, off the training grid); official: the world's own initial states, LIBERO's
@@ -217,18 +224,22 @@ class Evaluate:
     """Processes at a time; on a GPU as many as its memory has room for."""
 
     def run(self) -> None:
+        from para.experiments.lessons import lesson_of, where_to_evaluate
         from para.experiments.single import evaluate_checkpoint
         from para.training.checkpoint import describe
         from para.worlds import parse_options
 
-        held = describe(self.checkpoint)
-        if lacking := not_predicted(held.config):
+        held, lesson = describe(self.checkpoint), lesson_of(self.checkpoint)
+        if lacking := sorted({*lesson.never_told, *not_predicted(held.config)}):
             told = f"{self.checkpoint} was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}"
             print(f"{told} ({how_to_fine_tune(self.checkpoint, held.name)})")
+        world, options = where_to_evaluate(lesson, self.world, parse_options(self.world_options))
+        if lesson.world:
+            print(f"demonstrations: {place(lesson.world, lesson.world_options)}; evaluated in {place(world, options)}")
         part = None if self.half == "all" else self.half
         summary = evaluate_checkpoint(
-            self.checkpoint, self.out, world=self.world, half=part, n=self.episodes, seed=self.seed,
+            self.checkpoint, self.out, world=world, half=part, n=self.episodes, seed=self.seed,
             rollout=self.rollout, n_videos=self.videos, workers=self.workers,
-            world_options=parse_options(self.world_options),
+            world_options=options,
         )  # fmt: skip
         print_results(self.out, summary)

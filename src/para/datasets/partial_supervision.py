@@ -24,6 +24,9 @@ NOMINAL_HEIGHT_M = 0.02
 """Of the nominal plane above the table. Virtual camera moves of the recipes warp pictures as what lies on this plane
 would be (`AugmentConfig.view_plane_m`), so that labels on it follow the picture to the pixel."""
 
+NOT_PIXELS = ("heights", "the gripper")
+"""What an action tells beside its pixel, in words."""
+
 NOMINAL_DEPTH_M = 1.0
 """Where the ray through a pixel does not meet that plane, along the horizon: the point at this depth."""
 
@@ -93,12 +96,12 @@ class PixelsOnly:
 
 
 def never_told(datasets: Sequence[Demonstrations]) -> tuple[str, ...]:
-    """What no action of some datasets tells, in words: "heights", "the gripper", both, or neither."""
+    """What no action of some datasets tells: of `NOT_PIXELS`."""
     known = [known_actions(demonstrations) for demonstrations in datasets]
     if any(of_actions is None for of_actions in known):
         return ()
     told = torch.cat(known).any(dim=0)  # (3,) pixel, height, gripper
-    return tuple(what for what, is_told in zip(("heights", "the gripper"), told[1:].tolist()) if not is_told)
+    return tuple(what for what, is_told in zip(NOT_PIXELS, told[1:].tolist()) if not is_told)
 
 
 def heights_missing(datasets: Sequence[Demonstrations]) -> bool:

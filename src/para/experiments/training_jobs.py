@@ -16,14 +16,17 @@ from torch import nn
 from para.datasets import ChunkDataset, Demonstrations
 from para.datasets.partial_supervision import (
     NOMINAL_HEIGHT_M,
+    NOT_PIXELS,
     PixelsOnly,
     heights_missing,
     known_actions,
+    never_told,
     pixels_only_actions,
 )
 from para.datasets.video_chunks import VideoChunkDataset
 from para.devices import gpus, trainings_at_a_time
 from para.experiments.experiment import Recipe, Supervision
+from para.experiments.lessons import note_lesson
 from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
 from para.geometry import Camera
@@ -127,8 +130,14 @@ def train_one(job: TrainJob) -> None:
             data_hash=demonstrations.data_hash,
             start=start,
         )
+        note_lesson(job.folder, job.demonstrations, told_nothing_of(job, demonstrations))
     if result.reused:
         logger.info("%s seed %d: already trained", job.name, job.seed)
+
+
+def told_nothing_of(job: TrainJob, demonstrations: Demonstrations) -> tuple[str, ...]:
+    """What the samples of some demonstrations, as a job sees them, never tell."""
+    return NOT_PIXELS if job.supervision == "pixels" else never_told([demonstrations])
 
 
 def samples_of(job: TrainJob, demonstrations: Demonstrations) -> ChunkData:

@@ -1,0 +1,73 @@
+"""What a policy was taught: noted beside its weights, and where it is evaluated unless something else is asked for."""
+
+import json
+
+import pytest
+
+from para.experiments.lessons import LESSON_FILE, Lesson, lesson_of, note_lesson, where_to_evaluate
+from para.files import write_json
+from tests import sized_world
+from tests.test_cli import TINY_POLICY, TRAINING, para, refusal, train
+
+ELSEWHERE = Lesson("libero", {"task_index": 3, "robot_visible": False}, ("heights",))
+
+
+def recorded(folder, **told):
+    (folder / "meta").mkdir(parents=True)
+    write_json(folder / "meta" / "para_recording.json", told)
+    return folder
+
+
+def test_a_lesson_is_read_as_it_was_noted(tmp_path):
+    data = recorded(tmp_path / "data", world=ELSEWHERE.world, options=dict(ELSEWHERE.world_options))
+    (tmp_path / "checkpoint").mkdir()
+    assert note_lesson(tmp_path / "checkpoint", data, ELSEWHERE.never_told) == ELSEWHERE
+    assert lesson_of(tmp_path / "checkpoint") == ELSEWHERE
+
+
+def test_a_checkpoint_without_a_note_and_a_dataset_without_one_say_nothing(tmp_path):
+    assert lesson_of(tmp_path) == Lesson() == note_lesson(tmp_path, tmp_path / "nothing", ())
+    assert where_to_evaluate(Lesson(), None, {"servo": "controller"}) == ("tabletop", {"servo": "controller"})
+
+
+@pytest.mark.parametrize(
+    "note", ["[]", "{}", '{"world": 3, "world_options": {}, "never_told": []}', '{"world": "tabletop"', ""]
+)
+def test_a_damaged_note_is_refused_with_its_path(tmp_path, note):
+    (tmp_path / LESSON_FILE).write_text(note)
+    with pytest.raises(ValueError, match=LESSON_FILE):
+        lesson_of(tmp_path)
+
+
+def test_what_is_asked_for_counts_more_than_the_lesson_and_options_of_another_world_do_not_count():
+    world, options = where_to_evaluate(ELSEWHERE, None, {"task_index": 4})
+    assert (world, options) == ("libero", {"task_index": 4, "robot_visible": False})
+    assert where_to_evaluate(ELSEWHERE, "libero", {}) == ("libero", dict(ELSEWHERE.world_options))
+    assert where_to_evaluate(ELSEWHERE, "tabletop", {"arm": "printed"}) == ("tabletop", {"arm": "printed"})
+
+
+def test_a_policy_is_evaluated_where_it_was_taught_and_a_change_of_place_is_said(tmp_path, monkeypatch):
+    sized_world.register(monkeypatch)
+    record = ("record", "--world", "fake", "--world-options", "dwell_frames=2", "--half", "left", "--workers", "0")
+    assert para(*record, "--image-size", "48", "64", "--out", tmp_path / "data").code == 0
+    assert train(tmp_path / "data", tmp_path / "checkpoint", "act").code == 0
+    few = ("--episodes", "2", "--videos", "0", "--workers", "0")
+    said = para("evaluate", "--checkpoint", tmp_path / "checkpoint", "--out", tmp_path / "there", *few)
+    assert "demonstrations: fake (dwell_frames=2); evaluated in fake (dwell_frames=2)" in said.out
+    config = json.loads((tmp_path / "there" / "config.json").read_text())
+    assert (config["world"], config["world_options"]) == ("fake", {"dwell_frames": 2})
+    other = ("--out", tmp_path / "other", "--world-options", "dwell_frames=4", *few)
+    said = para("evaluate", "--checkpoint", tmp_path / "checkpoint", *other)
+    assert "demonstrations: fake (dwell_frames=2); evaluated in fake (dwell_frames=4)" in said.out
+    again = ("--out", tmp_path / "there", "--world-options", "dwell_frames=4", *few)
+    assert "it differs in world_options" in refusal("evaluate", "--checkpoint", tmp_path / "checkpoint", *again)
+
+
+def test_the_note_is_no_part_of_the_checkpoint_and_training_goes_on_without_it(tmp_path, monkeypatch):
+    sized_world.register(monkeypatch)
+    record = ("record", "--world", "fake", "--half", "left", "--image-size", "48", "64", "--workers", "0")
+    assert para(*record, "--out", tmp_path / "data").code == 0
+    command = ("train", "--data", tmp_path / "data", "--out", tmp_path / "out", *TRAINING, "act", *TINY_POLICY)
+    assert para(*command).code == 0
+    (tmp_path / "out" / LESSON_FILE).unlink()
+    assert "was trained before" in para(*command).out and lesson_of(tmp_path / "out").world == "fake"
