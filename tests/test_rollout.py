@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from para.geometry import Camera
+from para.geometry import Camera, seen_from, tilted_camera
 from para.interfaces import ActionChunk, Observation, Scene, World
-from para.rollout import RolloutConfig, rollout
+from para.rollout import RolloutConfig, from_home, rollout
 from tests.conftest import oblique_camera
 
 SCENE = Scene(object_xy=(0.0, 0.0), seed=3)
@@ -314,3 +314,55 @@ def test_a_wrong_camera_reaches_the_policy_alone_and_the_episode_keeps_the_true_
 def test_an_error_below_nothing_is_refused(name):
     with pytest.raises(ValueError, match="0 or more"):
         RolloutConfig(**{name: -1.0})
+
+
+class Onlooker(FakePolicy):
+    """Remembers what it was shown."""
+
+    def __init__(self, home_camera=None):
+        super().__init__()
+        self.home_camera, self.shown = home_camera, []
+
+    def act(self, obs: Observation) -> ActionChunk:
+        self.shown.append(obs)
+        return super().act(obs)
+
+
+AT_HOME = RolloutConfig(execute_steps=2, home_view_m=0.02, max_control_steps=12)
+
+
+def turned(camera: Camera) -> Camera:
+    return tilted_camera(camera, torch.tensor([12.0]), torch.tensor([70.0]))
+
+
+def test_a_policy_at_home_is_shown_the_camera_of_its_demonstrations_and_the_picture_that_belongs_to_it():
+    home = turned(oblique_camera(batch=1))
+    episode, policy, world = run(AT_HOME, Onlooker(home))
+    for shown in policy.shown:
+        assert torch.equal(shown.camera.K, home.K) and torch.equal(shown.camera.T_world_cam, home.T_world_cam)
+    seen = world.reset(SCENE)
+    image = torch.randint(0, 256, seen.image.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    at_home = from_home(policy, replace(seen, image=image), 0.02)
+    assert torch.equal(at_home.image, seen_from(image, seen.camera, home, torch.tensor([0.02])))
+    assert not torch.equal(at_home.image, image) and torch.equal(at_home.ee_position, seen.ee_position)
+    assert torch.equal(episode.camera.T_world_cam[0], seen.camera.T_world_cam[0])
+
+
+def test_where_the_real_camera_is_that_of_the_demonstrations_being_at_home_changes_nothing():
+    home = oblique_camera(batch=1)
+    episode, policy, world = run(AT_HOME, Onlooker(home))
+    usual, _, _ = run(replace(AT_HOME, home_view_m=None), Onlooker(home))
+    assert np.array_equal(episode.action_position, usual.action_position)
+    seen = world.reset(SCENE)
+    assert from_home(policy, seen, 0.02).image is seen.image
+
+
+def test_from_below_the_plane_a_policy_at_home_sees_what_there_is():
+    seen = FakeWorld().reset(SCENE)
+    assert from_home(Onlooker(turned(seen.camera)), seen, 50.0) is seen
+
+
+@pytest.mark.parametrize("policy", [FakePolicy(), Onlooker(None)])
+def test_a_policy_that_does_not_say_where_its_demonstrations_were_filmed_is_refused_at_home(policy):
+    with pytest.raises(ValueError, match="home_view_m needs a policy that says from where"):
+        run(AT_HOME, policy)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from para.devices import device_of
-from para.geometry import Camera, CameraError, draw_camera_error, perturb_camera
+from para.geometry import Camera, CameraError, draw_camera_error, perturb_camera, seen_from
 from para.geometry.perturb import check_error_sizes
 from para.interfaces import ActionChunk, Episode, Observation, Policy, Scene, World
 
@@ -37,6 +37,11 @@ class RolloutConfig:
     """If set, a change of the gripper waits until the end effector is within this distance of the place at which the
     change was predicted: repairs policies that close early because the demonstrations' gripper moves between frames."""
 
+    home_view_m: float | None = None
+    """If set, the policy looks through the camera of its demonstrations, wherever the real one stands: each picture is
+    warped as what lies in a plane at this height above the table would be seen from there, metres. For policies whose
+    demonstrations were all taken by one camera, by which their checkpoint says where that was."""
+
     max_control_steps: int = 600
     """Control steps (0.05 s) after which an episode that is not placed ends (paper: 600)."""
 
@@ -58,6 +63,8 @@ class RolloutConfig:
     def __post_init__(self):
         if self.execute_steps < 0 or self.max_control_steps < 1 or self.stall_steps < 0:
             raise ValueError("execute_steps and stall_steps must be 0 or more, max_control_steps 1 or more")
+        if self.home_view_m is not None and not abs(self.home_view_m) < 1:
+            raise ValueError(f"home_view_m is a height above the table in metres; got {self.home_view_m}")
         if self.ensemble_decay is not None and self.execute_steps != 1:
             raise ValueError("temporal ensembling looks at every step: set execute_steps to 1")
         check_error_sizes(
@@ -84,7 +91,8 @@ def rollout(
         keep_frames: keep every image (for a video); otherwise the episode holds none.
 
     Raises:
-        ValueError: if the policy predicts something that is not finite. A missing target is an error, never a miss.
+        ValueError: if the policy predicts something that is not finite (a missing target is an error, never a miss), or
+            is to look from where its demonstrations were filmed and does not say where that was.
     """
     obs = world.reset(scene)
     error = calibration_error(scene, config)
@@ -94,6 +102,8 @@ def rollout(
     while world.outcome() != "placed" and world.n_steps < config.max_control_steps:
         if not plans or step - plans[-1][0] >= steps_before_looking(config, plans[-1][1].horizon):
             believed = obs if error is None else replace(obs, camera=perturb_camera(obs.camera, error))
+            if config.home_view_m is not None:
+                believed = from_home(policy, believed, config.home_view_m)
             plans = remember(plans, step, finite_chunk(policy, believed))
         position, gripper, rotation = next_action(plans, step, config)
         if config.gripper_gate_m is not None:
@@ -121,6 +131,30 @@ def calibration_error(scene: Scene, config: RolloutConfig) -> CameraError | None
         focal_percent=config.camera_focal_error_percent,
         generator=np.random.default_rng([scene.seed, *position]),
     )
+
+
+def from_home(policy: Policy, obs: Observation, height_m: float) -> Observation:
+    """What the camera of a policy's demonstrations would see, by a plane at that height: picture and camera.
+
+    Where the arm and other things stand out of the plane they are drawn elsewhere, as in virtual views. From below the
+    plane, or edge on, a picture of it is none of its upper side: then the policy sees what the real camera sees.
+
+    Raises:
+        ValueError: if the policy has no such camera as its `home_camera`.
+    """
+    home = getattr(policy, "home_camera", None)
+    if home is None:
+        raise ValueError(
+            "home_view_m needs a policy that says from where its demonstrations were filmed, which are to be of one "
+            "camera (demonstrations.json beside its weights; train it anew with this version, or leave the option out)"
+        )
+    B = len(obs)
+    other = Camera(home.K.expand(B, 3, 3), home.T_world_cam.expand(B, 4, 4), home.image_size)
+    try:
+        image = seen_from(obs.image, obs.camera, other, torch.full((B,), height_m))
+    except ValueError:
+        return obs
+    return replace(obs, image=image, camera=other)
 
 
 def steps_before_looking(config: RolloutConfig, horizon: int) -> int:

@@ -1,12 +1,15 @@
 """What a policy was taught: noted beside its weights, and where it is evaluated unless something else is asked for."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from para.experiments.lessons import LESSON_FILE, Lesson, lesson_of, note_lesson, where_to_evaluate
 from para.files import write_json
 from tests import sized_world
+from tests.conftest import oblique_camera
 from tests.test_cli import TINY_POLICY, TRAINING, para, refusal, train
 
 ELSEWHERE = Lesson("libero", {"task_index": 3, "robot_visible": False}, ("heights",))
@@ -18,21 +21,44 @@ def recorded(folder, **told):
     return folder
 
 
+def filmed(*moves):
+    """Of demonstrations, what tells by which cameras: one frame per camera, moved by so many metres."""
+    camera = oblique_camera(batch=1)
+    T = camera.T_world_cam.double().numpy().repeat(len(moves), axis=0)
+    T[:, 0, 3] += moves
+    K = camera.K.double().numpy().repeat(len(moves), axis=0)
+    return SimpleNamespace(K=K, T_world_cam=T, image_size=camera.image_size)
+
+
 def test_a_lesson_is_read_as_it_was_noted(tmp_path):
     data = recorded(tmp_path / "data", world=ELSEWHERE.world, options=dict(ELSEWHERE.world_options))
     (tmp_path / "checkpoint").mkdir()
-    assert note_lesson(tmp_path / "checkpoint", data, ELSEWHERE.never_told) == ELSEWHERE
-    assert lesson_of(tmp_path / "checkpoint") == ELSEWHERE
+    noted = note_lesson(tmp_path / "checkpoint", data, filmed(0.0, 0.1), ELSEWHERE.never_told)
+    assert noted == ELSEWHERE == lesson_of(tmp_path / "checkpoint")
+
+
+def test_the_camera_is_noted_where_one_took_all_frames_and_none_where_there_were_several(tmp_path):
+    note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0, 0.0), ())
+    home, camera = lesson_of(tmp_path).home_camera(), oblique_camera(batch=1)
+    assert torch.equal(home.K, camera.K) and torch.equal(home.T_world_cam, camera.T_world_cam)
+    assert home.image_size == camera.image_size
+    note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0, 0.01), ())
+    assert lesson_of(tmp_path).home_camera() is None
 
 
 def test_a_checkpoint_without_a_note_and_a_dataset_without_one_say_nothing(tmp_path):
-    assert lesson_of(tmp_path) == Lesson() == note_lesson(tmp_path, tmp_path / "nothing", ())
+    assert lesson_of(tmp_path) == Lesson() == note_lesson(tmp_path, tmp_path / "nothing", filmed(0.0, 0.1), ())
     assert where_to_evaluate(Lesson(), None, {"servo": "controller"}) == ("tabletop", {"servo": "controller"})
 
 
 @pytest.mark.parametrize(
-    "note", ["[]", "{}", '{"world": 3, "world_options": {}, "never_told": []}', '{"world": "tabletop"', ""]
-)
+    "note",
+    [
+        "[]", "{}", '{"world": 3, "world_options": {}, "never_told": []}', '{"world": "tabletop"', "",
+        '{"world": "", "world_options": {}, "never_told": [], "camera": {"K": [[1.0]]}}',
+        '{"world": "", "world_options": {}, "never_told": [], "camera": [0.0]}',
+    ],
+)  # fmt: skip
 def test_a_damaged_note_is_refused_with_its_path(tmp_path, note):
     (tmp_path / LESSON_FILE).write_text(note)
     with pytest.raises(ValueError, match=LESSON_FILE):
@@ -54,6 +80,8 @@ def test_a_policy_is_evaluated_where_it_was_taught_and_a_change_of_place_is_said
     few = ("--episodes", "2", "--videos", "0", "--workers", "0")
     said = para("evaluate", "--checkpoint", tmp_path / "checkpoint", "--out", tmp_path / "there", *few)
     assert "demonstrations: fake (dwell_frames=2); evaluated in fake (dwell_frames=2)" in said.out
+    at_home = ("--out", tmp_path / "at_home", "--rollout.home-view-m", "0.02", *few)
+    assert para("evaluate", "--checkpoint", tmp_path / "checkpoint", *at_home).code == 0
     config = json.loads((tmp_path / "there" / "config.json").read_text())
     assert (config["world"], config["world_options"]) == ("fake", {"dwell_frames": 2})
     other = ("--out", tmp_path / "other", "--world-options", "dwell_frames=4", *few)

@@ -12,6 +12,7 @@ from para.geometry import (
     pixel_rays,
     plane_homography,
     project,
+    seen_from,
     tilted_camera,
     warp_affine,
 )
@@ -100,3 +101,26 @@ def test_a_drawn_mark_on_the_plane_is_found_where_the_moved_camera_projects_it()
     origin, direction = pixel_rays(found.unsqueeze(0), moved)
     off = torch.linalg.cross(direction, point - origin, dim=-1).norm()
     assert float(off) < math.tan(math.radians(0.2)) * 2
+
+
+def test_a_picture_seen_from_another_camera_has_a_mark_on_the_plane_where_that_one_projects_it():
+    camera = oblique_cameras(1)
+    turned = tilted_camera(camera, torch.tensor([15.0]), torch.tensor([200.0]))
+    other = Camera(turned.K * torch.tensor([0.8, 0.7, 1.0]).view(3, 1), turned.T_world_cam, (72, 120))
+    point = lift_to_height(torch.tensor([[70.0, 44.0]]), torch.tensor([0.05]), camera)
+    image = torch.zeros(1, 3, 96, 160, dtype=torch.uint8)
+    image[..., 43:46, 69:72] = 255
+    weight = seen_from(image, camera, other, torch.tensor([0.05]))[0, 0].float()
+    assert weight.shape == (72, 120)
+    v, u = torch.meshgrid(torch.arange(72.0), torch.arange(120.0), indexing="ij")
+    found = torch.stack([(weight * u).sum(), (weight * v).sum()]) / weight.sum()
+    assert float((found - project(point, other)[0][0]).norm()) < 0.3
+
+
+def test_seen_from_where_it_was_taken_a_picture_is_itself_and_from_below_there_is_none():
+    camera = oblique_cameras()
+    image = torch.randint(0, 256, (3, 3, 96, 160), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert seen_from(image, camera, camera, torch.zeros(3)) is image
+    moved = tilted_camera(camera, torch.full((3,), 5.0), torch.zeros(3))
+    with pytest.raises(ValueError, match="not above the plane"):
+        seen_from(image, camera, moved, torch.tensor([0.0, 0.0, 2.0]))

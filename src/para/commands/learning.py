@@ -181,7 +181,7 @@ class Train:
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; held out: {errors}")
         lacking = sorted({*never_told([demonstrations, *others]), *not_predicted(vars(config))})
-        lesson = note_lesson(self.out, self.data, lacking)
+        lesson = note_lesson(self.out, self.data, training, lacking)
         if lacking or lesson.world_options.get(CIRCLES):
             why = f"it was never told {' and '.join(lacking)}" if lacking else "it never saw the robot, but a disc"
             print(f"{why}: {FINE_TUNE_FIRST}")

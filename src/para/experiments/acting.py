@@ -10,20 +10,24 @@ from torch import nn
 
 from para.devices import acting_device, acting_processes
 from para.evaluation.protocol import cached_policy
+from para.experiments.lessons import lesson_of
 from para.training.checkpoint import WEIGHTS_FILE, load_policy
 
 logger = logging.getLogger(__name__)
 
 
 def load_to_act(checkpoint: str | Path) -> nn.Module:
-    """The policy of a checkpoint, in evaluation mode, where policies act. Raises as `load_policy`.
+    """The policy of a checkpoint, in evaluation mode, where policies act, with the one camera of its demonstrations, or
+    None, as `home_camera`. Raises as `load_policy` and `lesson_of`.
 
     On a GPU it takes the place of those whose episodes are done: `processes_to_act` reckons with one in each process.
     """
     device = acting_device()
     if device.type == "cuda":
         cached_policy.cache_clear()
-    return load_policy(checkpoint, device)
+    policy = load_policy(checkpoint, device)
+    policy.home_camera = lesson_of(Path(checkpoint)).home_camera()
+    return policy
 
 
 def processes_to_act(checkpoints: Iterable[str | Path], workers: int) -> int:

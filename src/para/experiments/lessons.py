@@ -10,7 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
+from para.datasets import Demonstrations
 from para.datasets.recording import recorded_in, recorded_with
+from para.geometry import Camera
 from para.training.files import read_json, write_json
 
 LESSON_FILE = "demonstrations.json"
@@ -30,10 +35,31 @@ class Lesson:
     never_told: tuple[str, ...] = ()
     """What no action of theirs tells, in the words of `partial_supervision.never_told`."""
 
+    camera: Mapping[str, Any] | None = None
+    """K (3, 3), T_world_cam (4, 4) and image_size (H, W) of the one camera that took all of them; None: of several."""
 
-def note_lesson(checkpoint: Path, dataset: Path, never_told: Sequence[str]) -> Lesson:
-    """Note in a checkpoint's folder what the demonstrations in a dataset's folder are."""
-    lesson = Lesson(recorded_in(dataset), recorded_with(dataset), tuple(never_told))
+    def home_camera(self) -> Camera | None:
+        """That camera, float32, batched (1,)."""
+        if self.camera is None:
+            return None
+        K, T = (torch.tensor(self.camera[name], dtype=torch.float32)[None] for name in ("K", "T_world_cam"))
+        H, W = self.camera["image_size"]
+        return Camera(K, T, (H, W))
+
+
+def note_lesson(
+    checkpoint: Path, dataset: Path, demonstrations: Demonstrations, never_told: Sequence[str]
+) -> Lesson:  # fmt: skip
+    """Note in a checkpoint's folder what it was trained on.
+
+    Args:
+        checkpoint: its folder.
+        dataset: the folder of the demonstrations.
+        demonstrations: those of them that it was trained on.
+        never_told: what they do not tell.
+    """
+    camera = one_camera(demonstrations)
+    lesson = Lesson(recorded_in(dataset), recorded_with(dataset), tuple(never_told), camera)
     write_json(checkpoint / LESSON_FILE, asdict(lesson))
     return lesson
 
@@ -50,12 +76,25 @@ def lesson_of(checkpoint: Path) -> Lesson:
     values = read_json(path)
     world, options, lacking = (values.get(name) for name in ("world", "world_options", "never_told"))
     whole = isinstance(world, str) and isinstance(options, dict) and isinstance(lacking, list)
-    if not whole or not all(isinstance(what, str) for what in lacking):
+    try:
+        if not whole or not all(isinstance(what, str) for what in lacking):
+            raise TypeError
+        lesson = Lesson(world, options, tuple(lacking), values.get("camera"))
+        lesson.home_camera()
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
-            f"{path} needs 'world' (a name), 'world_options' (names and values) and 'never_told' (a list of names); "
-            f"got {values}; remove it, and give --world"
-        )
-    return Lesson(world, options, tuple(lacking))
+            f"{path} needs 'world' (a name), 'world_options' (names and values), 'never_told' (a list of names) and "
+            f"'camera' (null, or K, T_world_cam and image_size); got {values}; remove it, and give --world"
+        ) from error
+    return lesson
+
+
+def one_camera(demonstrations: Demonstrations) -> dict[str, Any] | None:
+    """The camera of all frames, JSON-ready; None where they are of several, or it moved."""
+    K, T = demonstrations.K, demonstrations.T_world_cam
+    if not (np.allclose(K, K[0], atol=1e-6) and np.allclose(T, T[0], atol=1e-6)):
+        return None
+    return {"K": K[0].tolist(), "T_world_cam": T[0].tolist(), "image_size": list(demonstrations.image_size)}
 
 
 def where_to_evaluate(lesson: Lesson, world: str | None, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

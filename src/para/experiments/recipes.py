@@ -41,6 +41,9 @@ def executed(headline: str, others: tuple[str, ...] = ()) -> dict[str, Execution
     return {"": EXECUTIONS[headline]} | {suffix: EXECUTIONS[suffix] for suffix in others if suffix != headline}
 
 
+HOME_VIEW_M = 0.02
+"""Of the plane along which a picture is warped to the camera of the demonstrations: that of PARA's virtual views."""
+
 COLOUR = AugmentConfig(look=LookConfig(brightness=0.15, colour=0.1, colour_mix=0.1, texture=0.4, patches=5))
 """Other light, colours and textures, and things in the way: nothing moves, so every policy may train on it."""
 
@@ -148,6 +151,14 @@ def trained_longer(recipe: Recipe, times: int) -> Recipe:
 def extra(recipe: Recipe) -> Recipe:
     """The recipe, run only when it is asked for."""
     return replace(recipe, extra=True)
+
+
+def at_home(recipe: Recipe) -> Recipe:
+    """The recipe, under its name and "+home_view", with every picture warped to the camera of its demonstrations."""
+    how = recipe.executions[""]
+    looking = replace(how, rollout=replace(how.rollout, home_view_m=HOME_VIEW_M))
+    why = "every picture warped to the camera of the demonstrations, as what lies on the table is seen from there"
+    return extra(replace(recipe, name=f"{recipe.name}+home_view", executions={"": looking}, why=why))
 
 
 LONGER_BASELINES = tuple(

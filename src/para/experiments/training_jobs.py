@@ -130,7 +130,7 @@ def train_one(job: TrainJob) -> None:
             data_hash=demonstrations.data_hash,
             start=start,
         )
-        note_lesson(job.folder, job.demonstrations, told_nothing_of(job, demonstrations))
+        note_lesson(job.folder, job.demonstrations, demonstrations, told_nothing_of(job, demonstrations))
     if result.reused:
         logger.info("%s seed %d: already trained", job.name, job.seed)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import FAIR_IN_NEW_VIEWS, WHOLE_TABLE, whole_table_compared
+from para.experiments.recipes import FAIR_IN_NEW_VIEWS, WHOLE_TABLE, at_home, whole_table_compared
 from para.experiments.view_sets import default_to_all
 
+AT_HOME = tuple(at_home(recipe) for recipe in WHOLE_TABLE if recipe.name.split("+")[0] in ("para", "act"))
+"""With the camera known to both, any policy can be shown what its demonstrations' camera would see of the table."""
+
 RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS)
-"""The last two can train on warped pictures too, and get the steps that this takes them. Others that can are in
+"""The last ones can train on warped pictures too, and get the steps that this takes them. Others that can are in
 `action_heads`, in PARA's steps."""
+
+SPLITS = ("test", "train", "beyond")
 
 PAPER_SOURCE = "original report, per-theta table: 24 trials each, LIBERO"
 PAPER_THETAS = (0.0, 3.5714, 7.1429, 10.7143, 14.2857, 17.8571, 21.4286, 25.0)
@@ -29,9 +34,13 @@ VIEWPOINTS = Experiment(
     question="Trained with the camera in one place, does the policy work when the camera is moved?",
     axis="view",
     scenes=default_to_all,
-    recipes=RECIPES,
-    comparisons=whole_table_compared("test", "train", "beyond", recipes=RECIPES),
-    headline=tuple(recipe.name for recipe in RECIPES),
+    recipes=(*RECIPES, *AT_HOME),
+    comparisons=(
+        *whole_table_compared(*SPLITS, recipes=RECIPES),
+        *((f"{name}+home_view", name, split) for name in ("para", "act", "para+long", "act+long") for split in SPLITS),
+        *((f"para{time}+home_view", f"act{time}+home_view", split) for time in ("", "+long") for split in SPLITS),
+    ),
+    headline=tuple(recipe.name for recipe in (*RECIPES, *AT_HOME)),
     headline_splits=("test", "beyond"),
     paper={
         policy: {

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from para.geometry.camera import Camera, apply_to_vectors, look_at
 from para.geometry.pixels import compose
+from para.geometry.warps import warp_affine
 
 UP = (0.0, 0.0, 1.0)
 MIN_DESCENT = 0.05
@@ -67,6 +68,31 @@ def plane_homography(camera: Camera, other: Camera, height: Tensor) -> Tensor:
         (B, 3, 3): u_other ~ H u_camera in homogeneous pixels, for `warp_affine`.
     """
     return compose(_plane_to_pixels(other, height), torch.linalg.inv(_plane_to_pixels(camera, height)))
+
+
+def seen_from(image: Tensor, camera: Camera, other: Camera, height: Tensor) -> Tensor:
+    """Pictures as another camera would have taken them of what lies at a height above the table.
+
+    Args:
+        image: (B, C, H, W) uint8 or float.
+        camera: that took them, batched (B,).
+        other: batched (B,).
+        height: (B,) of the plane, metres.
+
+    Returns:
+        (B, C, H', W') of the other camera's size, of the same type; what it sees and they did not is what was at the
+        edge. Where both cameras are one, the picture itself.
+
+    Raises:
+        ValueError: if the plane is seen edge on or from below, or what is in the picture's middle lies behind the other
+            camera.
+    """
+    if bool((camera.T_world_cam[..., 2, 3] <= height).any()):
+        raise ValueError("the camera is not above the plane whose picture is asked for")
+    if camera.image_size == other.image_size and torch.equal(camera.K, other.K):
+        if torch.equal(camera.T_world_cam, other.T_world_cam):
+            return image
+    return warp_affine(image, camera, plane_homography(camera, other, height), other.image_size)[0]
 
 
 def _plane_to_pixels(camera: Camera, height: Tensor) -> Tensor:
