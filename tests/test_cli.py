@@ -207,8 +207,10 @@ def test_help_lists_every_command():
         ("", "experiment, record, train"),
     ],
 )
-def test_arguments_that_mean_nothing_are_refused_with_what_was_meant(arguments, found, tmp_path, monkeypatch):
+@pytest.mark.parametrize("boxes", [False, True], ids=["ascii", "boxes"])
+def test_arguments_that_mean_nothing_are_refused_with_what_was_meant(arguments, found, boxes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tyro._fmtlib._FORCE_UTF8_BOXES", boxes)  # as on a terminal that knows UTF-8
     words = [{"OUT": str(tmp_path / "out"), "DATA": str(tmp_path)}.get(word, word) for word in arguments.split()]
     assert found in refusal(*words)
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
@@ -226,6 +228,34 @@ def test_an_interrupt_says_that_the_same_command_goes_on(monkeypatch):
     monkeypatch.setattr(COMMANDS["doctor"], "run", interrupted)
     said = para("doctor")
     assert said.code == 130 and said.err == "stopped; the same command goes on from here\n"
+
+
+def test_an_evaluation_that_never_began_does_not_keep_the_corrected_one_from_its_folder(checkpoint, tmp_path, fake):
+    one = ("--world", "fake", "--episodes", "1", "--workers", "0")
+    command = ("evaluate", "--checkpoint", checkpoint, "--out", tmp_path / "run", *one)
+    assert "dwel" in refusal(*command, "--world-options", "dwel_frames=2")
+    assert para(*command, "--videos", "0").code == 0
+    assert "it differs in world_options" in refusal(*command, "--world-options", "dwell_frames=2")
+
+
+def test_a_dataset_is_no_place_for_a_checkpoint(data):
+    before = sorted(data.rglob("*"))
+    assert f"{data} holds a dataset; choose another folder" in refusal(
+        "train", "--data", data, "--out", data, *TRAINING, "act", *TINY_POLICY
+    )
+    assert [path for path in sorted(data.rglob("*")) if path not in before and "cache" not in str(path)] == []
+
+
+def test_a_finished_recording_of_another_image_size_is_refused(data, fake):
+    record = ("record", "--world", "fake", "--half", "left", "--out", data, "--workers", "0")
+    assert "8 were there already" in para(*record, "--image-size", "48", "64").out
+    assert str(data) in refusal(*record, "--image-size", "48", "80")
+    assert str(data) in refusal(*record, "--image-size", "48", "64", "--lossless")
+
+
+def test_a_dataset_says_in_which_world_it_was_recorded(data):
+    said = para("dataset", "info", data).out
+    assert "world: fake" in said and "options: {}" in said and "not_told" not in said
 
 
 # ---- datasets --------------------------------------------------------------------------------------------------------

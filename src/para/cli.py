@@ -69,6 +69,7 @@ def parse(arguments: list[str]) -> Any:
 
 def one_line(message: str) -> str:
     """What tyro says in a box about arguments that it cannot read, in one line, with what may have been meant."""
+    message = without_box(message)
     sections = [" ".join(part.split()) for part in re.split(r"\n *-{10,} *\n", message)]
     body = sections[1] if len(sections) > 1 else sections[0]
     unknown = re.match(r"Unrecognized options: ([^,\s]+)", body)
@@ -82,6 +83,12 @@ def one_line(message: str) -> str:
     # the first one offered may only have the name somewhere within, as --backbone-lr-scale has --scal
     meant = max(offered, key=lambda option: SequenceMatcher(None, name, option).ratio(), default="")
     return f"no option '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
+
+
+def without_box(message: str) -> str:
+    """The message as tyro draws it where the terminal knows no more than ASCII: a title and rules of hyphens."""
+    titled = re.sub(r"^╭─ (.*?) ─+╮", r" \1\n ----------", message, flags=re.MULTILINE)
+    return re.sub("[│╰╯]", " ", titled).replace("─", "-")
 
 
 def explain(error: Exception) -> str:

@@ -113,6 +113,29 @@ def test_a_dataset_without_geometry_says_where_to_put_it(root):
         Demonstrations.open(root)
 
 
+def test_a_gripper_in_other_units_is_refused_with_its_range(root):
+    def in_counts(columns):
+        columns["action"][:, 3] *= 255
+
+    edit_table(root / DATA, in_counts)
+    with pytest.raises(
+        DatasetError, match=r"the action's gripper goes from .* to 181.*; needed are openings, 0 closed"
+    ):
+        Demonstrations.open(root)
+
+
+def test_increments_in_the_place_of_positions_are_refused(root):
+    def increments(columns):
+        columns["observation.state"][:, :3] = (0.0, 0.0, 0.25)
+        columns["observation.state"][:, 0] += 0.01 * np.arange(len(columns["observation.state"]))
+        columns["action"][:, :3] = (0.01, 0.0, 0.0)
+
+    for i in range(3):
+        edit_table(root / DATA.replace("001", f"00{i}"), increments)
+    with pytest.raises(DatasetError, match="look like increments; needed are positions in the world frame, metres"):
+        Demonstrations.open(root)
+
+
 def test_joint_space_columns_are_not_taken_for_positions(root):
     def rename(info):
         info["features"]["action"]["names"] = ["shoulder_pan.pos", "shoulder_lift.pos", "elbow_flex.pos", "gripper.pos"]
@@ -124,13 +147,13 @@ def test_joint_space_columns_are_not_taken_for_positions(root):
 
 def test_axes_are_found_by_name_and_not_by_place(root):
     def rename(info):
-        info["features"]["action"]["names"] = {"axes": ["gripper", "z", "y", "x"]}
+        info["features"]["action"]["names"] = {"axes": ["y", "z", "x", "gripper"]}
 
     edit_info(root, rename)
     stored = np.c_[EPISODES[0].action_position, EPISODES[0].action_gripper]
     episode = Demonstrations.open(root).episode(0)
-    np.testing.assert_array_equal(episode.action_position, stored[:, [3, 2, 1]])
-    np.testing.assert_array_equal(episode.action_gripper, stored[:, 0])
+    np.testing.assert_array_equal(episode.action_position, stored[:, [2, 0, 1]])
+    np.testing.assert_array_equal(episode.action_gripper, stored[:, 3])
 
 
 def test_an_unknown_camera_names_those_that_there_are(root):

@@ -57,6 +57,15 @@ def test_the_text_shows_count_rate_both_intervals_and_the_file(folder):
     assert "Wilson, 95%" in text and "clusters, 95%" in text
 
 
+def test_a_run_s_own_folder_will_do_by_the_name_of_the_folder_or_of_the_experiment(folder):
+    run = (folder / "viewpoints").rename(folder / "mine")
+    assert look_up(run, "mine/para/test") == look_up(folder, "mine/para/test")
+    experiment = read_results(run / "results.jsonl")[0].experiment
+    assert recompute(run, experiment, "para", "test")["placed"] == 45
+    with pytest.raises(ValueError, match="no experiment with records in .* is called 'yours'"):
+        look_up(run, "yours/para/test")
+
+
 def test_each_training_by_itself_adds_up_to_all(folder):
     row = recompute(folder, "viewpoints", "para", "test")
     each = row["by_training"]
@@ -72,7 +81,7 @@ def test_where_nothing_ran_there_is_no_rate(folder):
 
 def test_what_is_not_there_is_refused_with_what_is(folder):
     with pytest.raises(FileNotFoundError, match="no results at"):
-        recompute(folder / "viewpoints", "hemispheres", "para", "test")
+        recompute(folder / "elsewhere", "hemispheres", "para", "test")
     with pytest.raises(ValueError, match="'hemispheres' .known: viewpoints"):
         recompute(folder, "hemispheres", "para", "test")
     with pytest.raises(ValueError, match="did you mean 'para'.*known: act, para"):

@@ -1,18 +1,26 @@
 """What a policy was taught: noted beside its weights, and where it is evaluated unless something else is asked for."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from para.experiments.lessons import LESSON_FILE, Lesson, lesson_of, note_lesson, where_to_evaluate
+from para.experiments.lessons import (
+    LESSON_FILE,
+    Lesson,
+    lesson_of,
+    note_lesson,
+    said_before_evaluation,
+    where_to_evaluate,
+)
 from para.files import write_json
 from tests import sized_world
 from tests.conftest import oblique_camera
 from tests.test_cli import TINY_POLICY, TRAINING, para, refusal, train
 
-ELSEWHERE = Lesson("libero", {"task_index": 3, "robot_visible": False}, ("heights",))
+ELSEWHERE = Lesson("libero", {"task_index": 3, "robot_visible": False}, ("heights",), ("a task", "b task"), "stand-ins")
 
 
 def recorded(folder, **told):
@@ -21,17 +29,21 @@ def recorded(folder, **told):
     return folder
 
 
+TASKS = ["b task", "a task", "b task"]
+
+
 def filmed(*moves):
     """Of demonstrations, what tells by which cameras: one frame per camera, moved by so many metres."""
     camera = oblique_camera(batch=1)
     T = camera.T_world_cam.double().numpy().repeat(len(moves), axis=0)
     T[:, 0, 3] += moves
     K = camera.K.double().numpy().repeat(len(moves), axis=0)
-    return SimpleNamespace(K=K, T_world_cam=T, image_size=camera.image_size)
+    return SimpleNamespace(K=K, T_world_cam=T, image_size=camera.image_size, tasks=TASKS[: len(moves)])
 
 
 def test_a_lesson_is_read_as_it_was_noted(tmp_path):
-    data = recorded(tmp_path / "data", world=ELSEWHERE.world, options=dict(ELSEWHERE.world_options))
+    told = {"world": ELSEWHERE.world, "options": dict(ELSEWHERE.world_options), "assets": ELSEWHERE.assets}
+    data = recorded(tmp_path / "data", **told)
     (tmp_path / "checkpoint").mkdir()
     noted = note_lesson(tmp_path / "checkpoint", data, filmed(0.0, 0.1), ELSEWHERE.never_told)
     assert noted == ELSEWHERE == lesson_of(tmp_path / "checkpoint")
@@ -47,7 +59,12 @@ def test_the_camera_is_noted_where_one_took_all_frames_and_none_where_there_were
 
 
 def test_a_checkpoint_without_a_note_and_a_dataset_without_one_say_nothing(tmp_path):
-    assert lesson_of(tmp_path) == Lesson() == note_lesson(tmp_path, tmp_path / "nothing", filmed(0.0, 0.1), ())
+    assert lesson_of(tmp_path) == Lesson()
+    assert note_lesson(tmp_path, tmp_path / "nothing", filmed(0.0, 0.1), ()) == Lesson(tasks=("a task", "b task"))
+    said = said_before_evaluation(Lesson(), "tabletop", {})
+    assert said == [
+        "it does not say where its demonstrations were recorded; evaluated in tabletop (--world names another)"
+    ]
     assert where_to_evaluate(Lesson(), None, {"servo": "controller"}) == ("tabletop", {"servo": "controller"})
 
 
@@ -55,14 +72,30 @@ def test_a_checkpoint_without_a_note_and_a_dataset_without_one_say_nothing(tmp_p
     "note",
     [
         "[]", "{}", '{"world": 3, "world_options": {}, "never_told": []}', '{"world": "tabletop"', "",
-        '{"world": "", "world_options": {}, "never_told": [], "camera": {"K": [[1.0]]}}',
-        '{"world": "", "world_options": {}, "never_told": [], "camera": [0.0]}',
+        '{"world": "", "world_options": {}, "never_told": [], "tasks": [], "camera": {"K": [[1.0]]}}',
+        '{"world": "", "world_options": {}, "never_told": [], "tasks": [], "camera": [0.0]}',
+        '{"world": "", "world_options": {}, "never_told": [3], "tasks": []}',
     ],
 )  # fmt: skip
 def test_a_damaged_note_is_refused_with_its_path(tmp_path, note):
     (tmp_path / LESSON_FILE).write_text(note)
     with pytest.raises(ValueError, match=LESSON_FILE):
         lesson_of(tmp_path)
+
+
+def test_a_snapshot_has_the_lesson_of_its_training(tmp_path, monkeypatch):
+    note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0), ("heights",))
+    (tmp_path / "snapshots/step_000010").mkdir(parents=True)
+    assert lesson_of(tmp_path / "snapshots/step_000010") == lesson_of(tmp_path)
+    monkeypatch.chdir(tmp_path / "snapshots")
+    assert lesson_of(Path("step_000010")) == lesson_of(tmp_path) != Lesson()
+
+
+def test_other_assets_than_the_demonstrations_showed_are_said(monkeypatch):
+    monkeypatch.setattr("para.experiments.lessons.assets_of", lambda spec: "LIBERO's own")
+    _, said = said_before_evaluation(ELSEWHERE, "libero", {})
+    assert said == "its demonstrations showed stand-ins, this world shows LIBERO's own"
+    assert len(said_before_evaluation(ELSEWHERE, "tabletop", {})) == 1
 
 
 def test_what_is_asked_for_counts_more_than_the_lesson_and_options_of_another_world_do_not_count():
@@ -79,14 +112,15 @@ def test_a_policy_is_evaluated_where_it_was_taught_and_a_change_of_place_is_said
     assert train(tmp_path / "data", tmp_path / "checkpoint", "act").code == 0
     few = ("--episodes", "2", "--videos", "0", "--workers", "0")
     said = para("evaluate", "--checkpoint", tmp_path / "checkpoint", "--out", tmp_path / "there", *few)
-    assert "demonstrations: fake (dwell_frames=2); evaluated in fake (dwell_frames=2)" in said.out
+    task = "'put the black bowl on the plate'"
+    assert f"demonstrations: fake (dwell_frames=2), {task}; evaluated in fake (dwell_frames=2)" in said.out
     at_home = ("--out", tmp_path / "at_home", "--rollout.home-view-m", "0.02", *few)
     assert para("evaluate", "--checkpoint", tmp_path / "checkpoint", *at_home).code == 0
     config = json.loads((tmp_path / "there" / "config.json").read_text())
     assert (config["world"], config["world_options"]) == ("fake", {"dwell_frames": 2})
     other = ("--out", tmp_path / "other", "--world-options", "dwell_frames=4", *few)
     said = para("evaluate", "--checkpoint", tmp_path / "checkpoint", *other)
-    assert "demonstrations: fake (dwell_frames=2); evaluated in fake (dwell_frames=4)" in said.out
+    assert f"demonstrations: fake (dwell_frames=2), {task}; evaluated in fake (dwell_frames=4)" in said.out
     again = ("--out", tmp_path / "there", "--world-options", "dwell_frames=4", *few)
     assert "it differs in world_options" in refusal("evaluate", "--checkpoint", tmp_path / "checkpoint", *again)
 

@@ -11,7 +11,13 @@ import tyro
 
 from para.commands.converting import LiberoOptions, convert_libero
 from para.commands.defaults import DEFAULT_WORKERS
-from para.commands.pretraining import FINE_TUNE_FIRST, how_to_fine_tune, not_predicted
+from para.commands.pretraining import (
+    CIRCLES,
+    FINE_TUNE_FIRST,
+    NEVER_SAW_THE_ROBOT,
+    how_to_fine_tune,
+    not_predicted,
+)
 from para.policies import POLICIES
 from para.training.heldout import ChunkData
 from para.training.options import TrainConfig
@@ -19,9 +25,6 @@ from para.training.options import TrainConfig
 if TYPE_CHECKING:
     from para.datasets import Demonstrations
     from para.interfaces import Scene
-
-CIRCLES = "circles"
-"""The option of a world (`para.evaluation.protocol.WorldSpec`) that puts a disc in the robot's place."""
 
 PolicyConfig = Union[  # noqa: UP007 (made from the registry, so that what is registered is on the command line)
     tuple(Annotated[entry.config_type, tyro.conf.subcommand(name)] for name, entry in POLICIES.items())
@@ -72,6 +75,7 @@ class Record:
 
     def run(self) -> None:
         from para.datasets import record
+        from para.datasets.recording import refuse_other_frames
         from para.evaluation.protocol import WorldSpec
         from para.worlds import parse_options, world_entry
 
@@ -80,12 +84,14 @@ class Record:
         assets = world_entry(self.world).describe_assets(options)
         options |= {CIRCLES: True} if self.circles else {}
         build = WorldSpec(self.world, self.image_size).with_options(options).build
+        refuse_other_frames(self.out, self.image_size, lossless=self.lossless)
         report = record(
             build, scenes, self.out, workers=self.workers, lossless=self.lossless, world=self.world, options=options,
             assets=assets,
         )  # fmt: skip
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
-        print(f"next: para train --data {self.out} --out checkpoints/para para")
+        alone = " --heldout-fraction 0" if len(scenes) == 1 else ""
+        print(f"next: para train --data {self.out} --out checkpoints/para{alone} para")
 
     def scenes(self, options: Mapping[str, Any]) -> list[Scene]:
         """What is demonstrated. Raises ValueError for a choice that the world does not have."""
@@ -183,11 +189,12 @@ class Train:
         lacking = sorted({*never_told([demonstrations, *others]), *not_predicted(vars(config))})
         lesson = note_lesson(self.out, self.data, training, lacking)
         if lacking or lesson.world_options.get(CIRCLES):
-            why = f"it was never told {' and '.join(lacking)}" if lacking else "it never saw the robot, but a disc"
-            print(f"{why}: {FINE_TUNE_FIRST}")
+            why = f"was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}" if lacking else NEVER_SAW_THE_ROBOT
+            print(f"it {why}")
             print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
-            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}")
+            where = "" if lesson.world else " --world <one that looks like its demonstrations: they do not say which>"
+            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}{where}")
 
     def _samples(self, config: Any, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""

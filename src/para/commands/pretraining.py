@@ -9,6 +9,11 @@ from typing import Any
 
 FINE_TUNE_FIRST = "fine-tune it on the robot's demonstrations before it is evaluated"
 
+CIRCLES = "circles"
+"""The option of a world (`para.evaluation.protocol.WorldSpec`) that puts a disc in the robot's place."""
+
+NEVER_SAW_THE_ROBOT = f"never saw the robot, but a disc: {FINE_TUNE_FIRST}"
+
 LOOK_FOR = (
     "the ring must be on the end effector; where it is not, import into another folder, with --track-size H W of the "
     "video that was tracked, or another --point"

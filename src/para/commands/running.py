@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +13,13 @@ import tyro
 
 from para.commands.backbone_options import BackboneOptions
 from para.commands.defaults import DEFAULT_WORKERS
-from para.commands.pretraining import FINE_TUNE_FIRST, how_to_fine_tune, not_predicted
+from para.commands.pretraining import (
+    CIRCLES,
+    FINE_TUNE_FIRST,
+    NEVER_SAW_THE_ROBOT,
+    how_to_fine_tune,
+    not_predicted,
+)
 from para.evaluation.summary_text import summary_text
 from para.files import DISK_FULL
 from para.rollout import RolloutConfig
@@ -30,11 +36,6 @@ def print_results(folder: Path, summary: dict[str, Any]) -> None:
 
     page = build_report(folder)
     print(f"{summary_text(summary)}\n\npage: {page}\nrecords: {folder / 'results.jsonl'}")
-
-
-def place(world: str, options: Mapping[str, Any]) -> str:
-    """A world and its options in words, as `tabletop (arm=printed)`."""
-    return world + (f" ({', '.join(f'{name}={value}' for name, value in options.items())})" if options else "")
 
 
 def succeeds(name: str, work: Callable[[], None]) -> bool:
@@ -224,7 +225,7 @@ class Evaluate:
     """Processes at a time; on a GPU as many as its memory has room for."""
 
     def run(self) -> None:
-        from para.experiments.lessons import lesson_of, where_to_evaluate
+        from para.experiments.lessons import lesson_of, said_before_evaluation, where_to_evaluate
         from para.experiments.single import evaluate_checkpoint
         from para.training.checkpoint import describe
         from para.worlds import parse_options
@@ -233,9 +234,10 @@ class Evaluate:
         if lacking := sorted({*lesson.never_told, *not_predicted(held.config)}):
             told = f"{self.checkpoint} was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}"
             print(f"{told} ({how_to_fine_tune(self.checkpoint, held.name)})")
+        elif lesson.world_options.get(CIRCLES):
+            print(f"{self.checkpoint} {NEVER_SAW_THE_ROBOT} ({how_to_fine_tune(self.checkpoint, held.name)})")
         world, options = where_to_evaluate(lesson, self.world, parse_options(self.world_options))
-        if lesson.world:
-            print(f"demonstrations: {place(lesson.world, lesson.world_options)}; evaluated in {place(world, options)}")
+        print(*said_before_evaluation(lesson, world, options), sep="\n")
         part = None if self.half == "all" else self.half
         summary = evaluate_checkpoint(
             self.checkpoint, self.out, world=world, half=part, n=self.episodes, seed=self.seed,

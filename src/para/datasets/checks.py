@@ -28,6 +28,7 @@ from para.datasets.lerobot_v3_layout import (
 )
 from para.datasets.lerobot_v3_read import read_episode_rows, read_frame_columns, read_tasks, video_file
 from para.datasets.orientation import ENOUGH_EPISODES, find_orientation
+from para.datasets.partial_supervision import never_told
 from para.datasets.video import read_video
 from para.files import read_json
 
@@ -219,7 +220,8 @@ def describe_dataset(root: str | Path) -> dict[str, Any]:
         "tasks": dict(Counter(demonstrations.tasks)),
         "outcomes": dict(Counter(demonstrations.outcomes)),
         "dropped": len(recording.get("dropped", [])),
-        **({"assets": recording["assets"]} if "assets" in recording else {}),
+        **{name: recording[name] for name in ("world", "options", "assets") if name in recording},
+        **({"not_told": ", ".join(lacking)} if (lacking := never_told([demonstrations])) else {}),
         "phases": int(demonstrations.phase.max()) + 1,
         "action_range_m": {"low": _rounded(positions.min(axis=0)), "high": _rounded(positions.max(axis=0))},
         "gripper_dwell_frames": gripper_dwell_frames(demonstrations),

@@ -26,6 +26,7 @@ from para.datasets.lerobot_v3_layout import (
     read_info,
 )
 from para.datasets.lerobot_v3_read import data_file, read_episode_rows, read_frame_columns
+from para.datasets.plausible import refuse_implausible
 from para.geometry import Camera, project
 from para.geometry.pixels import in_image
 from para.interfaces import Episode, Outcome, Scene
@@ -210,8 +211,7 @@ def open_tables(root: str | Path, camera: str | None = None) -> Tables:
         step_s=source.step_s,
         data_hash=_data_hash(root, info, rows),
     )
-    _check_numbers(root, demonstrations)
-    _check_visible(root, demonstrations)
+    refuse_implausible(root, demonstrations)
     return Tables(root, info, rows, source, demonstrations)
 
 
@@ -257,32 +257,3 @@ def _data_hash(root: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> 
     for path in dict.fromkeys(data_file(root, info, row) for row in rows):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _check_numbers(root: Path, demonstrations: Demonstrations) -> None:
-    numbers = {
-        "the end effector's position": demonstrations.ee_position,
-        "the gripper": demonstrations.gripper,
-        "the action": demonstrations.action_position,
-        "the action's gripper": demonstrations.action_gripper,
-        "the camera's K": demonstrations.K,
-        "the camera's pose": demonstrations.T_world_cam,
-    }
-    for what, values in numbers.items():
-        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
-        if bad.any():
-            episodes = np.unique(demonstrations.episode_index[bad])
-            raise DatasetError(
-                f"{root}: {what} is not finite in {bad.sum()} of {len(bad)} frames (episodes "
-                f"{', '.join(map(str, episodes[:5]))}{', ...' if len(episodes) > 5 else ''}); "
-                "record those episodes again, or mend their geometry"
-            )
-
-
-def _check_visible(root: Path, demonstrations: Demonstrations) -> None:
-    if not demonstrations.in_image_share().any():
-        raise DatasetError(
-            f"{root}: the camera never sees the end effector (0 of {len(demonstrations)} frames project into the "
-            f"{demonstrations.image_size} image); p_world = T_world_cam @ p_cam must hold, in metres: check "
-            "that T_world_cam is not inverted, and K"
-        )

@@ -119,6 +119,15 @@ def record(
     return RecordingReport(recorded, len(scenes) - len(jobs), log.dropped_outcomes(), time.monotonic() - started)
 
 
+def refuse_other_frames(root: str | Path, image_size: tuple[int, int], *, lossless: bool) -> None:
+    """Raise DatasetError where a folder holds demonstrations of another image size or encoding, even if none are left
+    to record, for which `record` would open nothing.
+    """
+    if (Path(root) / INFO_FILE).exists():
+        with DatasetWriter.open_or_create(root, image_size=image_size, lossless=lossless):
+            pass
+
+
 def _demonstrate_job(world: World, task: tuple[Job, Perturbation | None]) -> Episode:
     (scene, occurrence), perturbation = task
     if perturbation is None:
@@ -170,6 +179,12 @@ def recorded_with(root: str | Path) -> dict[str, Any]:
     """The options of that world; none where the dataset does not say."""
     path = Path(root) / RECORDING_FILE
     return read_json(path).get("options", {}) if path.exists() else {}
+
+
+def recorded_assets(root: str | Path) -> str:
+    """What that world was made of, in words; "" where it had no choice, or the dataset does not say."""
+    path = Path(root) / RECORDING_FILE
+    return read_json(path).get("assets", "") if path.exists() else ""
 
 
 def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: float) -> None:

@@ -20,7 +20,7 @@ def look_up(folder: Path | str, text: str) -> str:
     """The number of that name (`parse_number`) in lines, with all that belongs to it.
 
     Args:
-        folder: of several runs, each in a folder named after its experiment, as `results/tabletop`.
+        folder: of several runs, each in a folder named after its experiment, as `results/tabletop`; or of one run.
         text: as `viewpoints/para/test` for a rate, `viewpoints/para-act/test` for a difference of two.
 
     Raises:
@@ -103,6 +103,10 @@ def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, sp
 
 def _records_path(folder: Path | str, experiment: str) -> Path:
     """The records of an experiment; ValueError with what there is, where there are only others."""
+    own = Path(folder) / "results.jsonl"
+    if own.exists():
+        names = {Path(folder).absolute().name, *(record.experiment for record in read_results(own)[:1])}
+        return pick(dict.fromkeys(sorted(names), own), f"experiment with records in {folder} is called", experiment)
     there = {path.parent.name: path for path in Path(folder).glob("*/results.jsonl")}
     absent = Path(folder) / experiment / "results.jsonl"
     return pick(there, f"experiment with records in {folder} is called", experiment) if there else absent

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 
 from para.datasets import Demonstrations
-from para.datasets.recording import recorded_in, recorded_with
+from para.datasets.recording import recorded_assets, recorded_in, recorded_with
+from para.evaluation.protocol import WorldSpec
+from para.experiments.store import assets_of
 from para.geometry import Camera
 from para.training.files import read_json, write_json
 
@@ -34,6 +36,12 @@ class Lesson:
 
     never_told: tuple[str, ...] = ()
     """What no action of theirs tells, in the words of `partial_supervision.never_told`."""
+
+    tasks: tuple[str, ...] = ()
+    """What they show, in words."""
+
+    assets: str = ""
+    """What their world was made of, in words (`para.assets`); "" where it had no choice, or they do not say."""
 
     camera: Mapping[str, Any] | None = None
     """K (3, 3), T_world_cam (4, 4) and image_size (H, W) of the one camera that took all of them; None: of several."""
@@ -58,33 +66,36 @@ def note_lesson(
         demonstrations: those of them that it was trained on.
         never_told: what they do not tell.
     """
-    camera = one_camera(demonstrations)
-    lesson = Lesson(recorded_in(dataset), recorded_with(dataset), tuple(never_told), camera)
+    lesson = Lesson(
+        recorded_in(dataset), recorded_with(dataset), tuple(never_told), tuple(sorted(set(demonstrations.tasks))),
+        recorded_assets(dataset), one_camera(demonstrations),
+    )  # fmt: skip
     write_json(checkpoint / LESSON_FILE, asdict(lesson))
     return lesson
 
 
 def lesson_of(checkpoint: Path) -> Lesson:
-    """The note of a checkpoint; an empty one where it has none, as those have that were trained before there was one.
+    """The note of a checkpoint, a snapshot's of the training that it is from; an empty one where there is none, as of
+    what was trained before there were notes.
 
     Raises:
         ValueError: if the note is damaged.
     """
-    path = checkpoint / LESSON_FILE
+    path = checkpoint.absolute() / LESSON_FILE
+    if checkpoint.absolute().parent.name == "snapshots":
+        path = checkpoint.absolute().parents[1] / LESSON_FILE
     if not path.exists():
         return Lesson()
     values = read_json(path)
-    world, options, lacking = (values.get(name) for name in ("world", "world_options", "never_told"))
-    whole = isinstance(world, str) and isinstance(options, dict) and isinstance(lacking, list)
     try:
-        if not whole or not all(isinstance(what, str) for what in lacking):
+        lesson = Lesson(**values | {name: tuple(values[name]) for name in ("never_told", "tasks")})
+        words = (lesson.world, lesson.assets, *lesson.never_told, *lesson.tasks)
+        if not all(isinstance(word, str) for word in words) or not isinstance(lesson.world_options, dict):
             raise TypeError
-        lesson = Lesson(world, options, tuple(lacking), values.get("camera"))
         lesson.home_camera()
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
-            f"{path} needs 'world' (a name), 'world_options' (names and values), 'never_told' (a list of names) and "
-            f"'camera' (null, or K, T_world_cam and image_size); got {values}; remove it, and give --world"
+            f"{path} is no note on demonstrations as `para train` writes it; got {values}; remove it, and give --world"
         ) from error
     return lesson
 
@@ -107,3 +118,25 @@ def where_to_evaluate(lesson: Lesson, world: str | None, options: Mapping[str, A
     """
     chosen = world or lesson.world or "tabletop"
     return chosen, {**(lesson.world_options if chosen == lesson.world else {}), **options}
+
+
+def said_before_evaluation(lesson: Lesson, world: str, options: Mapping[str, Any]) -> list[str]:
+    """What a person should know who evaluates a policy there, in lines: where it was taught, and what differs.
+
+    Raises:
+        FileNotFoundError: if the world's assets are not whole.
+    """
+    if not lesson.world:
+        return [f"it does not say where its demonstrations were recorded; evaluated in {world} (--world names another)"]
+    taught, tried = place(lesson.world, lesson.world_options), place(world, options)
+    tasks = "".join(f", '{task}'" for task in lesson.tasks[:2]) + (", ..." if len(lesson.tasks) > 2 else "")
+    lines = [f"demonstrations: {taught}{tasks}; evaluated in {tried}"]
+    assets = assets_of(WorldSpec(world, (1, 1)).with_options(options)) if world == lesson.world else ""
+    if lesson.assets and assets and assets != lesson.assets:
+        lines.append(f"its demonstrations showed {lesson.assets}, this world shows {assets}")
+    return lines
+
+
+def place(world: str, options: Mapping[str, Any]) -> str:
+    """A world and its options in words, as `tabletop (arm=printed)`."""
+    return world + (f" ({', '.join(f'{name}={value}' for name, value in options.items())})" if options else "")

@@ -107,13 +107,14 @@ def own_scenes(world: str, options: Mapping[str, Any]) -> list[Scene]:
 
 
 def claim_folder(out: Path, config: dict[str, Any]) -> None:
-    """Write `config.json`, or check that the one there is of the same evaluation.
+    """Write `config.json`, or check that the one there is of the same evaluation, unless that one has no episode yet.
 
     Raises:
         ValueError: if the folder holds another run, one with other assets, or files that are no run at all.
     """
     path = out / "config.json"
-    if path.exists():
+    began = path.exists() and read_json(path).get("experiment") == "evaluate" and not (out / "results.jsonl").exists()
+    if path.exists() and not began:
         old = with_own_entry(read_json(path))
         try:
             assets = told_of_both(old.get("assets", ""), config.get("assets", ""))
@@ -126,6 +127,6 @@ def claim_folder(out: Path, config: dict[str, Any]) -> None:
                 f"{out} holds another run (made by: {old.get('command')}; it differs in {', '.join(other)}); "
                 "choose another --out, or remove the folder"
             )
-    elif out.exists() and any(out.iterdir()):
+    elif not began and out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
     write_json(path, config | provenance())

@@ -54,6 +54,8 @@ class RunFolder:
     def __init__(self, folder: Path, identity: dict[str, Any], config_type: type | None = None):
         """`config_type` is that of the policy's options: those younger than the folder's record count as defaults."""
         self.path, self.identity = folder, identity
+        if (folder / "meta" / "info.json").exists():
+            raise ValueError(f"{folder} holds a dataset; choose another folder for the checkpoint")
         held = self._held_identity()
         if held is not None and config_type is not None:
             held = held | {"config": with_defaults(config_type, held.get("config", {}))}
