@@ -250,6 +250,7 @@ def test_a_finished_recording_of_another_image_size_is_refused(data, fake):
     record = ("record", "--world", "fake", "--half", "left", "--out", data, "--workers", "0")
     assert "8 were there already" in para(*record, "--image-size", "48", "64").out
     assert str(data) in refusal(*record, "--image-size", "48", "80")
+    assert "needs images of sides that 4 divides" in para(*record, "--image-size", "50", "64").out
     assert str(data) in refusal(*record, "--image-size", "48", "64", "--lossless")
 
 

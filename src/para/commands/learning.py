@@ -74,6 +74,7 @@ class Record:
     """Processes at a time."""
 
     def run(self) -> None:
+        from para.backbones.small_conv import SmallConv
         from para.datasets import record
         from para.datasets.recording import refuse_other_frames
         from para.evaluation.protocol import WorldSpec
@@ -84,6 +85,8 @@ class Record:
         assets = world_entry(self.world).describe_assets(options)
         options |= {CIRCLES: True} if self.circles else {}
         build = WorldSpec(self.world, self.image_size).with_options(options).build
+        if any(side % SmallConv.stride for side in self.image_size):
+            print(f"note: the usual backbone, small_conv, needs images of sides that {SmallConv.stride} divides")
         refuse_other_frames(self.out, self.image_size, lossless=self.lossless)
         report = record(
             build, scenes, self.out, workers=self.workers, lossless=self.lossless, world=self.world, options=options,
