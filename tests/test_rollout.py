@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from para.geometry import Camera, seen_from, tilted_camera
+from para.geometry import Camera, camera_towards, seen_from, tilted_camera
 from para.interfaces import ActionChunk, Observation, Scene, World
 from para.rollout import RolloutConfig, from_home, rollout
 from tests.conftest import oblique_camera
@@ -366,3 +366,12 @@ def test_from_below_the_plane_a_policy_at_home_sees_what_there_is():
 def test_a_policy_that_does_not_say_where_its_demonstrations_were_filmed_is_refused_at_home(policy):
     with pytest.raises(ValueError, match="home_view_m needs a policy that says from where"):
         run(AT_HOME, policy)
+
+
+def test_a_policy_near_home_is_shown_a_camera_as_near_as_asked_and_what_is_as_near_as_it_is():
+    seen = FakeWorld().reset(SCENE)
+    policy = Onlooker(turned(seen.camera))
+    shown = from_home(policy, seen, 0.02, within_deg=5.0)
+    assert torch.equal(shown.camera.T_world_cam, camera_towards(policy.home_camera, seen.camera, 5.0).T_world_cam)
+    assert not torch.equal(shown.camera.T_world_cam, seen.camera.T_world_cam)
+    assert from_home(policy, seen, 0.02, within_deg=30.0).image is seen.image

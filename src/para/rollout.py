@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from para.devices import device_of
-from para.geometry import Camera, CameraError, draw_camera_error, perturb_camera, seen_from
+from para.geometry import Camera, CameraError, camera_towards, draw_camera_error, perturb_camera, seen_from
 from para.geometry.perturb import check_error_sizes
 from para.interfaces import ActionChunk, Episode, Observation, Policy, Scene, World
 
@@ -41,6 +41,9 @@ class RolloutConfig:
     """If set, the policy looks through the camera of its demonstrations, wherever the real one stands: each picture is
     warped as what lies in a plane at this height above the table would be seen from there, metres. For policies whose
     demonstrations were all taken by one camera, by which their checkpoint says where that was."""
+
+    home_view_within_deg: float = 0.0
+    """With `home_view_m`: no nearer to that camera than this angle, and not at all where the real one is as near."""
 
     max_control_steps: int = 600
     """Control steps (0.05 s) after which an episode that is not placed ends (paper: 600)."""
@@ -103,7 +106,7 @@ def rollout(
         if not plans or step - plans[-1][0] >= steps_before_looking(config, plans[-1][1].horizon):
             believed = obs if error is None else replace(obs, camera=perturb_camera(obs.camera, error))
             if config.home_view_m is not None:
-                believed = from_home(policy, believed, config.home_view_m)
+                believed = from_home(policy, believed, config.home_view_m, config.home_view_within_deg)
             plans = remember(plans, step, finite_chunk(policy, believed))
         position, gripper, rotation = next_action(plans, step, config)
         if config.gripper_gate_m is not None:
@@ -133,8 +136,9 @@ def calibration_error(scene: Scene, config: RolloutConfig) -> CameraError | None
     )
 
 
-def from_home(policy: Policy, obs: Observation, height_m: float) -> Observation:
-    """What the camera of a policy's demonstrations would see, by a plane at that height: picture and camera.
+def from_home(policy: Policy, obs: Observation, height_m: float, within_deg: float = 0.0) -> Observation:
+    """What the camera of a policy's demonstrations would see, or one turned from it by that angle at most, of a plane
+    at that height: picture and camera.
 
     Where the arm and other things stand out of the plane they are drawn elsewhere, as in virtual views. From below the
     plane, or edge on, a picture of it is none of its upper side: then the policy sees what the real camera sees.
@@ -149,7 +153,8 @@ def from_home(policy: Policy, obs: Observation, height_m: float) -> Observation:
             "camera (demonstrations.json beside its weights; train it anew with this version, or leave the option out)"
         )
     B = len(obs)
-    other = Camera(home.K.expand(B, 3, 3), home.T_world_cam.expand(B, 4, 4), home.image_size)
+    there = Camera(home.K.expand(B, 3, 3), home.T_world_cam.expand(B, 4, 4), home.image_size)
+    other = camera_towards(there, obs.camera, within_deg)
     try:
         image = seen_from(obs.image, obs.camera, other, torch.full((B,), height_m))
     except ValueError:

@@ -7,6 +7,7 @@ import torch
 
 from para.geometry import (
     Camera,
+    camera_towards,
     lift_to_height,
     look_at,
     pixel_rays,
@@ -124,3 +125,43 @@ def test_seen_from_where_it_was_taken_a_picture_is_itself_and_from_below_there_i
     moved = tilted_camera(camera, torch.full((3,), 5.0), torch.zeros(3))
     with pytest.raises(ValueError, match="not above the plane"):
         seen_from(image, camera, moved, torch.tensor([0.0, 0.0, 2.0]))
+
+
+def turn_deg(a: Camera, b: Camera) -> torch.Tensor:
+    relative = a.T_world_cam[:, :3, :3].mT @ b.T_world_cam[:, :3, :3]
+    return torch.rad2deg(torch.acos(((relative.diagonal(dim1=1, dim2=2).sum(dim=-1) - 1) / 2).clamp(-1, 1)))
+
+
+def looked_at(camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
+    eye, sight = camera.T_world_cam[:, :3, 3], camera.T_world_cam[:, :3, 2]
+    distance = -eye[:, 2:] / sight[:, 2:]
+    return eye + distance * sight, distance
+
+
+def test_a_camera_towards_home_is_turned_from_it_by_the_angle_asked_and_looks_at_the_same_point_from_as_far():
+    home = oblique_cameras()
+    camera = tilted_camera(home, torch.tensor([14.0, 25.0, 33.0]), torch.tensor([20.0, 140.0, 260.0]))
+    near = camera_towards(home, camera, 10.0)
+    assert torch.allclose(turn_deg(home, near), torch.full((3,), 10.0), atol=0.02)
+    assert torch.allclose(turn_deg(home, near) + turn_deg(near, camera), turn_deg(home, camera), atol=0.05)
+    for found, of_home in zip(looked_at(near), looked_at(home)):
+        assert torch.allclose(found, of_home, atol=1e-4)
+
+
+def test_a_camera_that_is_near_enough_stays_and_with_no_angle_it_is_home_itself():
+    home = oblique_cameras()
+    camera = tilted_camera(home, torch.tensor([4.0, 6.0, 30.0]), torch.tensor([20.0, 140.0, 260.0]))
+    near = camera_towards(home, camera, 10.0)
+    assert torch.equal(near.T_world_cam[:2], camera.T_world_cam[:2]) and not torch.equal(
+        near.T_world_cam[2], camera.T_world_cam[2]
+    )
+    there = camera_towards(home, Camera(camera.K * 1.1, camera.T_world_cam, camera.image_size), 0.0)
+    assert torch.allclose(there.T_world_cam, home.T_world_cam, atol=1e-5) and torch.allclose(there.K, home.K)
+
+
+def test_from_a_camera_that_does_not_look_down_on_the_table_there_is_no_way_home():
+    home = oblique_cameras(1)
+    up = home.T_world_cam.clone()
+    up[:, :3, :3] = -up[:, :3, :3] @ torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+    camera = Camera(home.K, up, home.image_size)
+    assert torch.equal(camera_towards(home, camera, 10.0).T_world_cam, up)

@@ -88,7 +88,7 @@ def lesson_of(checkpoint: Path) -> Lesson:
         return Lesson()
     values = read_json(path)
     try:
-        lesson = Lesson(**values | {name: tuple(values[name]) for name in ("never_told", "tasks")})
+        lesson = Lesson(**values | {name: tuple(values.get(name, ())) for name in ("never_told", "tasks")})
         words = (lesson.world, lesson.assets, *lesson.never_told, *lesson.tasks)
         if not all(isinstance(word, str) for word in words) or not isinstance(lesson.world_options, dict):
             raise TypeError

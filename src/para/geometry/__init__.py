@@ -8,12 +8,13 @@ from para.geometry.distortion import distort_points, undistort_image, undistort_
 from para.geometry.lifting import lift_to_depth_masked, lift_to_height, lift_to_height_masked
 from para.geometry.perturb import CameraError, draw_camera_error, perturb_camera
 from para.geometry.picture_frame import from_picture_frame, to_picture_frame
-from para.geometry.virtual_views import plane_homography, seen_from, tilted_camera
+from para.geometry.virtual_views import camera_towards, plane_homography, seen_from, tilted_camera
 from para.geometry.warps import crop, random_affine, resize, warp_affine
 
 __all__ = [
     "Camera",
     "CameraError",
+    "camera_towards",
     "crop",
     "distort_points",
     "draw_camera_error",

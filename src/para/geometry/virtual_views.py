@@ -7,6 +7,8 @@ View Geometry, 2nd ed., sec. 13.1).
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,9 @@ from para.geometry.pixels import compose
 from para.geometry.warps import warp_affine
 
 UP = (0.0, 0.0, 1.0)
+NO_ANGLE = 1e-4
+"""Radians: cameras that are turned by less are turned the same way."""
+
 MIN_DESCENT = 0.05
 """A line of sight that falls by less than this per metre meets the table nowhere near."""
 
@@ -55,6 +60,45 @@ def tilted_camera(camera: Camera, theta_deg: Tensor, phi_deg: Tensor) -> Camera:
 
 def _tells_up(sight: Tensor) -> Tensor:
     return sight[..., :2].norm(dim=-1) > MIN_SINE_TO_VERTICAL
+
+
+def camera_towards(home: Camera, camera: Camera, max_deg: float) -> Camera:
+    """The camera nearest to another one that is turned from `home` by no more than an angle.
+
+    It lies on the way between both: rotation, distance and the point of the table that it looks at change evenly.
+
+    Args:
+        home, camera: batched (B,).
+        max_deg: the angle; 0: `home` itself.
+
+    Returns:
+        (B,) cameras; `camera` itself where it is near enough, or either does not look down on the table.
+    """
+    R_home, R = home.T_world_cam[..., :3, :3], camera.T_world_cam[..., :3, :3]
+    relative = compose(R_home.mT, R)
+    cosine = ((relative.diagonal(dim1=-2, dim2=-1).sum(dim=-1) - 1) / 2).clamp(-1, 1)
+    angle = torch.acos(cosine)  # (B,)
+    sights = [-frame[..., 2, 2] for frame in (R_home, R)]  # how far each line of sight falls per metre
+    on_the_table = (sights[0] > MIN_DESCENT) & (sights[1] > MIN_DESCENT)
+    stays = (angle <= math.radians(max_deg) + NO_ANGLE) | ~on_the_table | (angle > math.pi - NO_ANGLE)
+    share = torch.where(stays, torch.ones_like(angle), math.radians(max_deg) / angle.clamp(min=NO_ANGLE)).view(-1, 1, 1)
+    log = (relative - relative.mT) * (angle / (2 * torch.sin(angle)).clamp(min=NO_ANGLE)).view(-1, 1, 1)
+    T = camera.T_world_cam.clone()
+    T[..., :3, :3] = compose(R_home, torch.linalg.matrix_exp(share * log))
+    pivots, distances = zip(*(_looked_at(c) for c in (home, camera)))
+    weight = share.squeeze(-1)
+    pivot, distance = ((1 - weight) * a + weight * b for a, b in (pivots, distances))
+    T[..., :3, 3] = pivot - distance * T[..., :3, 2]
+    stay = stays.view(-1, 1, 1)
+    K = torch.where(stay, camera.K, (1 - share) * home.K + share * camera.K)
+    return Camera(K, torch.where(stay, camera.T_world_cam, T), camera.image_size)
+
+
+def _looked_at(camera: Camera) -> tuple[Tensor, Tensor]:
+    """The point of the table that each of (B,) cameras looks at, (B, 3), and how far it is, (B, 1), metres."""
+    eye, sight = camera.T_world_cam[..., :3, 3], camera.T_world_cam[..., :3, 2]
+    distance = (eye[..., 2] / (-sight[..., 2]).clamp(min=MIN_DESCENT)).unsqueeze(-1)
+    return eye + distance * sight, distance
 
 
 def plane_homography(camera: Camera, other: Camera, height: Tensor) -> Tensor:
