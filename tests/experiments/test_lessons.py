@@ -71,7 +71,7 @@ def test_a_checkpoint_without_a_note_and_a_dataset_without_one_say_nothing(tmp_p
 @pytest.mark.parametrize(
     "note",
     [
-        "[]", "{}", '{"world": 3, "world_options": {}, "never_told": []}', '{"world": "tabletop"', "",
+        "[]", '{"world": 3, "world_options": {}, "never_told": []}', '{"world": "tabletop"', "",
         '{"world": "", "world_options": {}, "never_told": [], "tasks": [], "camera": {"K": [[1.0]]}}',
         '{"world": "", "world_options": {}, "never_told": [], "tasks": [], "camera": [0.0]}',
         '{"world": "", "world_options": {}, "never_told": [3], "tasks": []}',
