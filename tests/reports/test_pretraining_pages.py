@@ -158,6 +158,14 @@ def test_trainings_in_other_shares_of_the_steps_are_compared_with_none_though_no
     assert "Against training from scratch" in section and "(8/8, 68 to 100%)" in section and "<figure" not in section
 
 
+def test_records_of_before_there_were_curves_in_few_steps_have_those_of_the_usual_ones(few_shot):
+    run = read_run(few_shot)
+    told = run.config["few_shot"]
+    older = {name: value for name, value in told.items() if name != "curves"} | {"policies": ["para", "act"]}
+    usual = [case for case in cases(run, told, "test") if "short" not in case.policy]
+    assert cases(run, older, "test") == usual and curves_figure(older, usual) == curves_figure(told, usual)
+
+
 def test_trainings_in_the_share_of_the_curves_have_a_panel_of_their_own(few_shot):
     run = read_run(few_shot)
     told = run.config["few_shot"]

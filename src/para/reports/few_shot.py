@@ -104,10 +104,15 @@ def _paper_said(run: RunFiles, found: Sequence[Case]) -> str:
     return f" Grey: all rates that the paper reports, run here or not ({sources})."
 
 
+def curves_of(told: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """The policies of the curves, each with what its name ends with; older records name policies of the usual steps."""
+    return told["curves"] if "curves" in told else [{"policy": policy, "after": ""} for policy in told["policies"]]
+
+
 def cases(run: RunFiles, told: Mapping[str, Any], split: str) -> list[Case]:
     """Everything of a split that we ran or that the paper reports, by number of demonstrations; upper bounds last."""
     paper = run.summary.get("paper") or {}
-    starts = [(curve, kind, suffix) for curve in told["curves"] for kind, suffix in told["kinds"].items()]
+    starts = [(curve, kind, suffix) for curve in curves_of(told) for kind, suffix in told["kinds"].items()]
     known = {row["policy"] for row in run.summary["rows"]} | set(paper)
     numbers = {n for curve, _, suffix in starts for n in _numbers_of(f"{curve['policy']}{suffix}+n", known)}
     found = []
@@ -176,7 +181,7 @@ def curves_figure(told: Mapping[str, Any], found: Sequence[Case]) -> str:
     """A panel per policy, a curve per way to start, and the paper's behind them."""
     import matplotlib
 
-    curves = [curve["policy"] + curve["after"] for curve in told["curves"]]
+    curves = [curve["policy"] + curve["after"] for curve in curves_of(told)]
     policies = [policy for policy in curves if any(case.policy == policy for case in found)]
     places, right = len(told["counts"]), 0.0 if all(case.paper is None for case in found) else 0.8
     with matplotlib.rc_context(RC):
