@@ -49,6 +49,16 @@ def test_a_lesson_is_read_as_it_was_noted(tmp_path):
     assert noted == ELSEWHERE == lesson_of(tmp_path / "checkpoint")
 
 
+def test_a_note_that_is_there_stays_as_it_is_and_a_damaged_one_is_written_again(tmp_path):
+    note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0), ("heights",))
+    before = (tmp_path / LESSON_FILE).stat()
+    note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0), ("heights",))
+    after = (tmp_path / LESSON_FILE).stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    (tmp_path / LESSON_FILE).write_text("{")
+    assert note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0), ()) == lesson_of(tmp_path)
+
+
 def test_the_camera_is_noted_where_one_took_all_frames_and_none_where_there_were_several(tmp_path):
     note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0, 0.0), ())
     home, camera = lesson_of(tmp_path).home_camera(), oblique_camera(batch=1)

@@ -6,6 +6,7 @@ An evaluation takes its world from there, so that a policy that learnt in one wo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,9 @@ def note_lesson(
         recorded_in(dataset), recorded_with(dataset), tuple(never_told), tuple(sorted(set(demonstrations.tasks))),
         recorded_assets(dataset), one_camera(demonstrations),
     )  # fmt: skip
+    with suppress(ValueError):  # of a damaged one, which is written again
+        if lesson_of(checkpoint) == lesson and (checkpoint / LESSON_FILE).exists():
+            return lesson  # a run that finds everything done changes no file
     write_json(checkpoint / LESSON_FILE, asdict(lesson))
     return lesson
 
