@@ -177,9 +177,20 @@ def test_an_episode_tells_where_the_arm_was_and_what_it_was_told():
     assert episode.scene == SCENE and tuple(episode.camera.K.shape) == (4, 3, 3)
 
 
-@pytest.mark.parametrize("options", [{"execute_steps": -1}, {"max_control_steps": 0}])
-def test_options_without_meaning_are_refused(options):
-    with pytest.raises(ValueError, match="or more"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"execute_steps": -1}, "or more"),
+        ({"max_control_steps": 0}, "or more"),
+        ({"home_view_m": float("nan")}, "height above the table"),
+        ({"home_view_m": 20.0}, "height above the table in metres; got 20"),
+        ({"home_view_m": 0.02, "home_view_within_deg": -1.0}, "an angle from 0 to 180"),
+        ({"home_view_m": 0.02, "home_view_within_deg": float("nan")}, "an angle from 0 to 180"),
+        ({"home_view_within_deg": 10.0}, "set home_view_m"),
+    ],
+)
+def test_options_without_meaning_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
         RolloutConfig(**options)
 
 

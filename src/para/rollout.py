@@ -68,6 +68,10 @@ class RolloutConfig:
             raise ValueError("execute_steps and stall_steps must be 0 or more, max_control_steps 1 or more")
         if self.home_view_m is not None and not abs(self.home_view_m) < 1:
             raise ValueError(f"home_view_m is a height above the table in metres; got {self.home_view_m}")
+        if not 0 <= self.home_view_within_deg < 180:
+            raise ValueError(f"home_view_within_deg is an angle from 0 to 180; got {self.home_view_within_deg}")
+        if self.home_view_within_deg and self.home_view_m is None:
+            raise ValueError("home_view_within_deg says how near to go: set home_view_m, along which plane, too")
         if self.ensemble_decay is not None and self.execute_steps != 1:
             raise ValueError("temporal ensembling looks at every step: set execute_steps to 1")
         check_error_sizes(
@@ -144,7 +148,7 @@ def from_home(policy: Policy, obs: Observation, height_m: float, within_deg: flo
     plane, or edge on, a picture of it is none of its upper side: then the policy sees what the real camera sees.
 
     Raises:
-        ValueError: if the policy has no such camera as its `home_camera`.
+        ValueError: if the policy has no such camera as its `home_camera`, or that took pictures of another size.
     """
     home = getattr(policy, "home_camera", None)
     if home is None:

@@ -159,6 +159,12 @@ def test_a_camera_that_is_near_enough_stays_and_with_no_angle_it_is_home_itself(
     assert torch.allclose(there.T_world_cam, home.T_world_cam, atol=1e-5) and torch.allclose(there.K, home.K)
 
 
+def test_there_is_no_way_between_cameras_of_different_pictures():
+    home = oblique_cameras(1)
+    with pytest.raises(ValueError, match="of \\(96, 160\\) and \\(48, 80\\)"):
+        camera_towards(home, Camera(home.K, home.T_world_cam, (48, 80)), 10.0)
+
+
 def test_from_a_camera_that_does_not_look_down_on_the_table_there_is_no_way_home():
     home = oblique_cameras(1)
     up = home.T_world_cam.clone()

@@ -138,7 +138,8 @@ class Experiment:
 
     extras: bool = False
     """Also the extra policies: checks on the others that train for four to six times as long (...+long, ...+many),
-    baselines on axes where the paper has ACT alone, and those that a world leaves out."""
+    those that look from home (+home_view), baselines on axes where the paper has ACT alone, and those that a world
+    leaves out."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""

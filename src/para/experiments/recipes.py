@@ -46,7 +46,7 @@ HOME_VIEW_M = 0.02
 
 HOME_VIEW_WITHIN_DEG = 10.0
 """How near to that camera. Exactly there (0) PARA fails more often in views that are near anyway: of those it has seen
-real pictures, in which nothing is off by parallax (chosen among 0, 5 and 10 on LIBERO's validation scenes)."""
+real pictures, in which nothing is off by parallax (LIBERO's validation scenes; what was tried: docs/method.md)."""
 
 COLOUR = AugmentConfig(look=LookConfig(brightness=0.15, colour=0.1, colour_mix=0.1, texture=0.4, patches=5))
 """Other light, colours and textures, and things in the way: nothing moves, so every policy may train on it."""

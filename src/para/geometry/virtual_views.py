@@ -42,8 +42,7 @@ def tilted_camera(camera: Camera, theta_deg: Tensor, phi_deg: Tensor) -> Camera:
     T = camera.T_world_cam
     R, eye = T[..., :3, :3], T[..., :3, 3]
     sight = R[..., 2]  # (B, 3)
-    distance = (eye[..., 2] / (-sight[..., 2]).clamp(min=MIN_DESCENT)).unsqueeze(-1)  # (B, 1) metres
-    pivot = eye + distance * sight
+    pivot, distance = _looked_at(camera)
     theta, phi = torch.deg2rad(theta_deg).unsqueeze(-1), torch.deg2rad(phi_deg).unsqueeze(-1)
     away = phi.cos() * R[..., 0] - phi.sin() * R[..., 1]
     moved_eye = pivot + distance * (theta.sin() * away - theta.cos() * sight)
@@ -73,7 +72,14 @@ def camera_towards(home: Camera, camera: Camera, max_deg: float) -> Camera:
 
     Returns:
         (B,) cameras; `camera` itself where it is near enough, or either does not look down on the table.
+
+    Raises:
+        ValueError: if their pictures are not of one size: between their pixels there is no way.
     """
+    if home.image_size != camera.image_size:
+        raise ValueError(
+            f"the cameras take pictures of {home.image_size} and {camera.image_size} (H, W), needed is one"
+        )
     R_home, R = home.T_world_cam[..., :3, :3], camera.T_world_cam[..., :3, :3]
     relative = compose(R_home.mT, R)
     cosine = ((relative.diagonal(dim1=-2, dim2=-1).sum(dim=-1) - 1) / 2).clamp(-1, 1)
