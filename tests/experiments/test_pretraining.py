@@ -12,6 +12,7 @@ from para.evaluation.protocol import WorldSpec
 from para.experiments.few_shot import few_scenes
 from para.experiments.pixel_errors import errors_of, export_pixel_errors
 from para.experiments.plan import work_left
+from para.experiments.position_sets import JITTER_M
 from para.experiments.run import RunOptions, check_runs, config_of, plan_run
 from para.experiments.training_jobs import fresh_policy, off_the_nominal_plane
 from para.files import read_json
@@ -21,7 +22,13 @@ from para.worlds.scenes import TABLETOP
 from tests.conftest import random_batch
 from tests.tiny import build, policy_config
 
-NAMES = ("track_pretraining", "track_pretraining_fair", "cross_embodiment", "heatmap_transfer")
+NAMES = (
+    "track_pretraining",
+    "track_pretraining_fair",
+    "track_pretraining_apart",
+    "cross_embodiment",
+    "heatmap_transfer",
+)
 
 
 def plan(name: str, *recipes: str, shared: bool = False, seeds: int = 2):
@@ -98,11 +105,11 @@ def test_the_record_of_a_run_says_what_its_policies_started_from(tmp_path):
     assert "starts" not in config_of(plan_run(RunOptions("left_to_right", tmp_path / "other", scale="tiny")))
 
 
-@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("name", NAMES[:4])
 def test_sets_of_n_demonstrations_are_nested_and_have_n(name):
     train = plan(name).scenes.train
     sets = {int(key[3:]): [s.object_xy for s in data.scenes] for key, data in train.items() if key.startswith("few")}
-    assert all(len(set(xy)) == n for n, xy in sets.items()) and len(sets) >= 4
+    assert all(len(set(xy)) == n for n, xy in sets.items()) and len(sets) >= 3
     for smaller, larger in zip(sorted(sets), sorted(sets)[1:]):
         assert sets[larger][:smaller] == sets[smaller]
 
@@ -116,6 +123,23 @@ def test_the_fair_form_shows_nothing_of_the_half_in_which_it_is_tested(validatio
     tested = next(items for split, items in scenes.evaluation.items() if split.endswith("test"))
     assert (TABLETOP.boundary_distance(np.array([t.scene.object_xy for t in tested]), "right") == 0).all()
     assert len(scenes.train["circles"].scenes) == 128 and scenes.train["circles"].world == {"circles": True}
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_with_bowl_and_plate_apart_no_test_scene_is_in_the_videos_and_the_near_ones_are_near(validation):
+    options = RunOptions("track_pretraining_apart", Path("runs"), scale="small", validation=validation)
+    made = plan_run(options).scenes
+    assert made.train["circles"].world == {"circles": True} and len(made.train["circles"].scenes) == 256
+    near, test = (
+        [(*item.scene.object_xy, *item.scene.goal_xy) for item in items] for items in made.evaluation.values()
+    )
+    ten = [(*scene.object_xy, *scene.goal_xy) for scene in made.train["few10"].scenes]
+    shown = {(*scene.object_xy, *scene.goal_xy) for data in made.train.values() for scene in data.scenes}
+    assert not shown & {*near, *test} and len({*near, *test}) == 16 + 64
+    off = np.abs(np.array(near)[:, None] - np.array(ten)[None]).max(axis=-1)
+    assert off.min(axis=1).max() <= JITTER_M + 1e-4
+    apart = np.linalg.norm(np.array(near + test)[:, :2] - np.array(near + test)[:, 2:], axis=-1)
+    assert apart.min() >= TABLETOP.min_goal_distance - 1e-4
 
 
 def test_the_other_arm_demonstrates_and_the_usual_one_is_tested():

@@ -186,7 +186,9 @@ def test_where_trainings_share_positions_a_start_has_the_interval_and_the_p_by_c
     assert "those by cluster" in html
 
 
-@pytest.mark.parametrize("name", ["track_pretraining", "track_pretraining_fair", "cross_embodiment"])
+@pytest.mark.parametrize(
+    "name", ["track_pretraining", "track_pretraining_fair", "track_pretraining_apart", "cross_embodiment"]
+)
 def test_what_the_page_takes_for_training_from_scratch_is_what_started_from_nothing(name):
     experiment = EXPERIMENTS[name]
     recipes = {recipe.name: recipe for recipe in experiment.recipes}

@@ -109,8 +109,8 @@ class Experiment:
     control: wide_views, depth_vs_height, calibration_error, independent_objects, default_position, window, controller,
     formulation, action_heads, padding_and_position, repairs.
     all: these four families.
-    pretraining, in several stages each: track_pretraining, track_pretraining_fair, cross_embodiment, heatmap_transfer,
-    video_backbone, video_features."""
+    pretraining, in several stages each: track_pretraining, track_pretraining_fair, track_pretraining_apart,
+    cross_embodiment, heatmap_transfer, video_backbone, video_features."""
 
     out: Path | None = None
     """Folder for everything it leaves behind; default: runs/<name>. Of a family, a folder for each experiment in it."""

@@ -28,6 +28,7 @@ from para.experiments.padding_and_position import PADDING_AND_POSITION
 from para.experiments.random_10 import RANDOM_10
 from para.experiments.repairs import REPAIRS
 from para.experiments.track_pretraining import TRACK_PRETRAINING
+from para.experiments.track_pretraining_apart import TRACK_PRETRAINING_APART
 from para.experiments.track_pretraining_fair import TRACK_PRETRAINING_FAIR
 from para.experiments.video_backbone import VIDEO_BACKBONE, VIDEO_FEATURES
 from para.experiments.viewpoints import VIEWPOINTS
@@ -61,6 +62,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         REPAIRS,
         TRACK_PRETRAINING,
         TRACK_PRETRAINING_FAIR,
+        TRACK_PRETRAINING_APART,
         CROSS_EMBODIMENT,
         HEATMAP_TRANSFER,
         VIDEO_BACKBONE,

@@ -172,10 +172,12 @@ def figure_of(
         counts: N.
         kinds: how a policy started, in words -> suffix of its name, "" from scratch.
         paper_stages: policy -> the paper's placed, grasped only and weighted score.
-        shorter: base of `fine_tuned_shorter` -> the part of the steps of which there is a curve, too.
+        shorter: base of `fine_tuned_shorter` -> the part of the steps of which there is a curve, too; 1: all.
     """
     usual = [{"policy": policy, "after": ""} for policy in (PARA.name, ACT.name)]
-    fewer = [{"policy": policy, "after": f"+short{part}"} for policy, part in (shorter or {}).items()]
+    fewer = [
+        {"policy": policy, "after": f"+short{part}" if part > 1 else ""} for policy, part in (shorter or {}).items()
+    ]
     return {
         "few_shot": {
             "counts": list(counts),
