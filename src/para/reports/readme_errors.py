@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from para.files import read_json
-from para.reports.readme_runs import NONE, table
+from para.reports.markdown import NONE, table
+from para.reports.readme_few_shot import errors_table
 from para.reports.video import COLUMNS
 from para.reports.wording import in_reading_order, policy_name
 
@@ -19,9 +20,17 @@ TAILS = {"median_px": "median", "mean_px": "mean"}
 
 
 def trainings_text(folder: Path) -> str:
-    """A row per policy: its errors on held-out demonstrations when it was trained, of each training by itself."""
+    """A row per policy, or per start of few demonstrations: its errors on held-out demonstrations when it was trained,
+    of each training by itself."""
     executed = {row["policy"] for row in read_json(folder / "summary.json")["rows"]}  # not what others only start from
     rows = by_policy([row for row in read_json(folder / "trainings.json")["rows"] if row["policy"] in executed])
+    said = "Mean errors over the steps of a chunk, of each training by itself, in the order of their seeds."
+    told = read_json(folder / "config.json").get("few_shot")
+    if told:
+        errors = {
+            policy: f"{each(mine, 'error_mm')} mm; {each(mine, 'pixel_error_px')} px" for policy, mine in rows.items()
+        }
+        return f"{errors_table(errors, told['kinds'])}\n\n{said}"
     lines = [
         [
             policy_name(policy),
@@ -32,7 +41,6 @@ def trainings_text(folder: Path) -> str:
         for policy, mine in rows.items()
     ]
     heads = ["on held-out demonstrations", "steps", "end effector off, mm", "pixel off, px"]
-    said = "Mean errors over the steps of a chunk, of each training by itself, in the order of their seeds."
     return f"{table(heads, lines)}\n\n{said}"
 
 

@@ -11,7 +11,8 @@ from para.evaluation.results import compare, read_results, summary_row
 from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json
 from para.reports.family.files import GOAL, row_in_distribution
-from para.reports.readme_runs import NONE, assets_text, rate_and_errors, table
+from para.reports.markdown import NONE, table
+from para.reports.readme_runs import assets_text, rate_and_errors
 from para.reports.wording import (
     base_policy,
     in_reading_order,

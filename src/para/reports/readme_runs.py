@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from para.assets import in_brief
 from para.files import read_json
+from para.reports.markdown import NONE, table
+from para.reports.readme_few_shot import case_of, compares_starts, few_shot_text
 from para.reports.wording import (
     comparison_text,
     in_reading_order,
@@ -21,8 +23,8 @@ from para.reports.wording import (
     trained_policy,
 )
 
-NONE = "–"
-"""What stands in a cell without a number."""
+LONGEST_COMMAND = 300
+"""Characters of a command that stands in a document; one that names thirty policies tells a reader nothing."""
 
 
 def records_text(folder: Path) -> str:
@@ -31,10 +33,20 @@ def records_text(folder: Path) -> str:
     numbers = sorted({len(row["train_seeds"]) for row in summary["rows"]})
     seeds = f"{' or '.join(map(str, numbers))} training seed{'s' if numbers[-1] > 1 else ''}"
     made = f"World `{summary['world']}`{assets_text([config])}, scale `{summary['scale']}`, {seeds}"
-    parts = [policy_table(summary, config["execute"]), comparisons_list(summary)]
+    parts = []
+    if "few_shot" in config:
+        kinds = config["few_shot"]["kinds"]
+        parts.append(few_shot_text(summary, kinds))
+        summary = summary | {
+            "rows": [row for row in summary["rows"] if case_of(row["policy"], kinds) is None],
+            "comparisons": [c for c in summary["comparisons"] if not compares_starts(c, kinds)],
+        }
+    parts += [policy_table(summary, config["execute"]) if summary["rows"] else "", comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
     records = f"records in `results/{folder.parent.name}/{folder.name}/`"
-    parts.append(f"{made}. All of it once more: `{one_command(config)}`; {records}.")
+    command = one_command(config)
+    again = f"`{command}`" if len(command) <= LONGEST_COMMAND else "the command in their `config.json`"
+    parts.append(f"{made}; {records}. All of it once more: {again}.")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -100,9 +112,3 @@ def comparisons_list(summary: Mapping[str, Any]) -> str:
         f"- {policy_name(c['a'])} minus {policy_name(c['b'])}, {split_name(c['split']).lower()}: {comparison_text(c)}"
         for c in summary["comparisons"]
     )
-
-
-def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
