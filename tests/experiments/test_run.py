@@ -192,6 +192,18 @@ def test_what_each_training_came_to_is_a_table_that_outlives_its_checkpoint(fold
     assert load(moved / "trainings.json")["rows"] == rows
 
 
+def test_what_is_trained_anew_beside_recorded_episodes_of_other_weights_has_no_row(folder, fake, tmp_path):
+    moved = Path(shutil.copytree(folder, tmp_path / "run"))
+    path = moved / "results.jsonl"
+    of_act = {r.checkpoint for r in read_results(path) if r.policy == "act"}
+    path.write_text(path.read_text().replace(of_act.pop(), "0" * 12))
+    rows = load(moved / "trainings.json")["rows"]
+    run_experiment(options(moved, recipes=("para",)))
+    assert {row["policy"] for row in load(moved / "trainings.json")["rows"]} == {row["policy"] for row in rows} - {
+        "act"
+    }
+
+
 def test_a_second_run_reuses_everything_and_says_so(folder, fake, caplog):
     before = times_of_change(folder)
     with caplog.at_level(logging.INFO, logger="para"):

@@ -12,6 +12,7 @@ import pytest
 from para.evaluation.numbers import recompute, recompute_difference
 from para.evaluation.results import append_records, read_results, summarise
 from para.experiments import EXPERIMENTS
+from para.experiments.trainings import weights_recorded
 from para.files import write_json
 from para.reports.readme import BLOCK, FAMILY, OPENING, SUMMARY, find_records, update_pages, update_readme
 from para.reports.readme_errors import ERRORS
@@ -67,6 +68,14 @@ def test_committed_summaries_are_computed_from_their_records():
             scale=summary["scale"], paper=experiment.paper, comparisons=experiment.comparisons,
         )  # fmt: skip
         assert (again["rows"], again["comparisons"]) == (summary["rows"], summary["comparisons"]), path
+
+
+def test_committed_errors_of_trainings_are_of_the_weights_of_the_committed_episodes():
+    for path in (ROOT / "results").glob("*/*/trainings.json"):
+        recorded = weights_recorded(path.parent)
+        for row in json.loads(path.read_text())["rows"]:
+            key = row["policy"], row["train_seed"]
+            assert row["checkpoint"] in recorded.get(key, {row["checkpoint"]}), (path, key)
 
 
 @pages

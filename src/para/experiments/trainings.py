@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from para.evaluation.records import read_results
 from para.files import read_json, write_json
 from para.training.checkpoint import weights_hash
 
@@ -15,7 +16,8 @@ TRAININGS_FILE = "trainings.json"
 def export_trainings(folder: Path, trained: Sequence[tuple[str, int, Path]]) -> float:
     """Write `trainings.json`: steps, time and last held-out errors of every training that has finished.
 
-    Rows of trainings that are no longer there stay.
+    Rows of trainings that are no longer there stay. A training whose episodes are recorded with other weights has no
+    row: it was done anew since, for a policy that starts from the same.
 
     Args:
         folder: of the run.
@@ -25,13 +27,22 @@ def export_trainings(folder: Path, trained: Sequence[tuple[str, int, Path]]) -> 
         Seconds that all of these took, each counted once, whenever and by whichever command that was.
     """
     path = folder / TRAININGS_FILE
-    rows = {key_of(row): row for row in (read_json(path)["rows"] if path.exists() else [])}
+    before = read_json(path)["rows"] if path.exists() else []
     finished = [(name, seed, there) for name, seed, there in trained if (there / "training.json").exists()]
-    for name, seed, there in finished:
-        row = training_row(name, seed, there)
-        rows[key_of(row)] = row
+    recorded = weights_recorded(folder)
+    found = [*before, *(training_row(name, seed, there) for name, seed, there in finished)]
+    rows = {key_of(row): row for row in found if row["checkpoint"] in recorded.get(key_of(row), {row["checkpoint"]})}
     write_json(path, {"rows": sorted(rows.values(), key=key_of)})
     return round(sum({row["checkpoint"]: row["seconds"] for row in rows.values()}.values()), 1)
+
+
+def weights_recorded(folder: Path) -> dict[tuple[str, int], set[str]]:
+    """Policy and train_seed -> the weights of its episodes in the folder's records."""
+    path = folder / "results.jsonl"
+    found: dict[tuple[str, int], set[str]] = {}
+    for record in read_results(path) if path.exists() else []:
+        found.setdefault((record.policy, record.train_seed), set()).add(record.checkpoint)
+    return found
 
 
 def key_of(row: dict[str, Any]) -> tuple[str, int]:
