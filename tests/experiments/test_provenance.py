@@ -57,5 +57,14 @@ def test_a_further_policy_is_added_and_none_is_lost():
     assert set(result["policies"]) == set(result["recipes"]) == set(result["execute"]) == {"para", "act"}
 
 
+def test_versions_of_earlier_commands_stay_each_once():
+    first, second, third = ({"torch": version, "precision": "bfloat16"} for version in "123")
+    record = continued(made(versions=first), OLD)
+    assert record["versions"] == first and "earlier_versions" not in record
+    for now, earlier in ((first, None), (second, [first]), (third, [first, second]), (second, [first, third])):
+        record = continued(made(versions=now), record)
+        assert record["versions"] == now and record.get("earlier_versions") == earlier
+
+
 def test_agreement_is_about_what_the_old_one_tells():
     assert agrees({}, {"a": 1}) and not agrees({"a": 1}, {}) and not agrees({"a": {"b": 1}}, {"a": 2})

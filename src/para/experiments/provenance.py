@@ -71,6 +71,8 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         both = old.get(what, {}) | made.get(what, {})
         made = made | ({what: both} if both else {})
     made = made | ({"assets": assets} if assets else {})
+    earlier = earlier_versions(made, old)
+    made = made | ({"earlier_versions": earlier} if earlier else {})
     return made | {
         "command": "; ".join(commands),
         "started": old["started"],
@@ -82,6 +84,12 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),
     }
+
+
+def earlier_versions(made: dict[str, Any], old: dict[str, Any]) -> list[dict[str, str]]:
+    """The versions of the commands before this one, each once, where they were others than its own."""
+    told = [*old.get("earlier_versions", []), old.get("versions", {})]
+    return [versions for i, versions in enumerate(told) if versions not in ({}, made.get("versions"), *told[:i])]
 
 
 def agrees(old: Any, new: Any) -> bool:

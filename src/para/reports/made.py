@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -11,7 +12,7 @@ from para.reports.run_files import RunFiles
 from para.reports.wording import commands_of, duration, in_reading_order, trained_policy
 
 SHOWN_ELSEWHERE = frozenset(
-    "training_xy command versions seconds started data_hash title question thresholds assets".split()
+    "training_xy command versions earlier_versions seconds started data_hash title question thresholds assets".split()
 )
 """Entries of `config.json` that need no place among the options."""
 
@@ -26,7 +27,9 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     if seconds:
         facts.append(("Time", escape(", ".join(f"{name} {duration(value)}" for name, value in seconds.items()))))
     if config.get("versions"):
-        facts.append(("Versions", escape(", ".join(f"{name} {v}" for name, v in config["versions"].items()))))
+        facts.append(("Versions", _versions(config["versions"])))
+        others = [_versions(versions) for versions in config.get("earlier_versions", [])]
+        facts += [("Versions of earlier commands", text) for text in others]
     if config.get("data_hash"):
         facts.append(("Demonstrations", _hashes(config["data_hash"])))
     facts.append(("Weights", _weights(run)))
@@ -36,6 +39,10 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     command = "<pre>{}</pre>".format(escape("\n".join(commands_of(config)))) if config.get("command") else ""
     return f"{command}<dl>{items}</dl>{_options(config)}"
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return escape(", ".join(f"{name} {version}" for name, version in versions.items()))
 
 
 def _hashes(data_hash: Any) -> str:
