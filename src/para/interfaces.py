@@ -60,7 +60,7 @@ class Observation:
 
     def __getitem__(self, index) -> Observation:
         """Some of the batch; an integer keeps the batch dimension."""
-        i = slice(index, index + 1) if isinstance(index, int) else index
+        i = _keeping_batch(index, len(self))
         return Observation(self.image[i], self.camera[i], self.ee_position[i], self.gripper[i])
 
     def to(self, device: torch.device | str) -> Observation:
@@ -146,7 +146,7 @@ class ActionChunk:
 
     def __getitem__(self, index) -> ActionChunk:
         """Some of the batch; an integer keeps the batch dimension."""
-        i = slice(index, index + 1) if isinstance(index, int) else index
+        i = _keeping_batch(index, len(self))
         return self.map(lambda tensor: tensor[i])
 
     def to(self, device: torch.device | str) -> ActionChunk:
@@ -290,8 +290,12 @@ class Backbone(Protocol):
 class Policy(Protocol):
     """`Observation` to `ActionChunk`, and the loss that trains it. A stateless `nn.Module`; see `para.policies`."""
 
+    name: str
+    """Its key in `para.policies.POLICIES`, by which checkpoints find it."""
+
     config: Any
-    """A frozen dataclass; with the weights it is all that is needed to rebuild the policy."""
+    """A frozen dataclass; with the weights it is all that is needed to rebuild the policy. Its `backbone` is what the
+    backbone says of itself (`Backbone.config`)."""
 
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
@@ -371,3 +375,11 @@ class World(Protocol):
     def close(self) -> None:
         """Release the renderer or the robot. May be called twice."""
         ...
+
+
+def _keeping_batch(index, n: int):
+    """An index into a batch of n that leaves its dimension there. Raises IndexError for an integer beyond it."""
+    if not isinstance(index, (int, np.integer)):
+        return index
+    i = range(n)[index]
+    return slice(i, i + 1)
