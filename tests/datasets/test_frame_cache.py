@@ -32,8 +32,8 @@ def cache_files(folder: Path) -> list[Path]:
 def decoded(monkeypatch) -> list[Path]:
     """The videos decoded since the test began."""
     paths: list[Path] = []
-    real = frame_cache.read_video
-    monkeypatch.setattr(frame_cache, "read_video", lambda path: (paths.append(path), real(path))[1])
+    real = frame_cache.frames_at
+    monkeypatch.setattr(frame_cache, "frames_at", lambda path, spans: (paths.append(path), real(path, spans))[1])
     return paths
 
 

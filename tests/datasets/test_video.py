@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import av
 import numpy as np
 import pytest
 
 from para.datasets import read_video, write_video
-from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING
+from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING, frames_at, shown
 
 
 def noise(N: int, H: int, W: int) -> np.ndarray:
@@ -67,3 +69,26 @@ def test_what_is_no_video_is_refused(tmp_path, frames):
     with pytest.raises(ValueError, match="at least one"):
         write_video(tmp_path / "a.mp4", frames, 7)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_of_a_video_are_its_frames_and_what_it_does_not_have_is_refused(tmp_path):
+    frames = noise(11, 34, 48)
+    write_video(tmp_path / "a.mp4", frames, 7, LOSSLESS_ENCODING)
+    spans = [(0, 3), (3, 1), (6, 5)]
+    for (first, length), part in zip(spans, frames_at(tmp_path / "a.mp4", spans), strict=True):
+        np.testing.assert_array_equal(part, frames[first : first + length])
+    assert shown(tmp_path / "a.mp4") == (11, (34, 48))
+    with pytest.raises(ValueError, match="ends before frame 12"):
+        list(frames_at(tmp_path / "a.mp4", [(0, 5), (5, 7)]))
+    with pytest.raises(ValueError, match="one frame in two episodes"):
+        list(frames_at(tmp_path / "a.mp4", [(4, 3), (6, 2)]))
+
+
+def test_of_a_long_video_no_more_than_a_part_is_held(tmp_path):
+    write_video(tmp_path / "a.mp4", np.zeros((400, 96, 128, 3), np.uint8), 7)
+    tracemalloc.start()
+    for part in frames_at(tmp_path / "a.mp4", [(40 * i, 40) for i in range(10)]):
+        size = part.nbytes
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * size < 10 * size

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from para.datasets.demonstrations import Demonstrations, Tables, open_tables
-from para.datasets.frame_cache import decoded_episodes
+from para.datasets.frame_cache import decoded_episodes, first_frame
 from para.datasets.lerobot_v3_cameras import cameras_checksum, cameras_document
 from para.datasets.lerobot_v3_folder import uncommitted_files
 from para.datasets.lerobot_v3_layout import (
@@ -29,7 +29,7 @@ from para.datasets.lerobot_v3_layout import (
 from para.datasets.lerobot_v3_read import read_episode_rows, read_frame_columns, read_tasks, video_file
 from para.datasets.orientation import ENOUGH_EPISODES, find_orientation
 from para.datasets.partial_supervision import never_told
-from para.datasets.video import read_video
+from para.datasets.video import shown
 from para.files import read_json
 
 AT_REST_M = 0.005
@@ -114,15 +114,15 @@ def _videos(tables: Tables) -> list[str]:
         by_path.setdefault(video_file(tables.root, tables.info, row, key), []).append(row)
     for path, rows in by_path.items():
         try:
-            frames = read_video(path)
+            n_frames, size = shown(path)
         except (ValueError, OSError) as error:
             problems.append(str(error))
             continue
-        needed = max(round(row[f"videos/{key}/from_timestamp"] * tables.info["fps"]) + row["length"] for row in rows)
-        if frames.shape[1:3] != (H, W):
-            problems.append(f"{path} shows {frames.shape[1:3]} (H, W), its feature promises {(H, W)}; record it again")
-        if len(frames) < needed:
-            problems.append(f"{path} holds {len(frames)} frames, {needed} are needed; `para dataset repair` drops it")
+        needed = max(first_frame(row, key, tables.info["fps"]) + row["length"] for row in rows)
+        if size != (H, W):
+            problems.append(f"{path} shows {size} (H, W), its feature promises {(H, W)}; record it again")
+        if n_frames < needed:
+            problems.append(f"{path} holds {n_frames} frames, {needed} are needed; `para dataset repair` drops it")
         sha256 = rows[0].get(EPISODE_VIDEO_SHA256)
         if sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             problems.append(f"{path} is not the video that was recorded (SHA-256 differs); restore it from a copy")

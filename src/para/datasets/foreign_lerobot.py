@@ -17,6 +17,7 @@ import numpy as np
 
 from para.datasets.lerobot_v3_layout import INFO_FILE, DatasetError
 from para.datasets.lerobot_v3_read import data_file, read_episode_rows, read_table, video_file
+from para.datasets.video import frames_at
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 
@@ -211,32 +212,8 @@ def _video_frames(dataset: ForeignDataset, rows: list[dict[str, Any]]) -> Iterat
     """The frames (n, H, W, 3) of episodes, decoding each file once and keeping no more than an episode."""
     if not dataset.is_v3:
         for row in rows:
-            yield from _decoded(_video_path(dataset, row), [(0, row["length"])])
+            yield from frames_at(_video_path(dataset, row), [(0, row["length"])])
         return
     for path, group in groupby(rows, lambda row: _video_path(dataset, row)):
         column = f"videos/{dataset.image_key}/from_timestamp"
-        yield from _decoded(path, [(round(row[column] * dataset.info["fps"]), row["length"]) for row in group])
-
-
-def _decoded(path: Path, spans: list[tuple[int, int]]) -> Iterator[np.ndarray]:
-    """Frames of a video at spans (first, length), in ascending order."""
-    import av
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing from its dataset; copy it again")
-    waiting, kept = list(spans), []
-    try:
-        with av.open(str(path)) as container:
-            for i, frame in enumerate(container.decode(video=0)):
-                if waiting and i >= waiting[0][0]:
-                    kept.append(frame.to_ndarray(format="rgb24"))
-                if waiting and len(kept) == waiting[0][1]:
-                    yield np.stack(kept)
-                    kept = []
-                    waiting.pop(0)
-                if not waiting:
-                    return
-    except (av.FFmpegError, IndexError) as error:
-        raise DatasetError(f"{path} is no complete video ({error}); copy it again") from error
-    if waiting:
-        raise DatasetError(f"{path} ends before frame {sum(waiting[0])}, which its dataset promises; copy it again")
+        yield from frames_at(path, [(round(row[column] * dataset.info["fps"]), row["length"]) for row in group])

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from para.datasets.lerobot_v3_layout import CACHE_FOLDER, DatasetError
 from para.datasets.lerobot_v3_read import video_file
-from para.datasets.video import read_video
+from para.datasets.video import frames_at
 from para.files import TEMPORARY_SUFFIX, disk_error
 from para.progress import progress_bar
 
@@ -125,22 +126,18 @@ def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str,
 
 
 def decoded_episodes(root: Path, info: dict, rows: list[dict], video_key: str, image_size: tuple[int, int]):
-    """The frames (n, H, W, 3) of each episode; episodes that share a file follow one another in it."""
-    opened: tuple[Path, np.ndarray] | None = None
-    for row in rows:
-        path = video_file(root, info, row, video_key)
-        if opened is None or opened[0] != path:
-            opened = (path, read_video(path))
-        frames, n = opened[1], row["length"]
-        start = round(row[f"videos/{video_key}/from_timestamp"] * info["fps"])
-        if frames.shape[1:3] != tuple(image_size):
-            raise DatasetError(
-                f"{path} shows {frames.shape[1:3]} (H, W), info.json promises {tuple(image_size)}; "
-                "put the right video there, or record again"
-            )
-        if len(frames) < start + n:
-            raise DatasetError(
-                f"{path} holds {len(frames)} frames, episode {row['episode_index']} needs {start} to {start + n}; "
-                f"run `para dataset repair {root}`"
-            )
-        yield frames[start : start + n]
+    """The frames (n, H, W, 3) of each episode, one in memory at a time; those that share a file follow one another."""
+    for path, group in groupby(rows, lambda row: video_file(root, info, row, video_key)):
+        spans = [(first_frame(row, video_key, info["fps"]), row["length"]) for row in group]
+        for frames in frames_at(path, spans):
+            if frames.shape[1:3] != tuple(image_size):
+                raise DatasetError(
+                    f"{path} shows {frames.shape[1:3]} (H, W), info.json promises {tuple(image_size)}; "
+                    "put the right video there, or record again"
+                )
+            yield frames
+
+
+def first_frame(row: dict, video_key: str, fps: float) -> int:
+    """Which frame of its video file an episode begins at."""
+    return round(row[f"videos/{video_key}/from_timestamp"] * fps)

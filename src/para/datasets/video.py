@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -123,6 +124,37 @@ def frames_of(path: str | Path, only: Container[int] | None = None) -> Iterator[
         return frame.to_ndarray(format="rgb24") if only is None or index in only else None
 
     return (image for image in _decoded(path, read) if image is not None)
+
+
+def frames_at(path: str | Path, spans: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
+    """Parts of a video file, decoded once and one part in memory at a time: (length, H, W, 3) uint8 RGB each.
+
+    Args:
+        path: the file; many episodes may share one.
+        spans: (first frame, length) of each part; none begins before the one before it ends.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_video`; ValueError also where the file ends before a part does, or parts
+            are out of order.
+    """
+    for (first, length), (after, _) in pairwise(spans):
+        if after < first + length:
+            raise ValueError(f"{path} would show one frame in two episodes ({after}); its dataset's index is damaged")
+    images = frames_of(path, {i for first, length in spans for i in range(first, first + length)})
+    for first, length in spans:
+        part = list(islice(images, length))
+        if len(part) < length:
+            raise ValueError(
+                f"{path} ends before frame {first + length}, which its dataset promises; copy it again, or let "
+                "`para dataset repair` drop the episode"
+            )
+        yield np.stack(part)
+
+
+def shown(path: str | Path) -> tuple[int, tuple[int, int]]:
+    """How many frames a video file has, and their (H, W); raises as `read_video` does."""
+    sizes = list(_decoded(path, lambda _, frame: (frame.height, frame.width)))
+    return len(sizes), sizes[0]
 
 
 def frame_times(path: str | Path) -> list[float | None]:
