@@ -11,9 +11,18 @@ import pytest
 import torch
 from torch import nn
 
+from para.backbones import BACKBONES, BackboneEntry, SmallConv, SmallConvConfig
+from para.policies import ParaConfig, make_policy
 from para.training import checkpoint, describe, load_policy, save_policy, weights_hash
 from para.training.files import write_tensors
 from tests.training.stubs import REGISTRY, Entry, StubConfig, StubData, make_stub
+
+
+@dataclass(frozen=True)
+class UsersConvConfig(SmallConvConfig):
+    """Options of a backbone that a user's program registers."""
+
+    theirs: int = 0
 
 
 @pytest.fixture
@@ -195,3 +204,12 @@ def test_a_pickle_in_the_place_of_weights_is_not_run(saved, tmp_path):
 
 def test_the_stub_config_is_what_the_registry_builds():
     assert REGISTRY["stub"].config_type is StubConfig
+
+
+def test_a_policy_on_a_backbone_that_was_registered_since_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setitem(BACKBONES, "of_a_user", BackboneEntry(UsersConvConfig, SmallConv))
+    policy = make_policy(ParaConfig(image_size=(48, 64), horizon=2, backbone=UsersConvConfig(channels=8, theirs=3)))
+    loaded = load_policy(save_policy(policy, tmp_path))
+    assert loaded.config == policy.config and type(loaded.config.backbone) is UsersConvConfig
+    monkeypatch.delitem(BACKBONES, "of_a_user")
+    assert "theirs" in refusal(ValueError, load_policy, tmp_path)

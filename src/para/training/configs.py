@@ -10,6 +10,7 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, Union
 
+from para.backbones import BACKBONES, BackboneConfig
 from para.registry import did_you_mean
 
 
@@ -80,6 +81,8 @@ def _dataclass_from(config_type: type, values: Any, where: str) -> Any:
 
 def _from_json(hint: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint == BackboneConfig:  # those too that were registered since it was written down
+        return _union_from(tuple(entry.config_type for entry in BACKBONES.values()), value, where)
     if origin in (Union, types.UnionType):
         return _union_from(args, value, where)
     if is_dataclass(hint):
