@@ -28,7 +28,6 @@ class NoisyDemonstrator(torch.nn.Module):
 
     def __init__(self, world, noise_px: float):
         super().__init__()
-        self.here = torch.nn.Parameter(torch.zeros(()))  # rollout asks a policy's parameters for its device
         self.world, self.noise_px = world, noise_px
         self.generator = torch.Generator().manual_seed(0)
         self.expert = None

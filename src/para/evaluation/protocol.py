@@ -115,9 +115,9 @@ class Trial:
     """Where to write a video of it, relative to the run folder; None: nowhere."""
 
     @property
-    def key(self) -> tuple[str, int, str, int]:
-        """What makes it one of a kind in a run."""
-        return self.policy, self.train_seed, self.split, self.scene_index
+    def key(self) -> tuple[str, str, int, int]:
+        """What makes it one of a kind in a run: that of its record."""
+        return self.policy, self.split, self.train_seed, self.scene_index
 
     @property
     def execution(self) -> str:
@@ -245,7 +245,7 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
     """
     path = run.folder / "results.jsonl"
     records = forget_errors(path, {trial.key for trial in trials}) if path.exists() else []
-    done = {(r.policy, r.train_seed, r.split, r.scene_index): r for r in records}
+    done = {record.key: record for record in records}
     check_same_run(trials, done, path)
     missing = [trial for trial in trials if trial.key not in done]
     if missing:
@@ -260,7 +260,7 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
 def forget_errors(path: Path, keys: set[tuple]) -> list[EpisodeRecord]:
     """The records of a file without those of episodes that raised and are to be run again, which leave the file too."""
     records = read_results(path)
-    again = [r.error is not None and (r.policy, r.train_seed, r.split, r.scene_index) in keys for r in records]
+    again = [r.error is not None and r.key in keys for r in records]
     kept = [record for record, dropped in zip(records, again) if not dropped]
     if len(kept) < len(records):
         logger.info("%d episodes that raised are run again", len(records) - len(kept))

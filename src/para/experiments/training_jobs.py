@@ -37,6 +37,7 @@ from para.training.engine import train
 from para.training.heldout import ChunkData
 from para.training.optim import OptimConfig
 from para.training.options import TrainConfig
+from para.training.run_folder import is_finished
 from para.training.transfer import start_from
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class TrainJob:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return (self.folder / "training.json").exists()
+        return is_finished(self.folder)
 
 
 def train_all(jobs: list[TrainJob], *, workers: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from para.evaluation.records import read_results
 from para.files import read_json, write_json
 from para.training.checkpoint import weights_hash
+from para.training.run_folder import SUMMARY_FILE, is_finished
 
 TRAININGS_FILE = "trainings.json"
 
@@ -28,7 +29,7 @@ def export_trainings(folder: Path, trained: Sequence[tuple[str, int, Path]]) -> 
     """
     path = folder / TRAININGS_FILE
     before = read_json(path)["rows"] if path.exists() else []
-    finished = [(name, seed, there) for name, seed, there in trained if (there / "training.json").exists()]
+    finished = [(name, seed, there) for name, seed, there in trained if is_finished(there)]
     recorded = weights_recorded(folder)
     found = [*before, *(training_row(name, seed, there) for name, seed, there in finished)]
     rows = {key_of(row): row for row in found if row["checkpoint"] in recorded.get(key_of(row), {row["checkpoint"]})}
@@ -52,7 +53,7 @@ def key_of(row: dict[str, Any]) -> tuple[str, int]:
 
 def training_row(name: str, seed: int, folder: Path) -> dict[str, Any]:
     """One finished training. Errors are of its last look at held-out demonstrations; None where there was none."""
-    summary = read_json(folder / "training.json")
+    summary = read_json(folder / SUMMARY_FILE)
     metrics = summary["metrics"]
     errors = {key: rounded(metrics.get(key)) for key in ("error_mm", "pixel_error_px")}
     steps = {"steps": summary["steps"], "seconds": round(summary["seconds"], 1)}

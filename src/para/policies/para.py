@@ -1,8 +1,9 @@
 """PARA: which pixel the end effector goes to, and how high above the table (paper sec. 3).
 
 One forward pass: the image and the end effector's own pixel go through the backbone; heads say, for each of the next T
-steps, which cell (a heatmap) and, read at that pixel, which height and gripper class; decoding lifts pixel and height
-to the world by intersecting the camera's ray with the height plane.
+steps, which cell and which height (one softmax over both; or a heatmap and, read at that pixel, the height: the paper's
+form) and, read at that pixel, which gripper class; decoding lifts pixel and height to the world by intersecting the
+camera's ray with the height plane.
 """
 
 from __future__ import annotations
@@ -179,7 +180,8 @@ class Para(nn.Module):
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
-        """Plain sum of the spatial, height and gripper terms (paper sec. 3.5), the latter two at the true pixel.
+        """Plain sum of the terms (paper sec. 3.5): of pixel and height together, or in the factorised form one of each;
+        of the gripper, and of the rotation where it is predicted. What is read at a pixel is read at the true one.
 
         Each is a mean over the steps whose pixel, height or gripper is known.
         """

@@ -22,6 +22,11 @@ NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "dev
 """Options of training that do not change the weights that it ends with."""
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a training in that folder has come to its end: its weights are written last."""
+    return all((folder / name).exists() for name in (SUMMARY_FILE, CONFIG_FILE, WEIGHTS_FILE))
+
+
 def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str, start: str = "") -> dict[str, Any]:
     """Everything that decides which weights a run ends with, JSON-ready; `start` only where there is one.
 
@@ -83,8 +88,7 @@ class RunFolder:
 
     def summary(self) -> dict[str, Any] | None:
         """The record of a finished run, or None while it is not."""
-        finished = all((self.path / name).exists() for name in (SUMMARY_FILE, CONFIG_FILE, WEIGHTS_FILE))
-        return read_json(self.path / SUMMARY_FILE) if finished else None
+        return read_json(self.path / SUMMARY_FILE) if is_finished(self.path) else None
 
     def write_summary(self, values: dict[str, Any]) -> None:
         """Leave the record of a run that is about to be finished: its weights come after, as the commit."""
