@@ -1,4 +1,4 @@
-"""The command line: `para experiment | record | tracks | train | evaluate | report | dataset | doctor`."""
+"""The command line: `para experiment | record | tracks | train | evaluate | report | dataset | resample | doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Tracks, Train
+from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Resample, Tracks, Train
 from para.files import DISK_FULL
 from para.registry import did_you_mean
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "report": Report,
     "dataset": Dataset,
+    "resample": Resample,
     "tracks": Tracks,
     "doctor": Doctor,
 }

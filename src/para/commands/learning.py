@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import tyro
 
-from para.commands.converting import LiberoOptions, convert_libero
 from para.commands.defaults import DEFAULT_WORKERS
 from para.commands.pretraining import (
     CIRCLES,
@@ -211,56 +210,3 @@ class Train:
         further = [chunks_for(config, other, self.step) for other in others]
         told = self.also_share[0] if together else shares
         return Mixture([own, *further], [1 - sum(shares), *shares]), f" and {told} of {[o.data_hash for o in others]}"
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Look into a dataset, check it, mend what a crash left behind, or make one of LIBERO's demonstrations.
-
-    For example:
-
-        para dataset check data/left
-        para dataset convert-libero libero_spatial/ data/libero
-    """
-
-    action: Annotated[Literal["info", "check", "repair", "convert-libero"], tyro.conf.Positional]
-    """info: what is in it; check: list every problem; repair: drop unfinished episodes, rebuild the index;
-    convert-libero: turn LIBERO's HDF5 files, or a LeRobotDataset made of them, into a dataset with camera geometry."""
-
-    root: Annotated[Path, tyro.conf.Positional]
-    """The dataset's folder; with convert-libero: a LeRobotDataset, or an HDF5 file of libero_spatial, or its folder."""
-
-    out: Annotated[Path | None, tyro.conf.Positional] = None
-    """With convert-libero: folder of the new dataset; the same command goes on from what is there."""
-
-    libero: Annotated[LiberoOptions, tyro.conf.arg(name="")] = field(default_factory=LiberoOptions)
-    """With convert-libero: how."""
-
-    def run(self) -> None:
-        from para.datasets import check_dataset, describe_dataset, repair_dataset
-
-        if self.action == "convert-libero":
-            self._convert()
-            return
-        if self.out is not None or self.libero != LiberoOptions():
-            raise ValueError(f"`para dataset {self.action}` takes a dataset's folder and no more")
-        if self.action == "info":
-            print("\n".join(f"{name}: {value}" for name, value in describe_dataset(self.root).items()))
-            return
-        if self.action == "repair":
-            print("\n".join(repair_dataset(self.root)))
-        problems = check_dataset(self.root)
-        print(*problems, sep="\n", end="\n" if problems else "")
-        if problems:
-            raise ValueError(f"{self.root} has {len(problems)} problems, listed above")
-        print(f"{self.root}: no problems found")
-
-    def _convert(self) -> None:
-        if self.out is None:
-            raise ValueError("convert-libero needs two paths: what to convert, and a folder for the new dataset")
-        done = convert_libero(self.root, self.out, self.libero)
-        print(
-            f"{done.converted} demonstrations converted, {done.reused} were there already, {len(done.left_out)} left "
-            "out that did not succeed"
-        )
-        print(f"next: para dataset info {self.out}; para train --data {self.out} --out checkpoints/para para")

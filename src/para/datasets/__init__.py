@@ -12,6 +12,7 @@ from para.datasets.lerobot_v3_layout import DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.recording import RecordingReport, record
 from para.datasets.repair import repair_dataset
+from para.datasets.resample import resample
 from para.datasets.splits import episodes_where, split_episodes
 from para.datasets.video import read_video, write_video
 
@@ -31,6 +32,7 @@ __all__ = [
     "read_video",
     "record",
     "repair_dataset",
+    "resample",
     "split_episodes",
     "write_video",
 ]

@@ -124,12 +124,12 @@ class Demonstrations:
         K = torch.from_numpy(self.K[frames].astype(np.float32))
         return Camera(K, torch.from_numpy(self.T_world_cam[frames].astype(np.float32)), self.image_size)
 
-    def episode(self, index: int) -> Episode:
-        """One episode, read into memory."""
+    def episode(self, index: int, images: np.ndarray | None = None) -> Episode:
+        """One episode, read into memory; `images`: its frames, where they are there already."""
         frames = slice(int(self.episode_start[index]), int(self.episode_stop[index]))
         return Episode(
             scene=self.scenes[index],
-            image=self.images[frames],
+            image=self.images[frames] if images is None else images,
             camera=self.camera(frames),
             ee_position=self.ee_position[frames],
             gripper=self.gripper[frames],
