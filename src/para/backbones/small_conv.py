@@ -8,8 +8,8 @@ be able to tell places apart by anything but what is there:
   colours went on for ever: what moves on a plain background moves its features exactly, as far as they stay inside.
 - Features are normalised over channels at each pixel, not over the image (as GroupNorm would), so that what appears in
   one corner does not change the features in another.
-- Context comes from dilation at one stride (the receptive field covers the image at 128 px) and not from further
-  down-sampling, so that a shift by one stride (4 px) is a shift by one cell.
+- Context comes from dilation at one stride (a cell sees 89 px to each side: most of an image of 128 px) and not from
+  further down-sampling, so that a shift by one stride (4 px) is a shift by one cell.
 """
 
 from __future__ import annotations
@@ -110,6 +110,8 @@ class SmallConv(nn.Module):
         )
         self.blocks = nn.Sequential(*(Block(c, dilation, mode) for dilation in config.dilations))
         self.norm = ChannelNorm(c)
+        self.reach_px = self.stride * sum(config.dilations) + 5
+        """How far to each side of its centre a cell sees."""
 
     def forward(self, image: Tensor, start: Tensor | None = None) -> FeatureMap:
         """Features of images; see `para.interfaces.Backbone`."""

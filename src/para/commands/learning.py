@@ -168,9 +168,10 @@ class Train:
         chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
         training = demonstrations.subset(chosen)
         heldout = demonstrations.subset(left_out) if len(left_out) else None
-        config = replace(self.policy, image_size=demonstrations.image_size)
+        config = replace(self.policy, image_size=self._image_size(demonstrations))
         others = [Demonstrations.open(folder) for folder in self.also]
         policy = fresh_policy(config, training, self.training.seed, also=others)
+        print(*said_before_training(demonstrations, policy), sep="", end="")
         start = ""
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
@@ -198,6 +199,16 @@ class Train:
             where = "" if lesson.world else " --world <one that looks like its demonstrations: they do not say which>"
             print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}{where}")
 
+    def _image_size(self, demonstrations: Demonstrations) -> tuple[int, int]:
+        asked, own = tuple(self.policy.image_size), demonstrations.image_size
+        if asked not in (type(self.policy)().image_size, own):
+            (H, W), (h, w) = own, asked
+            raise ValueError(
+                f"{self.data} has pictures of {H} x {W} (H x W), not {h} x {w}; make them smaller with "
+                f"`para resample {self.data} <new folder> --image-size {h} {w}`, or leave --image-size out"
+            )
+        return own
+
     def _samples(self, config: Any, own: ChunkData, others: list[Demonstrations]) -> tuple[ChunkData, str]:
         """What is trained on, and what of it `own` does not tell."""
         if not others:
@@ -210,3 +221,23 @@ class Train:
         further = [chunks_for(config, other, self.step) for other in others]
         told = self.also_share[0] if together else shares
         return Mixture([own, *further], [1 - sum(shares), *shares]), f" and {told} of {[o.data_hash for o in others]}"
+
+
+def said_before_training(demonstrations: Demonstrations, policy: Any) -> list[str]:
+    """What a person should know of demonstrations that are unlike those which the defaults were chosen on, in lines."""
+    from para.datasets.lerobot_v3_layout import STEP_S
+
+    horizon, step_s, side = policy.config.horizon, demonstrations.step_s, max(demonstrations.image_size)
+    lines = []
+    if not STEP_S / 2 <= step_s <= STEP_S * 2:
+        lines.append(
+            f"a step of these demonstrations takes {step_s:.3g} s, so that a chunk of {horizon} steps is "
+            f"{horizon * step_s:.2g} s long (in the experiments {horizon * STEP_S:.2g} s); `para resample` changes it\n"
+        )
+    reach = getattr(policy.backbone, "reach_px", None)
+    if reach is not None and side > 2 * reach:
+        lines.append(
+            f"of these pictures, {side} px long, a cell of the backbone sees {reach} px to each side; `para resample` "
+            "makes them smaller, and other backbones see all of them (docs/backbones.md)\n"
+        )
+    return lines
