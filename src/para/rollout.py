@@ -25,10 +25,10 @@ class RolloutConfig:
     """How predicted chunks are carried out."""
 
     execute_steps: int = 4
-    """Steps of a chunk that are carried out before the policy looks again; 0: all of them."""
+    """Steps of a chunk that are carried out before the policy predicts again; 0: all of them."""
 
     ensemble_decay: float | None = None
-    """If set, every step looks again, and the action is the average in 3D of what all earlier chunks that reach this
+    """If set, every step predicts again, and the action is the average in 3D of what all earlier chunks that reach this
     far said of it, weighted exp(-decay * age) (temporal ensembling). `execute_steps` must be 1. The youngest chunk
     weighs most; ACT as published lets the oldest weigh most, with 0.01. For dense steps only: step k of a chunk of key
     poses is not step k - 1 of the next."""
@@ -153,8 +153,9 @@ def from_home(policy: Policy, obs: Observation, height_m: float, within_deg: flo
     home = getattr(policy, "home_camera", None)
     if home is None:
         raise ValueError(
-            "home_view_m needs a policy that says from where its demonstrations were filmed, which are to be of one "
-            "camera (demonstrations.json beside its weights; train it anew with this version, or leave the option out)"
+            "home_view_m needs a policy that says from where its demonstrations were filmed, by one camera "
+            "(`home_camera`): `para.experiments.acting.load_to_act` takes it from the demonstrations.json that "
+            "`para train` leaves beside the weights; or leave the option out"
         )
     B = len(obs)
     there = Camera(home.K.expand(B, 3, 3), home.T_world_cam.expand(B, 4, 4), home.image_size)

@@ -161,7 +161,7 @@ def test_where_there_are_videos_their_grids_are_shown_as_far_as_the_page_can_hol
 
 def test_ways_of_execution_stand_side_by_side_for_each_trained_policy(family):
     said = text_of(f"<body>{executions_of(family.run('window'))}</body>")
-    assert "steps executed per look 1 4 all of the chunk" in said
+    assert "steps executed per prediction 1 4 all of the chunk" in said
     for policy in ("para+t4", "act+t12"):
         for way in ("", "+execute1", "+execute_all"):
             (row,) = family.run("window").rows(policy + way, "test")

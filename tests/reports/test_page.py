@@ -165,7 +165,7 @@ def test_the_table_of_executed_steps_is_in_order_and_marks_each_headline(reporte
         [False, True, False, True],
     )  # columns: PARA and ACT, out of and in distribution
     assert cells == [[False] * 4, [False] * 4, para, [False] * 4, act]
-    assert "Steps executed before looking again: PARA 4, ACT 1 + temporal ensembling." in text_of(page)
+    assert "Steps executed per prediction: PARA 4, ACT 1 + temporal ensembling." in text_of(page)
 
 
 def test_without_options_the_ways_of_execution_are_known_by_their_names(tmp_path):

@@ -117,7 +117,7 @@ def test_a_rate_stands_with_its_count_its_interval_and_the_papers(readme, result
 
 def test_ways_of_execution_stand_in_a_table_of_their_own_in_order(readme, results):
     update_readme(readme, results)
-    policies, executions = readme.read_text().split("| steps executed per look | PARA")
+    policies, executions = readme.read_text().split("| steps executed per prediction | PARA")
     assert [line.split(" |")[0] for line in policies.splitlines() if line.startswith("| PARA")] == [
         "| PARA", "| PARA, paper form",
     ]  # fmt: skip

@@ -94,7 +94,7 @@ def diffusion(scale: Scale) -> DiffusionConfig:
 # Each headline is the policy's best execution on validation scenes.
 PARA = Recipe(
     "para", para, executed("+execute4"),
-    why="PARA as we run it: it looks again after every four steps",
+    why="PARA as we run it: it predicts again after every four steps",
 )  # fmt: skip
 ACT = Recipe(
     "act", act, executed("+ensemble"),

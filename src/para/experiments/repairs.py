@@ -5,7 +5,7 @@ rollout. Whether they are failures here, and whether the repairs work, is what t
 
 - The gripper may act early where demonstrations do not rest while it moves (`dwell_frames`): rest, or carry out a
   change of the gripper only near the place at which it was predicted (`RolloutConfig.gripper_gate_m`).
-- Looking again after every step follows the first predicted point, which is anchored on the arm and not on the object:
+- Replanning after every step follows the first predicted point, which is anchored on the arm and not on the object:
   carry out more steps, average overlapping chunks in 3D (`ensemble_decay`), or train on demonstrations that start in
   perturbed states (`ee_start`).
 """
@@ -40,7 +40,9 @@ REPAIRS = Experiment(
     scenes=repair_scenes,
     recipes=(
         replace(
-            PARA, executions=LOOKS, why="all repairs: dwell in the demonstrations, random starts, four steps per look"
+            PARA,
+            executions=LOOKS,
+            why="all repairs: dwell in the demonstrations, random starts, four steps per prediction",
         ),
         replace(
             PARA, name="para+home_starts", executions=LOOKS, data="home", why="no demonstrations from perturbed states"

@@ -137,10 +137,10 @@ def executions_section(run: RunFiles, pictures: Pictures) -> str | None:
     """The table of executed steps."""
     table = tables.execution_table(run)
     return table and (
-        "<p>A policy predicts a chunk of steps, carries out the first few, and looks again. How many changes what is "
-        "tested: all of them asks most of a single look, one asks most of the closed loop. With temporal ensembling "
-        "the policy looks at every step and follows the average of all chunks that reach it. Each policy’s headline is "
-        f"the way marked so.</p>{table}"
+        "<p>A policy predicts a chunk of steps, carries out the first few, and predicts again. How many changes what "
+        "is tested: all of them asks most of a single prediction, one asks most of the closed loop. With temporal "
+        "ensembling the policy predicts at every step and follows the average of all chunks that reach it. Each "
+        f"policy’s headline is the way marked so.</p>{table}"
     )
 
 
@@ -176,7 +176,7 @@ SECTIONS = (
     Section("positions", "Where it works", positions_section),
     Section("rollouts", "Rollouts", rollouts_section),
     Section("predictions", "What the policies see", predictions_section),
-    Section("executions", "Steps executed before looking again", executions_section),
+    Section("executions", "Steps executed per prediction", executions_section),
     Section("variants", "Variants", variants_section),
     Section("training", "Training", training_section),
     Section("made", "How this was made", how_it_was_made),

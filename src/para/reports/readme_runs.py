@@ -71,7 +71,7 @@ def policy_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[str, 
         rates = [rate_and_errors(of_split.get(split)) for split in splits]
         how = way_of(execute[policy])[-1] if policy in execute else NONE
         lines.append([policy_name(policy), *rates, how, *(NONE if rate is None else percent(rate) for rate in paper)])
-    heads = ["placed by", *(split_name(split).lower() for split in splits), "steps executed per look"]
+    heads = ["placed by", *(split_name(split).lower() for split in splits), "steps executed per prediction"]
     return table([*heads, *(f"paper, {split_name(split).lower()}" for split in of_paper)], lines)
 
 
@@ -94,7 +94,7 @@ def execution_table(summary: Mapping[str, Any], execute: Mapping[str, Mapping[st
     policies = in_reading_order(varied)
     lines = [[way[-1], *(cells[way].get(policy, NONE) for policy in policies)] for way in sorted(cells)]
     heads = [f"{policy_name(policy)}, out of distribution" for policy in policies]
-    return table(["steps executed per look", *heads], lines) if lines else ""
+    return table(["steps executed per prediction", *heads], lines) if lines else ""
 
 
 def way_of(options: Mapping[str, Any]) -> tuple[bool, float, str]:

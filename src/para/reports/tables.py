@@ -103,7 +103,7 @@ def variants_table(run: RunFiles, policies: Sequence[str] | None = None) -> str 
 
 
 def execution_table(run: RunFiles) -> str | None:
-    """Rates by the number of steps that are executed before looking again; None where only one way was tried."""
+    """Rates by the number of steps that are executed per prediction; None where only one way was tried."""
     ways: dict[tuple, dict[str, list[Row]]] = {}
     for row in run.summary["rows"]:
         key = _execution_key(row["policy"], run.config.get("execute") or {})
@@ -142,11 +142,11 @@ def _execution_key(policy: str, execute: Mapping[str, Any]) -> tuple[float, str]
 
 
 def headline_executions(run: RunFiles) -> str:
-    """How many steps each main policy executes before it looks again, in words."""
+    """How many steps each main policy executes before it predicts again, in words."""
     execute = run.config.get("execute") or {}
     keys = {policy: _execution_key(policy, execute) for policy in run.main_policies if policy in execute}
     said = [f"{policy_name(policy)} {key[1]}" for policy, key in keys.items() if key is not None]
-    return escape(f"Steps executed before looking again: {', '.join(said)}.") if said else ""
+    return escape(f"Steps executed per prediction: {', '.join(said)}.") if said else ""
 
 
 def error_list(run: RunFiles) -> str:

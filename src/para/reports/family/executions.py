@@ -1,4 +1,4 @@
-"""The table of executed steps: how much of a chunk each trained policy carries out before it looks again."""
+"""The table of executed steps: how much of a chunk each trained policy carries out before it predicts again."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def executions_of(run: RunFiles) -> str:
                 mark = '<div class="why">headline</div>' if rows and rows[0]["policy"] == policy else ""
                 cells.append(f"<td>{rate_cell(rows[0])}{mark}</td>" if rows else '<td class="none">–</td>')
             lines.append(f"<tr{filter_attributes(policy=policy)}>{''.join(cells)}</tr>")
-        heads = ["steps executed per look", *(escape(way[-1]) for way in columns)]
+        heads = ["steps executed per prediction", *(escape(way[-1]) for way in columns)]
         parts.append(f"<p class='caption'>{escape(split_name(split))}</p>{table(heads, lines, kind='compact')}")
     return f"<div{filter_attributes(axis=run.axis)}><h3>{escape(title_of(run))}</h3>{''.join(parts)}</div>"

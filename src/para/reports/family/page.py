@@ -150,7 +150,7 @@ SECTIONS = (
     Section("pretraining", "With something learnt before", pretraining),
     Section("ablation", "Where the advantage comes from", ablation_section),
     Section("sweeps", "Sweeps: what it costs", sweeps_section),
-    Section("executions", "Steps executed before looking again", executions_section),
+    Section("executions", "Steps executed per prediction", executions_section),
     Section("variants", "Variants", variants),
     Section("failures", "How policies fail", gallery),
     Section("maps", "Maps of the table", maps_section),
