@@ -111,6 +111,17 @@ def test_record_train_and_evaluate_say_what_they_did_and_what_comes_next(made):
     assert "/3" in steps["evaluate"].out and "95% interval" in steps["evaluate"].out
 
 
+def test_a_baseline_carried_out_as_para_is_said_to_be_with_what_the_experiments_have(made, fake, tmp_path):
+    folder, steps = made
+    assert "in the experiments" not in steps["evaluate"].out
+    train(folder / "data", tmp_path / "act", "act")
+    flags = "--rollout.execute-steps 1 --rollout.ensemble-decay 0.1"
+    assert (
+        f"4 steps of each chunk; in the experiments act has {flags}" in evaluate(tmp_path / "act", tmp_path / "a").out
+    )
+    assert "in the experiments" not in evaluate(tmp_path / "act", tmp_path / "b", *flags.split()).out
+
+
 def test_evaluating_leaves_records_a_summary_a_page_and_videos(made):
     run = made[0] / "run"
     assert len((run / "results.jsonl").read_text().splitlines()) == 3

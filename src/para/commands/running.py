@@ -238,7 +238,7 @@ class Evaluate:
         elif lesson.world_options.get(CIRCLES):
             print(f"{self.checkpoint} {NEVER_SAW_THE_ROBOT} ({how_to_fine_tune(self.checkpoint, held.name)})")
         world, options = where_to_evaluate(lesson, self.world, parse_options(self.world_options))
-        print(*said_before_evaluation(lesson, world, options), sep="\n")
+        print(*said_before_evaluation(lesson, world, options), *self._said_of_execution(held.name), sep="\n")
         part = None if self.half == "all" else self.half
         summary = evaluate_checkpoint(
             self.checkpoint, self.out, world=world, half=part, n=self.episodes, seed=self.seed,
@@ -246,3 +246,15 @@ class Evaluate:
             world_options=options,
         )  # fmt: skip
         print_results(self.out, summary)
+
+    def _said_of_execution(self, policy: str) -> list[str]:
+        """That the experiments carry out the policy's chunks otherwise, where nobody said how to."""
+        from para.experiments.recipes import usual_rollout
+
+        usual, default = usual_rollout(policy), RolloutConfig()
+        own, theirs, neither = ((r.execute_steps, r.ensemble_decay) for r in (self.rollout, usual or default, default))
+        if own != neither or theirs == own:
+            return []
+        flags = f"--rollout.execute-steps {theirs[0]}"
+        flags += "" if theirs[1] is None else f" --rollout.ensemble-decay {theirs[1]}"
+        return [f"carried out: {own[0]} steps of each chunk; in the experiments {policy} has {flags}"]

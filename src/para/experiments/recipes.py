@@ -115,6 +115,11 @@ HEADLINES = (PARA, ACT, MOTION_TRACKS, DIFFUSION)
 """PARA and its baselines."""
 
 
+def usual_rollout(policy: str) -> RolloutConfig | None:
+    """How the experiments carry a policy's chunks out, by its registry name; None: they say nothing of it."""
+    return next((recipe.executions[""].rollout for recipe in HEADLINES if recipe.name == policy), None)
+
+
 def variant(base: Recipe, suffix: str, why: str, *, data: str | None = None, **options: Any) -> Recipe:
     """A recipe with other options of its policy, or other demonstrations, in its base's headline execution."""
     return replace(
