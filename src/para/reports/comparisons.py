@@ -28,14 +28,16 @@ def comparisons_list(run: RunFiles, among: Collection[str] | None = None) -> str
 
     Args:
         run: of which.
-        among: only those of which one side is one of these policies; default: every one.
+        among: only those of which one side is one of these policies; default: every one that has no table of its own
+            (`starts_table`).
     """
+    told = run.config.get("few_shot") or {}
     items = [
         f"<li>{coloured(c['a'])} against {coloured(c['b'])}, {escape(split_name(c['split']).lower())}: "
         f"{escape(comparison_text(c))}. Both placed in {c['both']} pairs, only the first in {c['a_only']}, only the "
         f"second in {c['b_only']}. Holm {escape(p_text(c['p_holm']))}.</li>"
         for c in run.summary["comparisons"]
-        if among is None or {c["a"], c["b"]} & set(among)
+        if ({c["a"], c["b"]} & set(among) if among is not None else not in_starts_table(c, told))
     ]
     if not items:
         return ""
@@ -65,6 +67,12 @@ class Start(NamedTuple):
     comparison: Comparison
 
 
+def in_starts_table(comparison: Comparison, told: Mapping[str, Any]) -> bool:
+    """Whether the page has a comparison in its table of starts; `told`: `few_shot` of `config.json`, or empty."""
+    a, b = comparison["a"], comparison["b"]
+    return bool(told) and start_of(a, b, told["kinds"]) is not None and number_in(a, "n") is not None
+
+
 def starts_compared(run: RunFiles, told: Mapping[str, Any], split: str) -> list[Start]:
     """The run's comparisons with training from scratch, by number of demonstrations, steps, policy and start.
 
@@ -75,8 +83,8 @@ def starts_compared(run: RunFiles, told: Mapping[str, Any], split: str) -> list[
     """
     kinds, found = list(told["kinds"]), []
     for c in run.summary["comparisons"]:
-        kind, n = start_of(c["a"], c["b"], told["kinds"]), number_in(c["a"], "n")
-        if c["split"] == split and kind is not None and n is not None:
+        if c["split"] == split and in_starts_table(c, told):
+            kind, n = start_of(c["a"], c["b"], told["kinds"]), number_in(c["a"], "n")
             part = number_in(c["a"], "short")
             left = [p for p in c["b"].split("+") if p not in (f"n{n}", f"short{part}")]
             found.append(Start(n, part or 1, "+".join(left), kind, c))

@@ -115,12 +115,13 @@ class RunFiles:
     @property
     def main_policies(self) -> list[str]:
         """Those that the run names as such ("main"); else those that are no variant of another; where there are only
-        variants, the headline's, or all of them."""
+        variants, the headline's, or the first two that are compared, or all of them."""
         policies = in_reading_order(row["policy"] for row in self.summary["rows"])
         if named := [policy for policy in self.config.get("main", ()) if policy in policies]:
             return named
         chosen = [policy for policy in policies if policy in self.config.get("headline", ())]
-        return [policy for policy in policies if not variant_of(policy)] or chosen or policies
+        compared = [[c["a"], c["b"]] for c in self.summary["comparisons"][:1]]
+        return [policy for policy in policies if not variant_of(policy)] or chosen or next(iter(compared), policies)
 
     @property
     def headline(self) -> list[str]:
