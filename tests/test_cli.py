@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -109,6 +111,16 @@ def test_record_train_and_evaluate_say_what_they_did_and_what_comes_next(made):
     assert f"next: para train --data {folder / 'data'}" in steps["record"].out
     assert "para trained in" in steps["train"].out and "next: para evaluate" in steps["train"].out
     assert "/3" in steps["evaluate"].out and "95% interval" in steps["evaluate"].out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(made):
+    command = f"import sys; from para.cli import main; main(['dataset', 'info', {str(made[0] / 'data')!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()  # before it has printed anything
+        said = process.stderr.read()
+        assert process.wait() == 1 and "pipe" not in said.lower() and "Traceback" not in said, said
 
 
 def test_a_baseline_carried_out_as_para_is_said_to_be_with_what_the_experiments_have(made, fake, tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import select
 import sys
 from contextlib import redirect_stderr
 from difflib import SequenceMatcher
@@ -43,10 +45,22 @@ def main(arguments: list[str] | None = None) -> None:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     except (ValueError, FileNotFoundError, ImportError, OSError, KeyError) as error:
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            sys.exit(1)
         if debug:
             raise
         print(f"para: {explain(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def nobody_reads() -> bool:
+    """Whether what is printed goes nowhere any more, as after `| head`; then nothing more is tried to be printed."""
+    stdout = select.poll()
+    stdout.register(sys.stdout, 0)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in stdout.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def parse(arguments: list[str]) -> Any:
