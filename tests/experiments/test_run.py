@@ -184,6 +184,7 @@ def test_what_each_training_came_to_is_a_table_that_outlives_its_checkpoint(fold
         lines = (folder / "checkpoints" / row["policy"] / "seed0" / "log.jsonl").read_text().splitlines()
         last = [line for line in map(json.loads, lines) if line["split"] == "heldout"][-1]
         assert row["error_mm"] == pytest.approx(last["error_mm"], abs=0.006) and row["seconds"] > 0
+        assert row["precision"] == load(folder / "config.json")["versions"]["precision"]
         assert (row["pixel_error_px"] is None) == ("pixel_error_px" not in last) == (row["policy"] == "act")
     assert {row["checkpoint"] for row in rows} == {r.checkpoint for r in read_results(folder / "results.jsonl")}
     moved = Path(shutil.copytree(folder, tmp_path / "run"))

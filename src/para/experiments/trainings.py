@@ -56,8 +56,10 @@ def training_row(name: str, seed: int, folder: Path) -> dict[str, Any]:
     summary = read_json(folder / SUMMARY_FILE)
     metrics = summary["metrics"]
     errors = {key: rounded(metrics.get(key)) for key in ("error_mm", "pixel_error_px")}
-    steps = {"steps": summary["steps"], "seconds": round(summary["seconds"], 1)}
-    return {"policy": name, "train_seed": seed, "checkpoint": weights_hash(folder)} | steps | errors
+    how = {"steps": summary["steps"], "seconds": round(summary["seconds"], 1)}
+    if "precision" in summary:  # of trainings since it is told
+        how["precision"] = summary["precision"]
+    return {"policy": name, "train_seed": seed, "checkpoint": weights_hash(folder)} | how | errors
 
 
 def rounded(value: float | None) -> float | None:

@@ -58,3 +58,8 @@ def make_accelerator(device: Literal["auto", "cpu"], mixed_precision: Literal["a
     # a policy may leave parameters out of some losses (a term without valid steps), which plain DDP waits for forever
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, kwargs_handlers=[unused])
+
+
+def precision(accelerator: Accelerator) -> str:
+    """In which number format it trains."""
+    return {"no": "float32", "bf16": "bfloat16"}[accelerator.mixed_precision]

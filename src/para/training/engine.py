@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from para.interfaces import ActionChunk, Observation
 from para.progress import progress_bar
-from para.training.accelerators import make_accelerator, without_denormals
+from para.training.accelerators import make_accelerator, precision, without_denormals
 from para.training.checkpoint import WEIGHTS_FILE, load_weights, save_policy, weights_hash
 from para.training.ema import WeightAverage, averaged
 from para.training.files import read_tensors
@@ -278,8 +278,8 @@ class _Run:
         if self.accelerator.is_main_process:
             if ignores_images(policy, self.data if self.heldout is None else self.heldout, device=device):
                 log.warning("the actions of %s stay the same when images are exchanged: it does not look", path)
-            seconds = round(self._seconds(), 3)
-            self.folder.write_summary({"steps": self.done, "seconds": seconds, "metrics": metrics})
+            told = {"steps": self.done, "seconds": round(self._seconds(), 3), "precision": precision(self.accelerator)}
+            self.folder.write_summary({**told, "metrics": metrics})
             save_policy(policy, path)
             remove_state(path)
         self.accelerator.wait_for_everyone()
