@@ -92,9 +92,7 @@ class Resample:
     def run(self) -> None:
         from para.datasets import resample
 
-        done = resample(
-            self.source, self.out, step_s=self.step_s, image_size=self.image_size, camera=self.camera
-        )  # fmt: skip
+        done = resample(self.source, self.out, step_s=self.step_s, image_size=self.image_size, camera=self.camera)
         H, W = done.image_size
         kept = "every frame" if done.every == 1 else f"one in {done.every} frames"
         print(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from para.datasets.frame_cache import first_frame
 from para.datasets.lerobot_v3_layout import INFO_FILE, DatasetError
 from para.datasets.lerobot_v3_read import data_file, read_episode_rows, read_table, video_file
 from para.datasets.video import frames_at
@@ -215,5 +216,5 @@ def _video_frames(dataset: ForeignDataset, rows: list[dict[str, Any]]) -> Iterat
             yield from frames_at(_video_path(dataset, row), [(0, row["length"])])
         return
     for path, group in groupby(rows, lambda row: _video_path(dataset, row)):
-        column = f"videos/{dataset.image_key}/from_timestamp"
-        yield from frames_at(path, [(round(row[column] * dataset.info["fps"]), row["length"]) for row in group])
+        spans = [(first_frame(row, dataset.image_key, dataset.info["fps"]), row["length"]) for row in group]
+        yield from frames_at(path, spans)

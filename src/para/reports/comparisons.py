@@ -31,13 +31,13 @@ def comparisons_list(run: RunFiles, among: Collection[str] | None = None) -> str
         among: only those of which one side is one of these policies; default: every one that has no table of its own
             (`starts_table`).
     """
-    told = run.config.get("few_shot") or {}
+    kinds = (run.config.get("few_shot") or {}).get("kinds", {})
     items = [
         f"<li>{coloured(c['a'])} against {coloured(c['b'])}, {escape(split_name(c['split']).lower())}: "
         f"{escape(comparison_text(c))}. Both placed in {c['both']} pairs, only the first in {c['a_only']}, only the "
         f"second in {c['b_only']}. Holm {escape(p_text(c['p_holm']))}.</li>"
         for c in run.summary["comparisons"]
-        if ({c["a"], c["b"]} & set(among) if among is not None else not in_starts_table(c, told))
+        if ({c["a"], c["b"]} & set(among) if among is not None else not in_starts_table(c, kinds))
     ]
     if not items:
         return ""
@@ -67,10 +67,15 @@ class Start(NamedTuple):
     comparison: Comparison
 
 
-def in_starts_table(comparison: Comparison, told: Mapping[str, Any]) -> bool:
-    """Whether the page has a comparison in its table of starts; `told`: `few_shot` of `config.json`, or empty."""
+def in_starts_table(comparison: Comparison, kinds: Mapping[str, str]) -> bool:
+    """Whether a comparison is of a start with none on so many demonstrations, which stand in a table of their own.
+
+    Args:
+        comparison: of the summary.
+        kinds: of `few_shot` in `config.json`; empty where a run has no such.
+    """
     a, b = comparison["a"], comparison["b"]
-    return bool(told) and start_of(a, b, told["kinds"]) is not None and number_in(a, "n") is not None
+    return start_of(a, b, kinds) is not None and number_in(a, "n") is not None
 
 
 def starts_compared(run: RunFiles, told: Mapping[str, Any], split: str) -> list[Start]:
@@ -83,7 +88,7 @@ def starts_compared(run: RunFiles, told: Mapping[str, Any], split: str) -> list[
     """
     kinds, found = list(told["kinds"]), []
     for c in run.summary["comparisons"]:
-        if c["split"] == split and in_starts_table(c, told):
+        if c["split"] == split and in_starts_table(c, told["kinds"]):
             kind, n = start_of(c["a"], c["b"], told["kinds"]), number_in(c["a"], "n")
             part = number_in(c["a"], "short")
             left = [p for p in c["b"].split("+") if p not in (f"n{n}", f"short{part}")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from para.reports.comparisons import start_of
+from para.reports.comparisons import in_starts_table
 from para.reports.markdown import NONE, table
 from para.reports.wording import (
     by_cluster,
@@ -58,7 +58,7 @@ def few_shot_text(summary: Mapping[str, Any], kinds: Kinds) -> str:
     if not rows:
         return ""
     rates = [rates_table(rows, split, kinds) for split in splits_of(rows)]
-    against_none = [c for c in summary["comparisons"] if compares_starts(c, kinds)]
+    against_none = [c for c in summary["comparisons"] if in_starts_table(c, kinds)]
     starts = [starts_table(against_none, split, kinds) for split in splits_of(against_none)]
     shared = any(by_cluster(c) for c in against_none)
     p = "those of differences and their p by cluster" if shared else "p of the exact McNemar test"
@@ -67,11 +67,6 @@ def few_shot_text(summary: Mapping[str, Any], kinds: Kinds) -> str:
         f"{p}, not adjusted (Holm's are on the page of the records)."
     )
     return "\n\n".join([*rates, *starts, said])
-
-
-def compares_starts(comparison: Mapping[str, Any], kinds: Kinds) -> bool:
-    """Whether one policy is the other after a start."""
-    return case_of(comparison["a"], kinds) is not None and start_of(comparison["a"], comparison["b"], kinds) is not None
 
 
 def splits_of(rows: Iterable[Row]) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from para.assets import in_brief
 from para.files import read_json
+from para.reports.comparisons import in_starts_table
 from para.reports.markdown import NONE, table
-from para.reports.readme_few_shot import case_of, compares_starts, few_shot_text
+from para.reports.readme_few_shot import case_of, few_shot_text
 from para.reports.wording import (
     comparison_text,
     in_reading_order,
@@ -39,7 +40,7 @@ def records_text(folder: Path) -> str:
         parts.append(few_shot_text(summary, kinds))
         summary = summary | {
             "rows": [row for row in summary["rows"] if case_of(row["policy"], kinds) is None],
-            "comparisons": [c for c in summary["comparisons"] if not compares_starts(c, kinds)],
+            "comparisons": [c for c in summary["comparisons"] if not in_starts_table(c, kinds)],
         }
     parts += [policy_table(summary, config["execute"]) if summary["rows"] else "", comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
