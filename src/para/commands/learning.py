@@ -171,7 +171,7 @@ class Train:
         config = replace(self.policy, image_size=self._image_size(demonstrations))
         others = [Demonstrations.open(folder) for folder in self.also]
         policy = fresh_policy(config, training, self.training.seed, also=others)
-        print(*said_before_training(demonstrations, policy), sep="", end="")
+        print(*said_before_training(demonstrations, policy, self.step), sep="", end="")
         start = ""
         if self.pretrain is not None:
             done, start = start_from(policy, self.pretrain)
@@ -204,7 +204,7 @@ class Train:
         if asked not in (type(self.policy)().image_size, own):
             (H, W), (h, w) = own, asked
             raise ValueError(
-                f"{self.data} has pictures of {H} x {W} (H x W), not {h} x {w}; make them smaller with "
+                f"{self.data} has pictures of {H} x {W} (H x W), not {h} x {w}; write them once more with "
                 f"`para resample {self.data} <new folder> --image-size {h} {w}`, or leave --image-size out"
             )
         return own
@@ -223,16 +223,19 @@ class Train:
         return Mixture([own, *further], [1 - sum(shares), *shares]), f" and {told} of {[o.data_hash for o in others]}"
 
 
-def said_before_training(demonstrations: Demonstrations, policy: Any) -> list[str]:
-    """What a person should know of demonstrations that are unlike those which the defaults were chosen on, in lines."""
+def said_before_training(demonstrations: Demonstrations, policy: Any, step: str) -> list[str]:
+    """What a person should know of demonstrations that are unlike those which the defaults were chosen on, in lines.
+    Chunks of key poses (`step`) are as long as the task, whatever the pace.
+    """
     from para.datasets.lerobot_v3_layout import STEP_S
 
     horizon, step_s, side = policy.config.horizon, demonstrations.step_s, max(demonstrations.image_size)
     lines = []
-    if not STEP_S / 2 <= step_s <= STEP_S * 2:
+    if step == "dense" and not STEP_S / 2 <= step_s <= STEP_S * 2:
+        advice = "; `para resample` thins them out" if step_s < STEP_S else ""
         lines.append(
             f"a step of these demonstrations takes {step_s:.3g} s, so that a chunk of {horizon} steps is "
-            f"{horizon * step_s:.2g} s long (in the experiments {horizon * STEP_S:.2g} s); `para resample` changes it\n"
+            f"{horizon * step_s:.2g} s long (in the experiments {horizon * STEP_S:.2g} s){advice}\n"
         )
     reach = getattr(policy.backbone, "reach_px", None)
     if reach is not None and side > 2 * reach:
