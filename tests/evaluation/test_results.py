@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from para.evaluation.results import count_pairs, summarise
-from para.evaluation.statistics import newcombe_paired_interval, wilson_interval
+from para.evaluation.results import interval_of, shares_clusters, summarise
+from para.evaluation.statistics import PairedCounts, newcombe_paired_interval, wilson_interval
 from para.interfaces import Scene
 from tests.evaluation.made_records import outcomes, record, seeds_that_agree
 
@@ -36,13 +36,21 @@ def test_pairs_are_joined_on_seed_and_scene_and_leave_errors_out():
     records = outcomes("para", "pppmpe") + outcomes("act", "mpgp.p")[::-1]
     records += outcomes("para", "mm", train_seed=1)  # the other policy has no such seed
     records += outcomes("act", "p", split="train")
-    counts = count_pairs(records, "para", "act", "test")
-    assert counts == (1, 2, 1, 0)
     (comparison,) = summary(records, comparisons=[("para", "act", "test")])["comparisons"]
     assert comparison["n_pairs"] == 4 and (comparison["both"], comparison["a_only"], comparison["b_only"]) == (1, 2, 1)
     assert comparison["difference"] == 0.25
-    assert (comparison["ci_low"], comparison["ci_high"]) == newcombe_paired_interval(counts)
+    assert (comparison["ci_low"], comparison["ci_high"]) == newcombe_paired_interval(PairedCounts(1, 2, 1, 0))
     assert comparison["p_value"] == 1.0
+
+
+def test_the_interval_to_show_is_by_cluster_only_where_several_trainings_meet_one_scene():
+    for seeds in (1, 2):
+        records = seeds_that_agree("para", 12, 9, seeds) + seeds_that_agree("act", 12, 3, seeds)
+        told = summary(records, comparisons=[("para", "act", "test")])
+        for numbers in (*told["rows"], *told["comparisons"]):
+            kind = "cluster_ci" if seeds > 1 else "ci"
+            assert shares_clusters(numbers) is (seeds > 1)
+            assert interval_of(numbers) == (numbers[f"{kind}_low"], numbers[f"{kind}_high"])
 
 
 def test_a_comparison_without_pairs_is_left_out():

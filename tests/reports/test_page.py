@@ -68,7 +68,7 @@ def test_every_row_of_the_summary_stands_in_the_page_with_its_count_and_interval
 def test_every_rate_in_the_page_is_one_of_the_summary(reported):
     folder, page = reported
     summary = json.loads((folder / "summary.json").read_text())
-    found = set(re.findall(r"[\d.<>]+% \(\d+/\d+, 95% interval \d+ to \d+%\)", text_of(page)))
+    found = set(re.findall(r"[\d.<>]+% \(\d+/\d+, 95% interval \d+ to \d+%(?: by cluster)?\)", text_of(page)))
     assert found == {rate_text(row) for row in summary["rows"]}
 
 

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from para.evaluation.numbers import recompute, recompute_difference
-from para.evaluation.results import append_records, read_results, summarise
+from para.evaluation.results import append_records, interval_of, read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.experiments.trainings import weights_recorded
 from para.files import write_json
+from para.interfaces import Scene
+from para.reports.appearances import appearances_text
 from para.reports.readme import BLOCK, FAMILY, OPENING, SUMMARY, find_records, update_pages, update_readme
 from para.reports.readme_errors import ERRORS
 from para.reports.readme_family import strongest_other
-from para.reports.wording import MINUS, p_text, percent, points, policy_name, rate_text
+from para.reports.wording import MINUS, brief, p_text, percent, points, policy_name, rate_text
+from tests.evaluation.made_records import outcomes
 from tests.experiments.test_provenance import GENERATED
 from tests.reports.synthetic_family import Made, synthetic_experiments, write_family
 from tests.reports.synthetic_run import PAPER, make_config, make_records
@@ -189,7 +192,7 @@ def experiments(*names: str) -> list[Made]:
 
 
 def short(row) -> str:
-    return rate_text(row).replace("95% interval ", "")
+    return brief(rate_text(row))
 
 
 def test_the_block_of_the_family_has_a_row_per_experiment_with_counts_intervals_and_the_papers_rates(family_readme):
@@ -236,7 +239,7 @@ def test_beside_act_stands_the_strongest_other_baseline_with_its_difference(fami
     found = recompute_difference(folder, "viewpoints", "para", best["policy"], "test")
     ((*_, baseline, difference, _),) = family_rows(family_readme)
     assert baseline == f"{policy_name(best['policy'])}: {short(best)}"
-    low, high = points(found["ci_low"]), points(found["ci_high"])
+    low, high = map(points, interval_of(found))
     assert difference == f"{points(found['difference'])} ({low} to {high}), {p_text(found['p_holm'])}"
 
 
@@ -363,3 +366,16 @@ def test_a_policy_that_only_controls_have_is_named_below_the_table(family_readme
     write_family(folder, experiments=heads)
     family_rows(family_readme)
     assert "Controls are not in this table, and so not Soft-argmax (`action_heads`)." in family_readme.read_text()
+
+
+def test_a_run_in_several_rooms_says_what_was_placed_in_each(tmp_path):
+    counts = {("para", "studio"): "ppp", ("para", "cafe"): "pmm", ("act", "studio"): "mme", ("act", "cafe"): "ppp"}
+    records = [
+        replace(made, scene=Scene((0.1, 0.01 * i), appearance=room).to_dict(), scene_index=10 * (room == "cafe") + i)
+        for (policy, room), text in counts.items()
+        for i, made in enumerate(outcomes(policy, text))
+    ]
+    rows = [line.strip("| ").split(" | ") for line in appearances_text(records).splitlines()]
+    assert rows[0] == ["placed, out of distribution", "cafe", "studio"]
+    assert rows[2:] == [["PARA", "1/3", "3/3"], ["ACT", "3/3", "0/2"]]
+    assert appearances_text([record for record in records if record.scene["appearance"] == "cafe"]) == ""

@@ -19,7 +19,8 @@ from para.evaluation.statistics import (
 from para.interfaces import OUTCOMES
 
 __all__ = [
-    "EpisodeRecord", "append_records", "compare", "count_pairs", "pairs_of", "read_results", "summarise", "summary_row",
+    "EpisodeRecord", "append_records", "compare", "interval_of", "pairs_of", "read_results", "shares_clusters",
+    "summarise", "summary_row",
 ]  # fmt: skip
 
 MIN_CLUSTERS = 10
@@ -114,6 +115,23 @@ def summary_row(group: Sequence[EpisodeRecord]) -> dict[str, Any]:
     }
 
 
+def shares_clusters(numbers: Mapping[str, Any]) -> bool:
+    """Whether episodes of a row, or pairs of a comparison, share a position or a view, as those of several trainings
+    do: each by itself says less then."""
+    clusters = numbers.get("clusters")
+    return clusters is not None and clusters < numbers.get("n_pairs", numbers.get("trials", 0))
+
+
+def interval_of(numbers: Mapping[str, Any]) -> tuple[float, float]:
+    """The 95 % interval to show of a row or a comparison.
+
+    By cluster where `shares_clusters`, else Wilson's of a rate and Newcombe's of a difference, which take every episode
+    for an independent one.
+    """
+    kind = "cluster_ci" if shares_clusters(numbers) else "ci"
+    return numbers[f"{kind}_low"], numbers[f"{kind}_high"]
+
+
 def compare(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> dict[str, Any] | None:
     """Policy a minus policy b on the same scenes of a split; None where they have no pair.
 
@@ -163,11 +181,6 @@ def pairs_of(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> li
         if record.policy in ran and record.split == split and record.error is None:
             ran[record.policy][record.train_seed, record.scene_index] = record
     return [Pair(ran[a][key], ran[b][key]) for key in ran[a] if key in ran[b]]
-
-
-def count_pairs(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> PairedCounts:
-    """How often both, one, or neither of two policies placed, over the scenes that ran with both (errors left out)."""
-    return _count(pairs_of(records, a, b, split))
 
 
 def cluster_kind(records: Sequence[EpisodeRecord]) -> tuple[str, Callable[[EpisodeRecord], Hashable]]:

@@ -7,11 +7,12 @@ from html import escape
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from para.evaluation.results import interval_of, shares_clusters
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
 from para.reports.wording import (
-    by_cluster,
+    INTERVALS,
     comparison_text,
     in_reading_order,
     number_in,
@@ -124,13 +125,10 @@ def starts_table(run: RunFiles, told: Mapping[str, Any], split: str) -> str:
 
 
 def _starts_said(run: RunFiles, found: Sequence[Start]) -> str:
-    shared = any(by_cluster(start.comparison) for start in found)
     said = (
         "A policy after each start minus the same one from scratch, after as many steps, on the same scenes. In "
-        "brackets: counts, and 95% intervals, of rates Wilson’s, of differences Newcombe’s. p: exact McNemar. "
+        f"brackets: counts, and {INTERVALS}. p: exact McNemar, by cluster in the same way. {_holm_said(run)}"
     )
-    said += "Where pairs share a position, interval and p of the difference are those by cluster. " if shared else ""
-    said += _holm_said(run)
     if any(start.part > 1 for start in found):
         said += (
             " The shares of the steps were chosen in <code>track_pretraining</code>, on its scenes, after its full "
@@ -141,10 +139,10 @@ def _starts_said(run: RunFiles, found: Sequence[Start]) -> str:
 
 def _start_line(run: RunFiles, start: Start, *, repeated: bool) -> str:
     """A row of the table; `repeated`: the one before is of that policy and as many demonstrations, and says so."""
-    c, shared = start.comparison, by_cluster(start.comparison)
-    low, high = (c[f"cluster_ci_{end}" if shared else f"ci_{end}"] for end in ("low", "high"))
-    rest = f'<span class="n">({points(low)} to {points(high)}, {c["n_pairs"]} pairs)</span>'
-    p_values = c["p_cluster" if shared else "p_value"], c["p_holm"]
+    c = start.comparison
+    low, high = map(points, interval_of(c))
+    rest = f'<span class="n">({low} to {high}, {c["n_pairs"]} pairs)</span>'
+    p_values = c["p_cluster" if shares_clusters(c) else "p_value"], c["p_holm"]
     cells = [
         "" if repeated else str(start.n),
         _steps_said(run, start),

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from para.evaluation.clusters import MIN_DEVIATING
+from para.evaluation.results import interval_of
 from para.evaluation.scores import weighted_score
 from para.reports.comparisons import starts_table
 from para.reports.family.marks import filter_attributes
@@ -15,7 +16,7 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import GREY, LINE_STYLES, POLICY_MARKS, RC, mark_fill, policy_colour, to_svg
 from para.reports.tables import coloured, rate_cell, row_of, table
-from para.reports.wording import base_policy, percent, policy_name, split_name, splits_in_reading_order
+from para.reports.wording import INTERVALS, base_policy, percent, policy_name, split_name, splits_in_reading_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def _curves_part(run: RunFiles, told: Mapping[str, Any], split: str, pictures: P
         f"{prefix}few_shot_{split}",
         curves_figure(told, found),
         f"{escape(split_name(split))}: placed against the number of demonstrations of the robot, all of a panel after "
-        f"the same number of training steps. Bars: 95% Wilson intervals.{level_lines}{_paper_said(run, found)}",
+        f"the same number of training steps. Bars: {INTERVALS}.{level_lines}{_paper_said(run, found)}",
         "Success against the number of demonstrations",
     )
     return f"<h3>{escape(split_name(split))}</h3>{figure}{few_shot_table(run, found)}{starts_table(run, told, split)}"
@@ -83,8 +84,9 @@ def _what_the_numbers_are(run: RunFiles, told: Mapping[str, Any]) -> str:
     seeds = sorted({len(row["train_seeds"]) for row in run.summary["rows"]})
     said = (
         f"Of {' or '.join(map(str, seeds))} training{'s' if seeds[-1] > 1 else ''} each. Score: placed + grasped only "
-        "/ 2, in percent. In brackets: counts, and 95% intervals, Wilson’s of rates; of scores by resampling scenes, "
-        f"or Wilson’s with each scene as one trial where fewer than {MIN_DEVIATING} scenes differ from the rest."
+        "/ 2, in percent. In brackets: counts, and {INTERVALS}; "
+        f"of scores by resampling scenes, or Wilson’s with each scene as one trial where fewer than {MIN_DEVIATING} "
+        "scenes differ from the rest."
     )
     if told.get("paper_stages"):
         said += (
@@ -212,8 +214,9 @@ def _draw_ours(axis: Axes, told: Mapping[str, Any], mine: Sequence[Case]) -> Non
             continue
         x = [counts.index(case.n) + 0.06 * (number - (len(kinds) - 1) / 2) for case in curve]
         rate = [100 * case.row["rate"] for case in curve]
-        below = [r - 100 * case.row["ci_low"] for r, case in zip(rate, curve)]
-        above = [100 * case.row["ci_high"] - r for r, case in zip(rate, curve)]
+        ends = [interval_of(case.row) for case in curve]
+        below = [r - 100 * low for r, (low, _) in zip(rate, ends)]
+        above = [100 * high - r for r, (_, high) in zip(rate, ends)]
         colour = policy_colour(curve[0].policy)
         axis.errorbar(x, rate, [below, above], marker=POLICY_MARKS.get(base_policy(curve[0].policy), "o"), color=colour,
                       mfc=mark_fill(colour, number), ls=LINE_STYLES[number % len(LINE_STYLES)], ms=6, lw=1.6,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from para.evaluation.results import EpisodeRecord
+from para.evaluation.results import EpisodeRecord, interval_of
 from para.evaluation.statistics import wilson_interval
 from para.reports.run_files import RunFiles, TrainingLog
 from para.reports.style import FAINT, GREY, INK, OUTCOME_COLOURS, OUTCOME_MARKS, PALE, RC, policy_colour, to_svg
@@ -57,7 +57,7 @@ def rates_figure(run: RunFiles) -> str:
 
 def _rate_with_interval(axis: Axes, y: int, row, colour: str) -> None:
     if row["rate"] is not None:
-        axis.plot([100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
+        axis.plot([100 * end for end in interval_of(row)], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
         axis.plot(100 * row["rate"], y, "o", color=colour, ms=7)
     if row["paper"] is not None:
         axis.plot(100 * row["paper"], y, "D", mfc="white", mec=INK, ms=5, zorder=3)

@@ -9,7 +9,7 @@ from typing import Any
 
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
-from para.reports.wording import commands_of, duration, in_reading_order, trained_policy
+from para.reports.wording import INTERVALS, commands_of, duration, in_reading_order, trained_policy
 
 SHOWN_ELSEWHERE = frozenset(
     "training_xy command versions earlier_versions seconds started data_hash title question thresholds assets".split()
@@ -63,7 +63,7 @@ def _weights(run: RunFiles) -> str:
 
 def _methods(run: RunFiles) -> str:
     methods = sorted({c["method"] for c in run.summary["comparisons"]})
-    return "; ".join(["rates: Wilson score, 95%", *(f"differences: {method}" for method in methods)])
+    return "; ".join([INTERVALS, *(f"differences: {method}" for method in methods)])
 
 
 def _options(config: Any) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from para.assets import with_own_entry
 from para.files import write_atomic
 from para.reports import figures, tables
+from para.reports.appearances import appearances_section
 from para.reports.comparisons import comparisons_list
 from para.reports.few_shot import few_shot_section
 from para.reports.heatmap_transfer import heatmap_transfer_section
@@ -20,6 +21,7 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles, read_run
 from para.reports.sections import predictions_section, rollouts_section
 from para.reports.video import video_section
+from para.reports.wording import INTERVALS
 
 
 class Section(NamedTuple):
@@ -90,7 +92,7 @@ def results_section(run: RunFiles, pictures: Pictures) -> str:
     meaning = f'<p class="caption">{escape(said)}</p>' if said else ""
     return (
         f"{_scale_note(run)}{tables.main_table(run)}"
-        '<p class="caption">Dot: our rate; bar: its 95% Wilson interval; diamond: the paper’s rate. Rates are of the '
+        f'<p class="caption">Dot: our rate; bar and brackets: {INTERVALS}; diamond: the paper’s rate. Rates are of the '
         f"episodes that ran to their end. {tables.headline_executions(run)} "
         f"{tables.paper_sources(run)}</p>"
         f"{tables.error_list(run)}{comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
@@ -173,6 +175,7 @@ SECTIONS = (
     Section("few_shot", "Few demonstrations", few_shot_section),
     Section("transfer", "What carries over", heatmap_transfer_section),
     Section("video", "What the video model imagines", video_section),
+    Section("rooms", "Room by room", appearances_section),
     Section("positions", "Where it works", positions_section),
     Section("rollouts", "Rollouts", rollouts_section),
     Section("predictions", "What the policies see", predictions_section),

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from para.evaluation.family import summarise_family
-from para.evaluation.results import compare, read_results, summary_row
+from para.evaluation.results import compare, interval_of, read_results, summary_row
 from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json
 from para.reports.family.files import GOAL, row_in_distribution
 from para.reports.markdown import NONE, table
+from para.reports.readme_few_shot import case_of
 from para.reports.readme_runs import assets_text, rate_and_errors
 from para.reports.wording import (
+    INTERVALS,
     base_policy,
+    brief,
     in_reading_order,
     p_text,
     percent,
@@ -72,7 +75,7 @@ def summary_text(folders: Sequence[Path]) -> str:
             here, *elsewhere = [next((p for p in there if _same_row(p, pair)), None) for there in pairs]
             other_worlds = [cell for found in elsewhere for cell in _two_rates(found, pair)]
             papers = _papers(pair.para, pair.act)
-            lines.append([_tested(pair.comparison, pair.para), *_two_rates(here, pair), papers, *other_worlds])
+            lines.append([_tested(pair), *_two_rates(here, pair), papers, *other_worlds])
     first, *others = [", ".join(f"`{world}`" for world in numbers["worlds"]) for numbers in worlds]
     heads = ["tested", f"PARA, {first}", f"ACT, {first}", "paper: PARA, ACT"]
     heads += [f"{policy}, {name}" for name in others for policy in ("PARA", "ACT")]
@@ -80,9 +83,10 @@ def summary_text(folders: Sequence[Path]) -> str:
     told = " and ".join(name + assets_text(of_world) for name, of_world in zip([first, *others], configs))
     scales = ", ".join(f"`{scale}`" for scale in worlds[0]["scales"])
     made = (
-        f"Bowls placed, in {told}, scale {scales}; counts over all trainings (each by itself where they differ by "
-        f"more than chance), and Wilson's 95% interval. Where a policy places less than {percent(GOAL)} even in scenes "
-        "like its own demonstrations (of corner scaling: near the corners), that stands there too."
+        f"Bowls placed, in {told}, scale {scales}; counts over all trainings (by training "
+        "where these differ by more than chance), and a 95% interval (Wilson's; by cluster where trainings share scenes"
+        f"). Where a policy places less than {percent(GOAL)} even in scenes like its own demonstrations (of corner "
+        "scaling: near the corners), that stands there too. N: demonstrations."
     )
     return f"{table(heads, lines)}\n\n{made}"
 
@@ -126,12 +130,13 @@ def family_text(folder: Path) -> str:
     numbers = summarise_family(folder)
     pairs = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in numbers["comparisons"]}
     lines = []
-    for comparison, para, act, _ in pairs_of(numbers, folder):
+    for pair in pairs_of(numbers, folder):
+        comparison, para, act, _ = pair
         experiment, a, b, split = (comparison[name] for name in ("experiment", "a", "b", "split"))
         run = folder / experiment
         act_cell = _rate(act) + _more_steps(run, b, a) + _if_unlearnt(run, b)
         para_cell = _rate(para) + _if_unlearnt(run, a)
-        cells = [_tested(comparison, para), para_cell, act_cell, _points(comparison), NONE, NONE]
+        cells = [_tested(pair), para_cell, act_cell, _points(comparison), NONE, NONE]
         if other := strongest_other(numbers["rows"], comparison):
             found = pairs.get((experiment, a, other["policy"], split))
             found = found or compare(read_results(run / "results.jsonl"), a, other["policy"], split) | {"p_holm": None}
@@ -143,14 +148,15 @@ def family_text(folder: Path) -> str:
     configs = (read_json(path) for path in sorted(folder.glob("*/config.json")))
     made = (
         f"World {worlds}{assets_text(configs)}, scale {scales}. "
-        "In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of differences in the same scenes. "
+        f"In brackets: counts, and {INTERVALS}. "
         "The strongest other baseline is the one that places most often there, of "
         'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
         "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
         f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
         f"where PARA or ACT place less than {percent(GOAL)} in distribution (of corner scaling: near the corners), "
-        "what they place there. p is adjusted by Holm's method over all comparisons of the page that "
+        "what they place there. p is McNemar's or by cluster in the same way, and adjusted by Holm's method over all "
+        "comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
         f"{_controls_alone(numbers['rows'])}"
     )
@@ -201,12 +207,23 @@ def _variants(policy: str) -> set[str]:
     return set(policy.split("+")[1:])
 
 
-def _tested(comparison: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+def _tested(pair: Pair) -> str:
     """The experiment, with its split where that is not "test", and with what its policies were trained on."""
+    comparison = pair.comparison
     details = [] if comparison["split"] == "test" else [split_name(comparison["split"]).lower()]
+    if _from_scratch(pair):
+        details.append("from scratch")
     if variant := variant_of(comparison["a"]):
         details.append(policy_name(f"para+{variant}").partition(", ")[2])
-    return row["title"] + (f" ({', '.join(details)})" if details else "")
+    return pair.para["title"] + (f" ({', '.join(details)})" if details else "")
+
+
+def _from_scratch(pair: Pair) -> bool:
+    """Whether the two started from nothing in an experiment on what other starts are worth."""
+    config = read_json(pair.folder / "config.json") if (pair.folder / "config.json").exists() else {}
+    kinds = config.get("few_shot", {}).get("kinds", {})
+    case = case_of(pair.comparison["a"], kinds) if kinds else None
+    return case is not None and not kinds[case.kind]
 
 
 def _other_name(policy: str, ours: str) -> str:
@@ -216,7 +233,7 @@ def _other_name(policy: str, ours: str) -> str:
 
 
 def _short(row: Mapping[str, Any]) -> str:
-    return rate_and_errors(row).replace("95% interval ", "")
+    return brief(rate_and_errors(row))
 
 
 def _rate(row: Mapping[str, Any]) -> str:
@@ -245,8 +262,8 @@ def _papers(*rows: Mapping[str, Any]) -> str:
 
 def _points(comparison: Mapping[str, Any]) -> str:
     """A difference with its interval and Holm's p; where all of the interval is below 0, who wins before it."""
-    low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
-    said = "**the baseline wins**: " if comparison["ci_high"] < 0 else ""
+    low, high = interval_of(comparison)
+    said = "**the baseline wins**: " if high < 0 else ""
     adjusted = comparison["p_holm"]
     p = p_text(adjusted) if adjusted is not None else f"{p_text(comparison['p_cluster'])}, not adjusted"
-    return f"{said}{points(comparison['difference'])} ({low} to {high}), {p}"
+    return f"{said}{points(comparison['difference'])} ({points(low)} to {points(high)}), {p}"

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from para.evaluation.results import interval_of, shares_clusters
 from para.reports.comparisons import in_starts_table
 from para.reports.markdown import NONE, table
 from para.reports.wording import (
-    by_cluster,
+    INTERVALS,
+    brief,
     in_reading_order,
     number_in,
     p_text,
     percent,
     points,
     policy_name,
+    rate_text,
     split_name,
     splits_in_reading_order,
 )
@@ -60,11 +63,9 @@ def few_shot_text(summary: Mapping[str, Any], kinds: Kinds) -> str:
     rates = [rates_table(rows, split, kinds) for split in splits_of(rows)]
     against_none = [c for c in summary["comparisons"] if in_starts_table(c, kinds)]
     starts = [starts_table(against_none, split, kinds) for split in splits_of(against_none)]
-    shared = any(by_cluster(c) for c in against_none)
-    p = "those of differences and their p by cluster" if shared else "p of the exact McNemar test"
     said = (
-        "In brackets: counts, and 95% intervals, Wilson's of rates and Newcombe's of differences in the same scenes; "
-        f"{p}, not adjusted (Holm's are on the page of the records)."
+        f"In brackets: counts, and {INTERVALS}. p: exact McNemar, by cluster in the same way, not adjusted (Holm's are "
+        "on the page of the records)."
     )
     return "\n\n".join([*rates, *starts, said])
 
@@ -117,16 +118,12 @@ def by_number(head: str, cells: Mapping[Case, str], kinds: Kinds, paper: Mapping
 
 def brief_rate(row: Row) -> str:
     """As `91% (29/32, 76 to 97%)`, with the episodes that raised where there are any."""
-    if row["rate"] is None:
-        return "no trial ran"
     errors = f", {row['errors']} error{'s' if row['errors'] > 1 else ''}" if row["errors"] else ""
-    counts = f"{row['placed']}/{row['trials']}"
-    return f"{percent(row['rate'])} ({counts}, {100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f}%){errors}"
+    return brief(rate_text(row)) + errors
 
 
 def brief_difference(comparison: Mapping[str, Any]) -> str:
     """As `+25 (+9 to +42), p = 0.0078`; interval and p are those by cluster where pairs share a position."""
-    shared = by_cluster(comparison)
-    low, high = (comparison[f"cluster_ci_{end}" if shared else f"ci_{end}"] for end in ("low", "high"))
-    p = comparison["p_cluster" if shared else "p_value"]
-    return f"{points(comparison['difference'])} ({points(low)} to {points(high)}), {p_text(p)}"
+    low, high = map(points, interval_of(comparison))
+    p = comparison["p_cluster" if shares_clusters(comparison) else "p_value"]
+    return f"{points(comparison['difference'])} ({low} to {high}), {p_text(p)}"

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from para.assets import in_brief
+from para.evaluation.results import read_results
 from para.files import read_json
+from para.reports.appearances import appearances_text
 from para.reports.comparisons import in_starts_table
 from para.reports.markdown import NONE, table
 from para.reports.readme_few_shot import case_of, few_shot_text
@@ -44,6 +46,8 @@ def records_text(folder: Path) -> str:
         }
     parts += [policy_table(summary, config["execute"]) if summary["rows"] else "", comparisons_list(summary)]
     parts.append(execution_table(summary, config["execute"]))
+    if (folder / "results.jsonl").exists():
+        parts.append(appearances_text(read_results(folder / "results.jsonl")))
     records = f"records in `results/{folder.parent.name}/{folder.name}/`"
     command = one_command(config)
     again = f"`{command}`" if len(command) <= LONGEST_COMMAND else "the command in their `config.json`"

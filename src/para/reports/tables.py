@@ -8,6 +8,7 @@ from html import escape
 from itertools import zip_longest
 from typing import Any
 
+from para.evaluation.results import interval_of
 from para.evaluation.statistics import wilson_interval
 from para.interfaces import OUTCOMES
 from para.reports.family.marks import filter_attributes
@@ -15,10 +16,10 @@ from para.reports.run_files import RunFiles
 from para.reports.style import INK, OUTCOME_COLOURS, OUTCOME_SIGNS, PALE, policy_colour
 from para.reports.wording import (
     base_policy,
+    brief,
     comparison_text,
     execution_of,
     in_reading_order,
-    interval_text,
     percent,
     policy_name,
     rate_text,
@@ -177,8 +178,8 @@ def seeds_text(run: RunFiles) -> str:
     if not lines:
         return ""
     said = (
-        "<h3>Placed, by training seed</h3><p>The intervals above pool the seeds as if all trials were independent; "
-        "those of several seeds in one scene are not quite.</p>"
+        "<h3>Placed, by training seed</h3><p>The intervals above are about these trainings: they allow for scenes "
+        "that several share, not for how others would come out.</p>"
     )
     return f"{said}<ul class='plain'>{''.join(lines)}</ul>"
 
@@ -246,8 +247,8 @@ def rate_cell(row: Row, *, short: bool = False) -> str:
     """A rate with its counts and interval; short, where a caption says what interval that is."""
     if row["rate"] is None:
         return f'<span class="none">{rate_text(row)}</span>'
-    rest = f"({row['placed']}/{row['trials']}, {interval_text(row['ci_low'], row['ci_high'])})"
-    rest = rest.replace("95% interval ", "") if short else rest
+    rest = rate_text(row).partition(" ")[2]
+    rest = brief(rest) if short else rest
     return f'<span class="rate"><b>{escape(percent(row["rate"]))}</b> <span class="n">{escape(rest)}</span></span>'
 
 
@@ -268,7 +269,7 @@ def _paper_cell(row: Row) -> str:
 def interval_bar(row: Row) -> str:
     """The rate as a dot on a scale from 0 to 100%, its interval as a bar, the paper's rate as a diamond."""
     width, height, middle = 150, 16, 8
-    x = [4 + (width - 8) * (row[key] or 0.0) for key in ("ci_low", "ci_high", "rate", "paper")]
+    x = [4 + (width - 8) * (number or 0.0) for number in (*interval_of(row), row["rate"], row["paper"])]
     colour = policy_colour(row["policy"])
     shapes = [f'<line x1="4" x2="{width - 4}" y1="{middle}" y2="{middle}" stroke="{PALE}" stroke-width="8"/>']
     if row["paper"] is not None:

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from para.evaluation.results import interval_of, shares_clusters
+
 POLICY_NAMES = {
     "para": "PARA",
     "act": "ACT",
@@ -39,6 +41,12 @@ BACKBONE_OPTIONS = (
 
 MINUS = "\N{MINUS SIGN}"
 
+INTERVALS = (
+    "95% intervals: Wilson’s of rates and Newcombe’s of differences, and both by cluster where several episodes share "
+    "a scene, a position or a view"
+)
+"""What `interval_of` gives, for captions."""
+
 
 def percent(rate: float) -> str:
     """A fraction as a whole percentage, but never 0% or 100% unless it is exactly that."""
@@ -54,11 +62,17 @@ def interval_text(low: float, high: float) -> str:
 
 
 def rate_text(row: Mapping[str, Any]) -> str:
-    """A row of the summary as `55% (11/20, 95% interval 34 to 74%)`."""
+    """A row of the summary as `55% (11/20, 95% interval 34 to 74%)`; the interval is that of `interval_of`."""
     if row["rate"] is None:
         return "no trial ran"
     counts = f"{row['placed']}/{row['trials']}"
-    return f"{percent(row['rate'])} ({counts}, {interval_text(row['ci_low'], row['ci_high'])})"
+    how = " by cluster" if shares_clusters(row) else ""
+    return f"{percent(row['rate'])} ({counts}, {interval_text(*interval_of(row))}{how})"
+
+
+def brief(text: str) -> str:
+    """A rate's text without the words for its interval, where a caption says `INTERVALS`."""
+    return text.replace("95% interval ", "").replace(" by cluster", "")
 
 
 def points(difference: float) -> str:
@@ -72,25 +86,18 @@ def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
-def by_cluster(comparison: Mapping[str, Any]) -> bool:
-    """Whether pairs share a position or a view, as those of several trainings do: each by itself says less then."""
-    clusters = comparison.get("clusters")
-    return clusters is not None and clusters < comparison["n_pairs"]
-
-
 def comparison_text(comparison: Mapping[str, Any]) -> str:
     """A comparison as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, not adjusted, 64 pairs)`.
 
-    Where pairs share a position or a view (`by_cluster`), interval and p are those by cluster.
+    Where pairs share a position or a view (`shares_clusters`), interval and p are those by cluster.
     """
-    if by_cluster(comparison):
-        low, high = points(comparison["cluster_ci_low"]), points(comparison["cluster_ci_high"])
+    low, high = map(points, interval_of(comparison))
+    if shares_clusters(comparison):
         p = p_text(comparison["p_cluster"])
         return (
             f"{points(comparison['difference'])} points (95% interval {low} to {high} and {p} by cluster, not "
             f"adjusted, {comparison['n_pairs']} pairs at {comparison['clusters']} {comparison['cluster_by']}s)"
         )
-    low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
     return (
         f"{points(comparison['difference'])} points (95% interval {low} to {high}, "
         f"exact McNemar {p_text(comparison['p_value'])}, not adjusted, {comparison['n_pairs']} pairs)"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from para.evaluation.results import count_pairs
-from para.evaluation.statistics import newcombe_paired_interval
+from para.evaluation.results import compare, interval_of
 from para.reports.family.files import title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
-from para.reports.wording import comparison_text, split_name, splits_in_reading_order
+from para.reports.wording import INTERVALS, comparison_text, split_name, splits_in_reading_order
 
 SPLITS = {
     "test": "new positions, in the view of the demonstrations",
@@ -47,7 +46,7 @@ def ablation_of(run: RunFiles) -> str:
     head = f"<h3>{escape(title_of(run))}</h3>"
     rates = table(heads, lines, kind="compact ablation")
     said = "; ".join(f"{escape(split_name(s).lower())}: {SPLITS[s]}" for s in splits if s in SPLITS)
-    caption = f"In brackets: counts and 95% Wilson intervals.{f' {said[:1].upper()}{said[1:]}.' if said else ''}"
+    caption = f"In brackets: counts, and {INTERVALS}.{f' {said[:1].upper()}{said[1:]}.' if said else ''}"
     answer = who_keeps_up(run, {policy: factors[policy] for policy in policies}, splits)
     return (
         f'<div{filter_attributes(axis=run.axis)}>{head}{answer}{rates}<p class="caption">{caption}</p>'
@@ -67,14 +66,14 @@ def who_keeps_up(run: RunFiles, factors: Mapping[str, Mapping[str, str]], splits
         items.append(f"<li>{escape(split_name(split))}: {listed}{what}.</li>")
     return (
         f"<p>Who is not behind {coloured(ours)}: the 95% interval of the difference on the same scenes holds 0 "
-        f"(Newcombe, not adjusted for how many are looked at).</p><ul class='plain'>{''.join(items)}</ul>"
+        f"(not adjusted for how many are looked at).</p><ul class='plain'>{''.join(items)}</ul>"
     )
 
 
 def keeps_up(run: RunFiles, ours: str, other: str, split: str) -> bool:
     """Whether the data leave open that another policy places as often as ours in a split, or say that it does."""
-    counts = count_pairs(run.records, ours, other, split)
-    return counts.n_pairs > 0 and newcombe_paired_interval(counts).low <= 0
+    comparison = compare(run.records, ours, other, split)
+    return comparison is not None and interval_of(comparison)[0] <= 0
 
 
 def shared(some: Sequence[Mapping[str, str]], of_all: Sequence[Mapping[str, str]]) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from para.evaluation.results import interval_of
 from para.reports.family.files import AXES, Family, in_distribution, loser, name_of, title_of, verdict
 from para.reports.family.marks import filter_attributes, in_a_row
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, row_of, table
-from para.reports.wording import p_text, percent, points, split_name
+from para.reports.wording import INTERVALS, p_text, percent, points, split_name
 
 OUTCOMES = ("placed", "grasped", "missed", "errors")
 """What a reader can ask the table for, as the rows of a summary call them."""
@@ -40,10 +41,10 @@ def axes_table(family: Family, pictures: Pictures) -> str:
     heads = ["policy", "seeds", ours, "", "paper: placed", "ours minus this one: placed", ""]
     return (
         f"{table(heads, lines, kind='axes')}"
-        '<p class="caption">Dot: our rate; bar, and in brackets: its 95% Wilson interval; diamond: the paper’s rate. '
+        f'<p class="caption">Dot: our rate; bar, and in brackets: {INTERVALS}; diamond: the paper’s rate. '
         "Rates are of the episodes that ran to their end, of all training seeds together. "
         "Differences are of what was placed, in points: the first policy of an experiment (or the one named) minus "
-        "this one, with Newcombe’s 95% interval. They are of pairs: the scenes and training seeds in which both were "
+        "this one. They are of pairs: the scenes and training seeds in which both were "
         "tried, so where one has more seeds they are not those of the rates beside them. p allows for scenes that "
         "several episodes share, and is adjusted by Holm’s method over all comparisons of this table. Task not learnt: "
         "in scenes like its own demonstrations it places fewer than half.</p>"
@@ -87,7 +88,7 @@ def _difference(comparison: Row | None, run: RunFiles) -> str:
         return '<span class="none">–</span>'
     a = comparison["a"]
     other = "" if a == run.headline[0] else f'<div class="why">{coloured(a)} minus this one</div>'
-    low, high = points(comparison["ci_low"]), points(comparison["ci_high"])
+    low, high = map(points, interval_of(comparison))
     pairs = f"{comparison['n_pairs']} pairs"
     rest = f'<span class="n">({low} to {high}, {pairs}, {escape(holm_text(comparison))})</span>'
     return f'{other}<span class="rate"><b>{points(comparison["difference"])}</b> {rest}</span>'
@@ -125,7 +126,8 @@ def all_numbers(family: Family) -> str:
         cluster = "–"
         if row["rate"] is not None:
             cluster = f"{_span(row, percent)} ({row['clusters']} {row['cluster_by']}s)"
-        cells = [where, coloured(row["policy"]), rate_cell(row), cluster, seeds]
+        wilson = rate_cell({**row, "clusters": None})
+        cells = [where, coloured(row["policy"]), wilson, cluster, seeds]
         rates.append(f"<tr{shown}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     for c in family.numbers["comparisons"]:
         where = f"{c['experiment']}, {split_name(c['split']).lower()}"

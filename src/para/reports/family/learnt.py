@@ -11,7 +11,7 @@ from para.reports.family.marks import filter_attributes, in_a_row
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
-from para.reports.wording import in_reading_order, percent, rate_text, trained_policy
+from para.reports.wording import brief, in_reading_order, percent, rate_text, trained_policy
 
 HEADS = ["policy", "seeds", "placed in distribution", "trained with", "what it is"]
 
@@ -98,7 +98,7 @@ def trained_with(run: RunFiles, policy: str) -> str:
 
 
 def _short(row: Mapping[str, Any]) -> str:
-    return rate_text(row).replace("95% interval ", "")
+    return brief(rate_text(row))
 
 
 def _all_reach(runs: Sequence[RunFiles], found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

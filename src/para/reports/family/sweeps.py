@@ -15,7 +15,7 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import RC, line_styles, to_svg
 from para.reports.tables import coloured, rate_cell, table
-from para.reports.wording import comparison_text, in_reading_order, percent, policy_name, split_name
+from para.reports.wording import INTERVALS, comparison_text, in_reading_order, percent, policy_name, split_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +60,8 @@ def sweeps_of(run: RunFiles, pictures: Pictures) -> str:
     split_said = ", ".join(split_name(split).lower() for split in run.headline_splits)
     drawn = plot(
         pictures, f"sweep_{name_of(run)}", sweep_figure(run),
-        f"Placed, {escape(split_said)}, with 95% Wilson intervals. Dashed lines, where there are any: policies to "
-        f"which nothing was done.{_paper_said(run)}",
+        f"Placed, {escape(split_said)}; bars: 95% Wilson intervals, in the table: {INTERVALS}. Dashed lines, where "
+        f"there are any: policies to which nothing was done.{_paper_said(run)}",
         "Success along a sweep", title=title_of(run),
     )  # fmt: skip
     return drawn and f"<div{filter_attributes(axis=run.axis)}>{drawn}{sweep_table(run)}</div>"

@@ -11,7 +11,7 @@ from para.reports.family.sweeps import swept_policies
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import variants_table
-from para.reports.wording import execution_of, in_reading_order
+from para.reports.wording import INTERVALS, execution_of, in_reading_order
 
 
 def variants(family: Family, pictures: Pictures) -> str | None:
@@ -26,8 +26,8 @@ def variants(family: Family, pictures: Pictures) -> str | None:
     if not parts:
         return None
     return (
-        "<p>What was run besides the policies of the table above, in every split, with why. In brackets: counts and "
-        "95% Wilson intervals. Where an experiment tests one of these against another policy, its paired comparisons "
+        "<p>What was run besides the policies of the table above, in every split, with why. In brackets: counts, and "
+        f"{INTERVALS}. Where an experiment tests one of these against another policy, its paired comparisons "
         "stand below its table, adjusted over those of that experiment; no other test was made of them.</p>"
         f"{''.join(parts)}"
     )
