@@ -15,6 +15,7 @@ import torch
 from para.training import OptimConfig, TrainConfig, load_policy, train, weights_hash
 from para.training.optim import lr_factor
 from para.training.order import SampleOrder
+from para.training.run_folder import differences, run_identity
 from tests.training.stubs import REGISTRY, StubData, make_stub, options
 
 
@@ -154,7 +155,7 @@ def test_the_log_has_each_step_once_after_an_interruption(tmp_path):
 def test_seconds_add_up_over_interruptions(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, on_progress=stop_at(15))
-    state = sorted((tmp_path / "training_state").iterdir())[-1]
+    state = sorted((tmp_path / "training_state").glob("step_*"))[-1]
     values = json.loads((state / "state.json").read_text())
     (state / "state.json").write_text(json.dumps({**values, "seconds": 1000.0}))
     assert 1000 < run(tmp_path).seconds < 1100
@@ -186,6 +187,46 @@ def test_another_interrupted_run_in_the_folder_is_refused(tmp_path):
         run(tmp_path, options(seed=3))
 
 
+def test_a_second_training_in_the_folder_of_one_is_refused_while_it_runs_and_says_whose_it_is(tmp_path):
+    def meanwhile(record):
+        if record["step"] == 10:
+            for config in (unsaved, replace(unsaved, seed=1)):
+                with pytest.raises(ValueError, match=r"is being written by process \d+ on .*; wait until"):
+                    run(tmp_path, config)
+
+    unsaved = options(save_every=1000)  # so that nothing else could tell
+    finished = run(tmp_path, unsaved, on_progress=meanwhile)
+    assert finished.weights == weights_hash(tmp_path) and not (tmp_path / "training_state").exists()
+    assert run(tmp_path).reused
+
+
+def test_a_run_that_went_on_in_another_precision_says_both(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(10))
+    monkeypatch.setattr("para.training.engine.precision", lambda accelerator: "bfloat16")
+    run(tmp_path)
+    assert json.loads((tmp_path / "training.json").read_text())["precision"] == "float32, then bfloat16"
+
+
+def test_an_option_of_training_that_is_younger_than_a_record_counts_as_its_default(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(10))
+    for path in (tmp_path / "training_state").glob("*/state.json"):
+        state = json.loads(path.read_text())
+        del state["identity"]["training"]["optim"]["ema_decay"], state["identity"]["training"]["features_kept"]
+        path.write_text(json.dumps(state))
+    assert run(tmp_path, options(optim=replace(options().optim, ema_decay=None))).first_step == 10
+
+
+def test_kept_features_are_another_run_since_they_are_rounded(tmp_path):
+    before = options(augment=False)
+    kept = replace(before, feature_cache=str(tmp_path / "features"))
+    there, here = (run_identity(make_stub(), config, StubData(21, 0), "") for config in (before, kept))
+    assert differences(there, here) == "training.features_kept is False there, True here"
+    moved = run_identity(make_stub(), replace(kept, feature_cache="elsewhere"), StubData(21, 0), "")
+    assert moved == here
+
+
 def test_how_often_to_look_is_no_part_of_the_run(tmp_path):
     first = run(tmp_path / "a")
     other = run(tmp_path / "b", options(log_every=3, eval_every=4, save_every=30, heldout_samples=2))
@@ -196,7 +237,10 @@ def test_how_often_to_look_is_no_part_of_the_run(tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_step_and_terms_and_keeps_the_saved_state(tmp_path):
     with pytest.raises(ValueError, match="step 17: terms total, square are not finite"):
         run(tmp_path, policy=make_stub(explode_at=17))
-    assert [p.name for p in sorted((tmp_path / "training_state").iterdir())] == ["step_000000007", "step_000000014"]
+    assert [p.name for p in sorted((tmp_path / "training_state").glob("step_*"))] == [
+        "step_000000007",
+        "step_000000014",
+    ]
 
 
 def test_an_interrupt_within_a_step_leaves_the_state_saved_before(tmp_path):
@@ -211,7 +255,7 @@ def test_an_interrupt_within_a_step_leaves_the_state_saved_before(tmp_path):
     policy.loss = interrupted
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, policy=policy)
-    assert [p.name for p in (tmp_path / "training_state").iterdir()] == ["step_000000007"]
+    assert [p.name for p in (tmp_path / "training_state").glob("step_*")] == ["step_000000007"]
 
 
 def test_every_step_augments_otherwise_and_none_without_augmentation(tmp_path):
@@ -318,7 +362,7 @@ def test_the_rate_follows_its_schedule(tmp_path):
 def test_two_generations_of_the_state_are_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, on_progress=stop_at(25))
-    assert sorted(p.name for p in (tmp_path / "training_state").iterdir()) == ["step_000000021", "step_000000025"]
+    assert sorted(p.name for p in (tmp_path / "training_state").glob("step_*")) == ["step_000000021", "step_000000025"]
 
 
 def test_plain_lines_where_stderr_is_no_terminal(tmp_path, capsys):

@@ -106,8 +106,10 @@ def test_training_on_kept_features_understands_each_image_once_and_ends_where_tr
     assert kept.backbone.cache is None, "rollouts keep nothing"
     for name, ours in plain.named_parameters():
         torch.testing.assert_close(kept.get_parameter(name), ours, rtol=0, atol=2e-2, msg=lambda m, n=name: f"{n}: {m}")
-    again = run(build(options), tmp_path / "kept", augment=False)
+    again = run(build(options), tmp_path / "kept", augment=False, feature_cache=str(tmp_path / "elsewhere"))
     assert again.reused and again.weights == result.weights, "where features are kept is not a part of what a run is"
+    with pytest.raises(ValueError, match="features_kept is True there, False here"):
+        run(build(options), tmp_path / "kept", augment=False)
 
 
 def test_features_are_kept_of_frozen_backbones_and_images_as_they_are(tmp_path):

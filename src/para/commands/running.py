@@ -63,9 +63,9 @@ def run_family(runs: list[RunOptions], folder: Path) -> None:
         ValueError: if another process is doing that in the same folder.
         SystemExit: with code 1 and the names on stderr, in the end, if any of them failed.
     """
-    from para.experiments.locks import only_writer
     from para.experiments.run import run_experiment
     from para.experiments.summaries import summarise_family_of
+    from para.locks import only_writer
     from para.reports import build_family_report
 
     def build_page() -> None:
@@ -156,9 +156,9 @@ class Experiment:
 
     def run(self) -> None:
         from para.experiments.family import FAMILIES, family_runs
-        from para.experiments.locks import check_free
         from para.experiments.plan import describe_needs, describe_plan
         from para.experiments.run import RunOptions, check_runs, run_experiment
+        from para.locks import check_free
 
         out = self.out or Path("runs") / self.name
         options = RunOptions(

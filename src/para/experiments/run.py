@@ -18,7 +18,6 @@ from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments import pick_experiment
 from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
-from para.experiments.locks import check_free, only_writer, turn_to_write
 from para.experiments.pixel_errors import export_pixel_errors
 from para.experiments.predictions import export_predictions
 from para.experiments.run_config import pick_recipes, run_config
@@ -29,6 +28,7 @@ from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.experiments.trainings import export_trainings
 from para.files import read_json, write_json
+from para.locks import check_free, only_writer, turn_to_write
 from para.policies import make_policy
 from para.training.checkpoint import weights_hash
 from para.worlds import check_options, world_entry

@@ -7,13 +7,13 @@ from typing import Any
 
 from para.evaluation.protocol import WorldSpec
 from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
-from para.experiments.locks import is_lock_file
 from para.experiments.provenance import agrees, continued, provenance
 from para.experiments.run_options import takes_backbone
 from para.experiments.scale import Scale
 from para.experiments.store import assets_of
 from para.experiments.training_jobs import train_config, train_steps
 from para.files import read_json
+from para.locks import is_lock_file
 from para.registry import pick
 from para.training.configs import config_to_dict
 from para.worlds import world_entry

@@ -11,12 +11,12 @@ import numpy as np
 from para.assets import told_of_both, with_own_entry
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.experiments.acting import load_to_act, processes_to_act
-from para.experiments.locks import check_free, only_writer
 from para.experiments.provenance import provenance
 from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
 from para.files import read_json, write_json
 from para.interfaces import Scene
+from para.locks import check_free, only_writer
 from para.rollout import RolloutConfig
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict

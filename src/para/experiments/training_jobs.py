@@ -27,10 +27,10 @@ from para.datasets.video_chunks import VideoChunkDataset
 from para.devices import gpus, trainings_at_a_time
 from para.experiments.experiment import Recipe, Supervision
 from para.experiments.lessons import note_lesson
-from para.experiments.locks import turn_to_write
 from para.experiments.scale import Scale
 from para.geometry import Camera
 from para.interfaces import ActionChunk
+from para.locks import turn_to_write
 from para.policies import make_policy
 from para.processes import worker_pool
 from para.training.engine import train

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import Tensor, nn
+
+from para.interfaces import ActionChunk, Observation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -63,3 +66,14 @@ def make_accelerator(device: Literal["auto", "cpu"], mixed_precision: Literal["a
 def precision(accelerator: Accelerator) -> str:
     """In which number format it trains."""
     return {"no": "float32", "bf16": "bfloat16"}[accelerator.mixed_precision]
+
+
+class LossModule(nn.Module):
+    """The policy's loss as a forward pass, since autocast and data-parallel wrappers act on forward passes."""
+
+    def __init__(self, policy: nn.Module):
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, obs: Observation, actions: ActionChunk, generator: torch.Generator | None) -> dict[str, Tensor]:
+        return self.policy.loss(obs, actions, generator=generator)

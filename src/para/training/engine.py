@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from para.interfaces import ActionChunk, Observation
 from para.progress import progress_bar
-from para.training.accelerators import make_accelerator, precision, without_denormals
+from para.training.accelerators import LossModule, make_accelerator, precision, without_denormals
 from para.training.checkpoint import WEIGHTS_FILE, load_weights, save_policy, weights_hash
 from para.training.ema import WeightAverage, averaged
 from para.training.files import read_tensors
@@ -30,7 +31,7 @@ from para.training.optim import first_phase_of, make_optimizer, named_groups, se
 from para.training.options import TrainConfig, TrainResult
 from para.training.order import SampleOrder, generator_of, seed_of
 from para.training.run_folder import RunFolder, run_identity
-from para.training.state import Training, remove_state, restore_state, save_state
+from para.training.state import Training, only_trainer, remove_state, restore_state, save_state
 
 log = logging.getLogger(__name__)
 
@@ -63,20 +64,24 @@ def train(
         show_progress: a bar, or plain lines, on stderr.
 
     Raises:
-        ValueError: if the folder holds another run, there is no data, or a loss or gradient is not finite.
+        ValueError: if the folder holds another run or another process trains there, there is no data, or a loss or
+            gradient is not finite.
     """
     if len(data) == 0 or (heldout is not None and len(heldout) == 0):
         raise ValueError("training needs at least one sample, and so do held-out metrics; the dataset is empty")
     run_folder = RunFolder(Path(folder), run_identity(policy, config, data, data_hash, start), type(policy.config))
     if (summary := run_folder.summary()) is not None:
         return _reuse(policy, run_folder, summary)
-    run_folder.path.mkdir(parents=True, exist_ok=True)
-    run = _Run(policy, data, config, run_folder, heldout, on_progress, show_progress)
-    gpus = [run.accelerator.device] if run.accelerator.device.type == "cuda" else []
-    kept = kept_features(policy, config.feature_cache)
-    with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept, without_denormals():
-        run.steps(interrupts)
-        result = run.finish()
+    accelerator = make_accelerator(config.device, config.mixed_precision)
+    with only_trainer(run_folder.path) if accelerator.is_main_process else nullcontext():
+        if (summary := run_folder.check()) is not None:  # another one finished it, or began, since
+            return _reuse(policy, run_folder, summary)
+        run = _Run(policy, data, config, run_folder, heldout, on_progress, show_progress, accelerator)
+        gpus = [run.accelerator.device] if run.accelerator.device.type == "cuda" else []
+        kept = kept_features(policy, config.feature_cache)
+        with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept, without_denormals():
+            run.steps(interrupts)
+            result = run.finish()
     if interrupts.received is not None:  # asked to stop when all was done but the writing
         raise interrupts.exception()
     return result
@@ -94,24 +99,12 @@ def _reuse(policy: nn.Module, run_folder: RunFolder, summary: dict[str, Any]) ->
     )  # fmt: skip
 
 
-class _LossModule(nn.Module):
-    """The policy's loss as a forward pass, since autocast and data-parallel wrappers act on forward passes."""
-
-    def __init__(self, policy: nn.Module):
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, obs: Observation, actions: ActionChunk, generator: torch.Generator | None) -> dict[str, Tensor]:
-        return self.policy.loss(obs, actions, generator=generator)
-
-
 class _Run:
     """A run in progress: what changes with each step, and what happens around the steps."""
 
-    def __init__(self, policy, data, config, run_folder, heldout, on_progress, show_progress):
+    def __init__(self, policy, data, config, run_folder, heldout, on_progress, show_progress, accelerator):
         self.config, self.folder, self.data, self.heldout = config, run_folder, data, heldout
-        self.on_progress = on_progress
-        self.accelerator = make_accelerator(config.device, config.mixed_precision)
+        self.on_progress, self.accelerator = on_progress, accelerator
         if config.batch_size % self.accelerator.num_processes:
             raise ValueError(
                 f"batch_size {config.batch_size} does not divide by {self.accelerator.num_processes} processes; "
@@ -123,9 +116,10 @@ class _Run:
         average = WeightAverage(policy, config.optim.ema_decay) if config.optim.ema_decay is not None else None
         self.state = Training(policy, optimizer, names, average)
         self.done, self.seconds, self.in_step = 0, 0.0, False
+        self.precisions = [precision(accelerator)]
         self._go_on()
         self.first_step, self._clock = self.done, time.monotonic()
-        self.model, self.optimizer = self.accelerator.prepare(_LossModule(policy), optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(LossModule(policy), optimizer)
         self.parameters = [p for p in policy.parameters() if p.requires_grad]
         self.order = SampleOrder(len(data), config.batch_size, config.seed)
         self.sums, self.n_summed, self.sums_began = {}, 0, time.monotonic()
@@ -137,6 +131,8 @@ class _Run:
         values = restore_state(self.folder.path, self.state)
         if values is not None:
             self.done, self.seconds = values["step"], values["seconds"]
+            before = values.get("precisions", self.precisions)
+            self.precisions = before if before[-1:] == self.precisions else before + self.precisions
             log.info("going on with %s at step %d of %d", self.folder.path, self.done, self.config.steps)
         if self.accelerator.is_main_process:
             self.folder.trim_log(self.done)
@@ -266,6 +262,7 @@ class _Run:
     def _save(self) -> None:
         if self.accelerator.is_main_process:
             values = {"step": self.done, "seconds": self._seconds(), "identity": self.folder.identity}
+            values["precisions"] = self.precisions
             save_state(self.folder.path, self.state, values)
         self.accelerator.wait_for_everyone()
 
@@ -278,7 +275,8 @@ class _Run:
         if self.accelerator.is_main_process:
             if ignores_images(policy, self.data if self.heldout is None else self.heldout, device=device):
                 log.warning("the actions of %s stay the same when images are exchanged: it does not look", path)
-            told = {"steps": self.done, "seconds": round(self._seconds(), 3), "precision": precision(self.accelerator)}
+            told = {"steps": self.done, "seconds": round(self._seconds(), 3)}
+            told["precision"] = ", then ".join(self.precisions)
             self.folder.write_summary({**told, "metrics": metrics})
             save_policy(policy, path)
             remove_state(path)

@@ -14,12 +14,20 @@ from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from para.training.configs import config_from_dict, config_hash, config_to_dict
 from para.training.files import read_json, write_json
 from para.training.heldout import ChunkData, spread
+from para.training.options import TrainConfig
 from para.training.state import generations, read_state
 
 LOG_FILE, SUMMARY_FILE = "log.jsonl", "training.json"
 
 NOT_IDENTITY = ("log_every", "eval_every", "save_every", "heldout_samples", "device", "feature_cache")
-"""Options of training that do not change the weights that it ends with."""
+"""Options of training that are not meant to change the weights that it ends with. Where features are kept does not, but
+that they are does (they are rounded): the identity has that. Devices round differently, and may take turns."""
+
+FEATURES_KEPT = "features_kept"
+"""Of the identity's options of training: whether there was a `feature_cache`."""
+
+ABSENT = "absent"
+"""What is told of an option that one of two runs does not have."""
 
 
 def is_finished(folder: Path) -> bool:
@@ -34,6 +42,7 @@ def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str
     can be cut into samples in several ways (other episodes, another kind of step).
     """
     training = {name: value for name, value in config_to_dict(config).items() if name not in NOT_IDENTITY}
+    training[FEATURES_KEPT] = bool(config.feature_cache)
     return {
         "policy": policy.name,
         "config": config_to_dict(policy.config),
@@ -58,12 +67,17 @@ class RunFolder:
 
     def __init__(self, folder: Path, identity: dict[str, Any], config_type: type | None = None):
         """`config_type` is that of the policy's options: those younger than the folder's record count as defaults."""
-        self.path, self.identity = folder, identity
+        self.path, self.identity, self.config_type = folder, identity, config_type
+        self.check()
+
+    def check(self) -> dict[str, Any] | None:
+        """The record of the run where it is finished, else None; ValueError as the class."""
+        folder, identity = self.path, self.identity
         if (folder / "meta" / "info.json").exists():
             raise ValueError(f"{folder} holds a dataset; choose another folder for the checkpoint")
         held = self._held_identity()
-        if held is not None and config_type is not None:
-            held = held | {"config": with_defaults(config_type, held.get("config", {}))}
+        if held is not None:
+            held = _with_younger_options(held, identity, self.config_type)
         # what an older record does not tell cannot be compared
         started = held is not None and held.get("start", "") != identity.get("start", "")
         if started or (held is not None and any(value != identity.get(name) for name, value in held.items())):
@@ -74,6 +88,7 @@ class RunFolder:
                 f"{folder} holds a policy ({WEIGHTS_FILE}) without the record of its training ({SUMMARY_FILE}); "
                 "choose another folder, or remove this one"
             )
+        return self.summary()
 
     def _held_identity(self) -> dict[str, Any] | None:
         if (self.path / SUMMARY_FILE).exists():
@@ -123,6 +138,20 @@ def with_defaults(config_type: type, options: dict[str, Any]) -> dict[str, Any]:
         return options
 
 
+def _with_younger_options(held: dict[str, Any], asked: dict[str, Any], config_type: type | None) -> dict[str, Any]:
+    """A record with the defaults of options that did not exist then; whether features were kept, where it does not
+    tell, as is asked for."""
+    if config_type is not None:
+        held = held | {"config": with_defaults(config_type, held.get("config", {}))}
+    if "training" not in held:
+        return held
+    told = dict(held["training"])
+    features_kept = told.pop(FEATURES_KEPT, asked["training"][FEATURES_KEPT])
+    filled = with_defaults(TrainConfig, told).items()
+    training = {name: value for name, value in filled if name not in NOT_IDENTITY}
+    return held | {"training": training | {FEATURES_KEPT: features_kept}}
+
+
 def _step_of(line: str) -> float:
     try:
         return json.loads(line)["step"]
@@ -134,8 +163,8 @@ def differences(held: dict[str, Any], asked: dict[str, Any]) -> str:
     """The options in which two runs, or two of their parts, differ, the first three of them."""
     there, here = _leaves(held), _leaves(asked)
     in_order = sorted({*there, *here}, key=lambda name: (name.count("."), name))  # the policy before its options
-    names = [name for name in in_order if there.get(name) != here.get(name)]
-    told = [f"{name} is {there.get(name)!r} there, {here.get(name)!r} here" for name in names[:3]]
+    names = [name for name in in_order if there.get(name, ABSENT) != here.get(name, ABSENT)]
+    told = [f"{name} is {there.get(name, ABSENT)!r} there, {here.get(name, ABSENT)!r} here" for name in names[:3]]
     return "; ".join(told) + (f"; and {len(names) - 3} more" if len(names) > 3 else "")
 
 

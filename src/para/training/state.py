@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from para.locks import LOCK_FILE, only_writer
 from para.training.checkpoint import load_weights
 from para.training.ema import WeightAverage
 from para.training.files import commit, read_json, read_tensors, write_json, write_tensors
@@ -55,6 +57,15 @@ def save_state(folder: Path, training: Training, values: dict[str, Any]) -> None
         shutil.rmtree(partial, ignore_errors=True)
     for old in generations(folder)[N_GENERATIONS:]:
         shutil.rmtree(old)
+
+
+def only_trainer(folder: Path) -> AbstractContextManager[None]:
+    """Be the only process that trains in a folder. The lock lies with the state, and goes with it at the end.
+
+    Raises:
+        ValueError: on entering, if another process does; it says which.
+    """
+    return only_writer(folder, folder / STATE_FOLDER / LOCK_FILE)
 
 
 def generations(folder: Path) -> list[Path]:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from para import locks
 from para.cli import main
-from para.experiments import EXPERIMENTS, locks
-from para.experiments.locks import check_free, only_writer, turn_to_write
+from para.experiments import EXPERIMENTS
 from para.experiments.run import RunOptions, run_experiment
+from para.locks import check_free, only_writer, turn_to_write
 from tests import sized_world
 
 HOLD = """

@@ -1,8 +1,8 @@
 """One process at a time writes into a folder. The system frees these locks when their holder ends, however it ends.
 
-A run's folder is held for the whole run, and a second command on it is refused. A set of demonstrations and a training,
-which several runs may share, are held while they are made, and whoever needs them too waits: two experiments can go on
-side by side over one shared folder.
+A run's folder is held for the whole run, and a second command on it is refused; so is a second training in one folder.
+A set of demonstrations and a training that several runs may share, and the decoded frames of a dataset, are held while
+they are made, and whoever needs them too waits: two experiments can go on side by side over one shared folder.
 """
 
 from __future__ import annotations
@@ -32,13 +32,17 @@ PATIENCE_S = 1.0
 
 
 @contextmanager
-def only_writer(out: Path) -> Iterator[None]:
+def only_writer(out: Path, path: Path | None = None) -> Iterator[None]:
     """Be the only process that writes into a run's folder.
+
+    Args:
+        out: the folder.
+        path: of the lock, where it is not the folder's `LOCK_FILE`.
 
     Raises:
         ValueError: if another one does; it says which.
     """
-    path = out / LOCK_FILE
+    path = path or out / LOCK_FILE
     lock = take(path)
     if lock is None:
         raise ValueError(
@@ -59,10 +63,10 @@ def check_free(out: Path) -> None:
 
 @contextmanager
 def turn_to_write(entry: Path) -> Iterator[None]:
-    """Be the only process that makes a set of demonstrations or a training, once whoever is making it has ended.
+    """Be the only process that makes a folder or file, once whoever is making it has ended.
 
     Args:
-        entry: its folder; it need not exist.
+        entry: a set of demonstrations, a training, a file; it need not exist.
     """
     path = entry.with_name(f".{entry.name}{LOCK_FILE}")
     lock = take(path)
