@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from para.datasets import DatasetError, DatasetWriter, Demonstrations, frame_cache
+from para.locks import give_back, take
 from tests.datasets.fake_world import IMAGE_SIZE, random_episode
 
 
@@ -84,7 +86,32 @@ def test_a_full_disk_leaves_no_cache_behind(root, monkeypatch):
     monkeypatch.setattr(frame_cache.os, "fsync", full)
     with pytest.raises(OSError, match="disk is full"):
         Demonstrations.open(root)
-    assert list((root / ".frame_cache").iterdir()) == []
+    assert [path.suffix for path in (root / ".frame_cache").iterdir()] == [".lock"]
+
+
+def test_what_a_killed_decoding_left_is_removed_by_the_next(root):
+    Demonstrations.open(root)
+    (cache,) = cache_files(root / ".frame_cache")
+    left_over = cache.with_name(f".{cache.name}.tmp")
+    left_over.write_bytes(b"half")
+    cache.unlink()
+    Demonstrations.open(root)
+    assert cache.exists() and not left_over.exists()
+
+
+def test_a_decoding_waits_for_another_and_takes_its_frames(root, monkeypatch):
+    before = Demonstrations.open(root)
+    (cache,) = cache_files(root / ".frame_cache")
+    hidden = cache.rename(cache.with_name("hidden"))
+    held = take(cache.with_name(f".{cache.name.rsplit('-', 1)[0]}.lock"))
+    monkeypatch.setattr("para.locks.PATIENCE_S", 0.01)
+    monkeypatch.setattr(frame_cache, "_build", lambda *_: pytest.fail("it was decoded twice"))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(Demonstrations.open, root)
+        assert not waiting.done()
+        hidden.rename(cache)
+        give_back(held)
+        np.testing.assert_array_equal(waiting.result().images[0], before.images[0])
 
 
 def test_a_folder_that_cannot_be_written_asks_for_another(root, monkeypatch):

@@ -7,6 +7,8 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from para.datasets.lerobot_v3_layout import CACHE_FOLDER, DatasetError
 from para.datasets.lerobot_v3_read import video_file
 from para.datasets.video import frames_at
 from para.files import TEMPORARY_SUFFIX, disk_error
+from para.locks import turn_to_write
 from para.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -71,11 +74,16 @@ def open_frame_cache(
     path = folder / f"{_prefix(root, video_key)}-{key}.npy"
     stored = _open_if_whole(path, (total, H, W, 3))
     if stored is None:
-        _build(path, root, info, rows, video_key, (total, H, W, 3))
-        for old in folder.glob(f"{_prefix(root, video_key)}-*.npy"):
-            if old != path:
-                old.unlink(missing_ok=True)  # made for what the dataset was before
-        stored = _open_if_whole(path, (total, H, W, 3))
+        with _turn_to_build(folder / _prefix(root, video_key)):
+            stored = _open_if_whole(path, (total, H, W, 3))  # another process may have made it meanwhile
+            if stored is None:
+                for left_over in folder.glob(f".{_prefix(root, video_key)}-*{TEMPORARY_SUFFIX}"):
+                    left_over.unlink()  # by a decoding that was killed
+                _build(path, root, info, rows, video_key, (total, H, W, 3))
+                for old in folder.glob(f"{_prefix(root, video_key)}-*.npy"):
+                    if old != path:
+                        old.unlink()  # made for what the dataset was before
+                stored = _open_if_whole(path, (total, H, W, 3))
     return Frames(stored, np.arange(total))
 
 
@@ -102,10 +110,25 @@ def _open_if_whole(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     return stored if stored.shape == shape and stored.dtype == np.uint8 else None
 
 
-def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str, shape: tuple[int, ...]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+@contextmanager
+def _turn_to_build(cache: Path) -> Iterator[None]:
+    """Be the only process that decodes a dataset; whoever needs its frames too waits for them.
+
+    Raises:
+        DatasetError: if nothing can be written there.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with turn_to_write(cache):
+            yield
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise DatasetError(f"no frame cache can be written to {cache.parent}; pass a cache_dir that can") from error
+        raise
+
+
+def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str, shape: tuple[int, ...]) -> None:
+    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    try:
         # Written frame by frame rather than through a map: a full disk is then an error here, not a SIGBUS later.
         with open(temporary, "wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -118,8 +141,6 @@ def _build(path: Path, root: Path, info: dict, rows: list[dict], video_key: str,
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise DatasetError(f"no frame cache can be written to {path.parent}; pass a cache_dir that can") from error
         raise disk_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
