@@ -4,8 +4,11 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from para.pixel_actions.decoding import best_voxel_cell, decode_peak, heights_near_cell
+from para.pixel_actions.decoding import best_voxel_cell, decode_peak, heights_near_cell, near_cell
 from para.pixel_actions.start_keypoint import cell_weights
 
 h, w, stride = 6, 11, 4
@@ -65,3 +68,23 @@ def test_the_joint_peak_is_the_likeliest_voxel_not_the_likeliest_column(decoder,
     assert heights_near_cell(volume, cell).argmax(-1).item() == 3
     uv = decode_peak(volume.logsumexp(2), stride, decoder, best=cell).uv[0, 0]
     torch.testing.assert_close(uv, torch.tensor([8.5 * stride - 0.5, 4.5 * stride - 0.5]), atol=off, rtol=0)
+
+
+@given(cell=st.tuples(st.integers(0, w - 1), st.integers(0, h - 1)), steps=st.sampled_from([1, 3, 4, 16]))
+def test_the_argmax_is_its_cells_centre_within_half_a_pixel_of_the_upsampled_maps_brightest(cell, steps):
+    u, v = cell
+    logits = torch.randn(1, 1, h, w, generator=torch.Generator().manual_seed(u + w * v))
+    logits[0, 0, v, u] = 9.0
+    found = decode_peak(logits, steps, "argmax").uv[0, 0]
+    up = F.interpolate(logits, scale_factor=steps, mode="bilinear", align_corners=False)[0, 0]
+    assert found.tolist() == [(u + 0.5) * steps - 0.5, (v + 0.5) * steps - 0.5]
+    rows, columns = (up > up.max() - 1e-5).nonzero().T  # several, of a cell at the border
+    assert ((columns - found[0]).abs().min() <= 0.5) and ((rows - found[1]).abs().min() <= 0.5)
+
+
+def test_heights_are_read_in_the_cells_around_that_lie_on_the_grid():
+    volume = torch.randn(1, h * w, 5, h, w, generator=torch.Generator().manual_seed(0))
+    v, u = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    cells = torch.stack([u.flatten(), v.flatten()], dim=-1).unsqueeze(0)  # a step for every cell
+    masked = volume.masked_fill(~near_cell(cells, (h, w)).unsqueeze(2), float("-inf"))
+    torch.testing.assert_close(heights_near_cell(volume, cells), masked.flatten(3).logsumexp(dim=-1))

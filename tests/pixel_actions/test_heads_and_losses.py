@@ -153,24 +153,27 @@ def test_the_joint_heatmap_is_the_volumes_marginal(grid):
 def test_a_joint_target_of_unknown_height_costs_what_its_pixel_costs_when_heights_are_summed_over():
     g = torch.Generator().manual_seed(3)
     volume = torch.randn(B, T, 5, h, w, generator=g, dtype=torch.float64)
-    cells = torch.stack([torch.randint(0, w, (B, T), generator=g), torch.randint(0, h, (B, T), generator=g)], dim=-1)
-    at_pixel = read(volume, cells.double())
-    height = torch.full((B, T, 5), 0.2, dtype=torch.float64)
+    uv = torch.rand(B, T, 2, generator=g, dtype=torch.float64) * torch.tensor([w - 1, h - 1])  # between cells
+    at_pixel, height = read(volume, uv), torch.full((B, T, 5), 0.2, dtype=torch.float64)
     everywhere = torch.ones(B, T, dtype=torch.bool)
-    marginal = spatial_loss(volume.logsumexp(dim=2), cells.double(), everywhere)
-    torch.testing.assert_close(joint_loss(volume, at_pixel, height, everywhere, ~everywhere), marginal)
+    heatmap = volume.logsumexp(dim=2)
+    at_heatmap = (heatmap.flatten(2) * cell_weights(uv, 1, (h, w))).sum(dim=-1)
+
+    def loss(valid, known):
+        return joint_loss(volume, at_pixel, height, valid, height_known=known, heatmap_at_pixel=at_heatmap)
+
+    marginal = spatial_loss(heatmap, uv, everywhere, soft=True)
+    torch.testing.assert_close(loss(everywhere, ~everywhere), marginal)
     known = torch.tensor([[True, False, True], [False, False, True]])
-    mixed = joint_loss(volume, at_pixel, height, everywhere, known)
-    parts = (
-        joint_loss(volume, at_pixel, height, known) * 3 + joint_loss(volume, at_pixel, height, ~known, ~everywhere) * 3
-    )
-    torch.testing.assert_close(mixed, parts / 6)
+    parts = joint_loss(volume, at_pixel, height, known) * 3 + loss(~known, ~everywhere) * 3
+    torch.testing.assert_close(loss(everywhere, known), parts / 6)
 
 
 def test_a_joint_target_of_unknown_height_teaches_pixels_and_leaves_the_choice_between_heights_alone():
     volume = torch.zeros(1, 1, 4, 2, 3, dtype=torch.float64, requires_grad=True)
     at_pixel = volume[:, :, :, 1, 2]
     unknown = torch.zeros(1, 1, dtype=torch.bool)
-    joint_loss(volume, at_pixel, torch.zeros(1, 1, 4, dtype=torch.float64), ~unknown, unknown).backward()
+    height, heat = torch.zeros(1, 1, 4, dtype=torch.float64), at_pixel.logsumexp(dim=-1)
+    joint_loss(volume, at_pixel, height, ~unknown, height_known=unknown, heatmap_at_pixel=heat).backward()
     gradient = volume.grad[0, 0]  # (heights, h, w)
     assert (gradient[:, 1, 2] < 0).all() and torch.equal(gradient[:1].expand(4, 2, 3), gradient)

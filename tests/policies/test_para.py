@@ -11,6 +11,7 @@ from para.datasets.partial_supervision import pixels_only
 from para.geometry import Camera, project
 from para.interfaces import Observation
 from para.pixel_actions.decoding import lift_or_hold
+from para.pixel_actions.losses import spatial_loss
 from para.pixel_actions.targets import make_targets
 from para.policies import ParaConfig, make_policy
 from para.policies.augment import AugmentConfig, augment
@@ -232,3 +233,28 @@ def test_without_gripper_classes_the_gripper_stays_as_it_is_and_with_one_height_
     torch.testing.assert_close(chunk.position[..., 2], policy.height_bins.centres.expand(3, 4))
     with pytest.raises(ValueError, match="or 0 for none"):
         replace(FORMS["ours"], n_gripper_bins=1)
+
+
+def test_a_pixel_of_unknown_height_costs_the_joint_form_what_it_costs_its_heatmap():
+    obs, actions = random_batch()
+    policy = build(FORMS["joint"]).eval()
+    policy.fit_ranges(actions, obs.camera)
+    obs, actions = pixels_only(obs, actions)
+    targets = make_targets(actions, obs.camera, supervise_padding=True)
+    with torch.no_grad():
+        heatmap = policy.heads.heatmap_logits(policy.features(obs))
+        found = policy.loss(obs, actions)["volume"]
+    expected = spatial_loss(heatmap, targets.uv, targets.valid, stride=policy.backbone.stride, soft=True)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_look_at_held_out_samples_asks_the_backbone_once():
+    obs, actions = random_batch()
+    policy, n_calls = build(CONFIG).eval(), []
+    policy.fit_ranges(actions, obs.camera)
+    policy.backbone.register_forward_hook(lambda *of: n_calls.append(1))
+    losses = policy.loss(obs, actions)
+    assert len(n_calls) == 1
+    targets = make_targets(actions, obs.camera, supervise_padding=False)
+    error = (policy.predict(obs).peak.uv - targets.uv).norm(dim=-1)[targets.valid]
+    torch.testing.assert_close(losses["pixel_error_px"], error.mean())

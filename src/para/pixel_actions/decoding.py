@@ -6,15 +6,15 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from para.geometry import lift_to_depth_masked, lift_to_height_masked
 from para.geometry.pixels import argmax_pixel, cell_to_pixel
 from para.interfaces import Observation
 
 Decoder = Literal["centroid", "argmax"]
-"""`centroid`: the probability centroid within one cell of the maximum. `argmax`: the brightest pixel of the upsampled
-map (the paper), which always is a cell's centre, since bilinear interpolation has its maxima at the nodes."""
+"""`centroid`: the probability centroid within one cell of the maximum. `argmax`: the centre of the brightest cell. The
+paper's brightest pixel of the upsampled map is within half a pixel of it, since bilinear interpolation has its maxima
+at the nodes (of a cell at the border it may be any towards the border)."""
 
 Third = Literal["height", "depth"]
 """What makes a pixel a point: its height above the table (the paper), which stays when the camera moves; or its depth
@@ -53,9 +53,8 @@ def decode_peak(heatmap_logits: Tensor, stride: int, decoder: Decoder, *, best: 
     mass = window.sum(dim=(-2, -1))  # (B, T)
     if decoder == "argmax":
         # the likeliest cell may be elsewhere than the likeliest voxel, whose height is read near its own cell
-        around = torch.where(near, heatmap_logits, heatmap_logits.amin(dim=(-2, -1), keepdim=True))
-        up = F.interpolate(around, scale_factor=stride, mode="bilinear", align_corners=False)
-        return Peak(argmax_pixel(up).to(probs.dtype), mass, entropy)
+        brightest = argmax_pixel(heatmap_logits.masked_fill(~near, float("-inf")))
+        return Peak(cell_to_pixel(brightest.to(probs.dtype), stride), mass, entropy)
     return Peak(cell_to_pixel(mean_cell(window), stride), mass, entropy)
 
 
@@ -112,5 +111,12 @@ def best_voxel_cell(volume_logits: Tensor) -> Tensor:
 
 def heights_near_cell(volume_logits: Tensor, cell: Tensor) -> Tensor:
     """The joint form's height logits: those of the 3 x 3 cells around a cell. -> (B, T, N_H)."""
-    near = near_cell(cell, tuple(volume_logits.shape[-2:])).unsqueeze(2)  # (B, T, 1, h, w)
-    return volume_logits.masked_fill(~near, float("-inf")).flatten(3).logsumexp(dim=-1)
+    h, w = volume_logits.shape[-2:]
+    aside = torch.arange(-1, 2, device=cell.device)
+    u, v = cell[..., 0, None] + aside, cell[..., 1, None] + aside  # (B, T, 3)
+    on_grid = ((v >= 0) & (v < h)).unsqueeze(-1) & ((u >= 0) & (u < w)).unsqueeze(-2)  # (B, T, 3, 3)
+    index = v.clamp(0, h - 1).unsqueeze(-1) * w + u.clamp(0, w - 1).unsqueeze(-2)
+    # only nine cells are read: a mask over the volume would take as long as all heads together
+    near = index.flatten(2).unsqueeze(2).expand(-1, -1, volume_logits.shape[2], -1)  # (B, T, N_H, 9)
+    logits = volume_logits.flatten(3).gather(3, near)
+    return logits.masked_fill(~on_grid.flatten(2).unsqueeze(2), float("-inf")).logsumexp(dim=-1)

@@ -61,13 +61,20 @@ def class_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 def joint_loss(
-    volume_logits: Tensor, logits_at_pixel: Tensor, height: Tensor, valid: Tensor, height_known: Tensor | None = None
+    volume_logits: Tensor,
+    logits_at_pixel: Tensor,
+    height: Tensor,
+    valid: Tensor,
+    *,
+    height_known: Tensor | None = None,
+    heatmap_at_pixel: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of the demonstrated voxel over all cells x heights (the paper's figure 3).
 
     A target that is shared between cells by bilinear weights asks for the logits interpolated at its pixel, which a
     linear head gives from the feature interpolated there: the volume itself is only needed for its normaliser.
-    Where the height is not known, any will do at the pixel: its probability is the sum over heights.
+    Where the height is not known, any will do at the pixel: its probability is the sum over heights, and its cells
+    share the target as they do a heatmap's (`spatial_loss`), which is no linear function of the feature.
 
     Args:
         volume_logits: (B, T, N_H, h, w).
@@ -76,8 +83,10 @@ def joint_loss(
         height: (B, T, N_H) target distribution over height bins.
         valid: (B, T) bool.
         height_known: (B, T) bool; None: everywhere.
+        heatmap_at_pixel: (B, T) the volume summed over heights (log-sum-exp) and then read at the demonstrated pixel;
+            needed with `height_known`.
     """
     hit = (logits_at_pixel * height).sum(dim=-1)  # (B, T)
     if height_known is not None:
-        hit = torch.where(height_known, hit, logits_at_pixel.logsumexp(dim=-1))
+        hit = torch.where(height_known, hit, heatmap_at_pixel)
     return masked_mean(volume_logits.float().flatten(2).logsumexp(dim=-1) - hit, valid)

@@ -31,7 +31,7 @@ from para.pixel_actions.decoding import (
 from para.pixel_actions.heads import Formulation, PixelHeads
 from para.pixel_actions.losses import class_loss, full_resolution_spatial_loss, joint_loss, masked_mean, spatial_loss
 from para.pixel_actions.rotations import RotationBins
-from para.pixel_actions.start_keypoint import StartKeypoint
+from para.pixel_actions.start_keypoint import StartKeypoint, cell_weights
 from para.pixel_actions.targets import Targets, make_targets
 from para.policies.augment import AugmentConfig, augment, training_cameras
 
@@ -208,7 +208,7 @@ class Para(nn.Module):
             outside = self.height_bins.outside(self._third(targets)).float()
             losses[f"{self.config.third}_outside_fraction"] = masked_mean(outside, targets.height_valid)
             if not self.training:
-                error = (self.predict(obs).peak.uv - targets.uv).norm(dim=-1)
+                error = (self._decode(grid, obs).peak.uv - targets.uv).norm(dim=-1)
                 losses["pixel_error_px"] = masked_mean(error, targets.valid & ~actions.is_pad)
         return losses
 
@@ -225,7 +225,12 @@ class Para(nn.Module):
             volume = self.heads.volume_logits(grid)
             uv = targets.uv if config.soft_targets else cell_centre(targets.uv, stride)
             at_pixel = self.heads.height_logits(grid, uv, stride)
-            return {"volume": joint_loss(volume, at_pixel, height, targets.valid, height_known)}
+            heat = None
+            if height_known is not None:
+                share = cell_weights(uv, stride, tuple(volume.shape[-2:]))  # (B, T, h * w)
+                heat = (volume.logsumexp(dim=2).flatten(2) * share).sum(dim=-1)
+            terms = {"height_known": height_known, "heatmap_at_pixel": heat}
+            return {"volume": joint_loss(volume, at_pixel, height, targets.valid, **terms)}
         logits = self.heads.heatmap_logits(grid)
         if config.heatmap_resolution == "image":
             spatial = full_resolution_spatial_loss(logits, targets.uv, targets.valid, stride)
@@ -237,8 +242,10 @@ class Para(nn.Module):
     @torch.no_grad()
     def predict(self, obs: Observation) -> Prediction:
         """Heatmaps, pixels, heights and gripper for each observation of a batch."""
+        return self._decode(self.features(obs), obs)
+
+    def _decode(self, grid: Tensor, obs: Observation) -> Prediction:
         stride = self.backbone.stride
-        grid = self.features(obs)
         if self.config.formulation == "joint":
             volume = self.heads.volume_logits(grid)
             cell = best_voxel_cell(volume)
