@@ -1,5 +1,7 @@
 """Augmentation keeps the geometry true: what is drawn at a projected point is still found there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -70,3 +72,17 @@ def test_virtual_views_that_cannot_be_are_refused():
         with pytest.raises(ValueError, match="moved_share"):
             AugmentConfig(moved_share=share)
     assert AugmentConfig(view_tilt_deg=5).moves_pixels
+
+
+@pytest.mark.parametrize("height", [0.05, 0.12, 0.15, 0.4])
+def test_a_camera_that_is_hardly_above_the_plane_or_below_it_does_not_move(height):
+    obs, _ = marked_observation(height=0.0)
+    low = look_at(torch.tensor([1.0, 0.3, 0.12]), torch.tensor([0.0, 0.0, 0.05])).expand(6, 4, 4)
+    obs = replace(obs, camera=Camera(obs.camera.K, low, (96, 160)))
+    config = AugmentConfig(view_tilt_deg=5, view_plane_m=(height, height))
+    moved = augment(obs, config, torch.Generator().manual_seed(3))
+    if height > 0.06:
+        assert torch.equal(moved.camera.T_world_cam, obs.camera.T_world_cam)
+        assert int((moved.image.int() - obs.image.int()).abs().max()) <= 1
+    else:
+        assert not torch.equal(moved.camera.T_world_cam, obs.camera.T_world_cam)

@@ -61,7 +61,7 @@ def test_patches_cover_a_part_of_the_picture_and_never_all():
 
 
 def test_textures_differ_in_colour_and_grain():
-    textures = random_texture(20, (48, 80), seeded())
+    textures = random_texture(20, (48, 80), seeded(), torch.device("cpu"))
     assert textures.shape == (20, 3, 48, 80) and torch.isfinite(textures).all()
     assert float(textures.mean(dim=(2, 3)).std()) > 30 and float(textures.std(dim=(2, 3)).min()) > 1
 

@@ -17,6 +17,9 @@ from para.geometry.pixels import compose
 from para.interfaces import Observation
 from para.policies.looks import LookConfig, vary_look
 
+MIN_HEIGHTS_ABOVE = 2.0
+"""A camera sees the plane of a virtual view from at least so many times the plane's height, or does not move."""
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -99,7 +102,7 @@ def draw_moves(camera: Camera, config: AugmentConfig, generator: torch.Generator
         low, high = config.view_plane_m
         # the square root spreads moves evenly over the cap, not over its radius
         moved = tilted_camera(camera, config.view_tilt_deg * draws[0].sqrt(), 360 * draws[1])
-        A = plane_homography(camera, moved, low + (high - low) * draws[2])
+        A, moved = _along_the_plane(camera, moved, low + (high - low) * draws[2])
     affine = random_affine(
         B, size, scale=config.scale, max_rotation_deg=config.max_rotation_deg, max_shift=config.max_shift,
         generator=generator,
@@ -110,6 +113,18 @@ def draw_moves(camera: Camera, config: AugmentConfig, generator: torch.Generator
         A = torch.where(stays, torch.eye(3, device=device), A)
         K, T = torch.where(stays, camera.K, K), torch.where(stays, camera.T_world_cam, T)
     return A, Camera(K, T, size)
+
+
+def _along_the_plane(camera: Camera, moved: Camera, height: Tensor) -> tuple[Tensor, Camera]:
+    """The pixel maps of what lies at a height, and the cameras of the pictures that they give: those that moved, but
+    where the plane is as high as a camera, or nearly, and its picture from there is none or is torn apart."""
+    eyes = torch.minimum(camera.T_world_cam[..., 2, 3], moved.T_world_cam[..., 2, 3])  # (B,)
+    stays = eyes < MIN_HEIGHTS_ABOVE * height
+    far_below = torch.where(stays, eyes - 1, height)
+    stay = stays.view(-1, 1, 1)
+    A = torch.where(stay, torch.eye(3, device=eyes.device), plane_homography(camera, moved, far_below))
+    T = torch.where(stay, camera.T_world_cam, moved.T_world_cam)
+    return A, Camera(moved.K, T, camera.image_size)
 
 
 def training_cameras(camera: Camera, config: AugmentConfig) -> list[Camera]:

@@ -22,6 +22,7 @@ from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 from para.policies.full_precision import FullPrecisionLinear
+from para.policies.ranges import check_in_workspace, spread_of
 from para.policies.regression import OutputRange
 
 
@@ -196,8 +197,10 @@ class Diffusion(nn.Module):
         if self.config.output_range == "training":
             self.low.copy_(position.amin(dim=0) - 0.01)
             self.high.copy_(position.amax(dim=0) + 0.01)
+        else:
+            check_in_workspace(position, self.config.workspace_low_m, self.config.workspace_high_m)
         self.state_mean.copy_(torch.cat([position.mean(dim=0), torch.tensor([0.5])]))
-        self.state_std.copy_(torch.cat([position.std(dim=0).clamp(min=1e-3), torch.tensor([0.5])]))
+        self.state_std.copy_(torch.cat([spread_of(position), torch.tensor([0.5])]))
 
     def seen(self, obs: Observation) -> Tensor:
         """What the denoiser is told: the pooled vector, and the state where it is used. -> (B, D)."""

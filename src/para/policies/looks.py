@@ -63,7 +63,7 @@ def vary_look(image: Tensor, config: LookConfig, generator: torch.Generator) -> 
         x = mix_colours(x, config.colour_mix, generator)
     if config.texture:
         weight = config.texture * torch.rand(len(x), 1, 1, 1, generator=generator).to(x.device)
-        x = x + weight * (random_texture(len(x), x.shape[-2:], generator).to(x.device) - x)
+        x = x + weight * (random_texture(len(x), x.shape[-2:], generator, x.device) - x)
     if config.brightness or config.colour:
         x = relight(x, config, generator)
     return x.round_().clamp_(0, 255).to(torch.uint8)
@@ -87,16 +87,20 @@ def mix_colours(x: Tensor, strength: float, generator: torch.Generator) -> Tenso
     return torch.einsum("bij,bjhw->bihw", matrix, x - 128) + 128
 
 
-def random_texture(B: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Random pictures: sums of smooth noise and stripes about a random colour. -> (B, 3, H, W) grey levels."""
+def random_texture(B: int, size: tuple[int, int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Random pictures: sums of smooth noise and stripes about a random colour. -> (B, 3, H, W) grey levels.
+
+    Numbers are drawn on the CPU, so that every device gets the same; pictures are made where they are needed.
+    """
     H, W = size
     base = 255 * torch.rand(B, 3, 1, 1, generator=generator)
-    x = base.expand(B, 3, H, W)
+    x = base.to(device).expand(B, 3, H, W)
     for cells in TEXTURE_CELLS:
         noise = torch.randn(B, 3, cells, cells, generator=generator)
         amplitude = 70 * torch.rand(B, 1, 1, 1, generator=generator)
-        x = x + between(cells, H).mT @ (noise * amplitude) @ between(cells, W)
-    return x + stripes(B, size, generator)
+        rows, columns = between(cells, H).to(device), between(cells, W).to(device)
+        x = x + rows.mT @ (noise * amplitude).to(device) @ columns
+    return x + stripes(B, size, generator, device)
 
 
 def between(cells: int, n: int) -> Tensor:
@@ -106,14 +110,15 @@ def between(cells: int, n: int) -> Tensor:
     return F.interpolate(torch.eye(cells).unsqueeze(0), size=n, mode="linear", align_corners=False)[0]
 
 
-def stripes(B: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+def stripes(B: int, size: tuple[int, int], generator: torch.Generator, device: torch.device) -> Tensor:
     """Waves of a random direction, spacing and colour. -> (B, 3, H, W) grey levels around 0."""
     H, W = size
-    draws = torch.rand(3, B, 1, 1, generator=generator)
+    draws = torch.rand(3, B, 1, 1, generator=generator).to(device)
+    colour = 60 * torch.randn(B, 3, 1, 1, generator=generator).to(device)
     angle, cycles = math.pi * draws[0], 2 + 28 * draws[1] ** 2
-    v, u = torch.arange(H).view(1, H, 1) / H, torch.arange(W).view(1, 1, W) / H
+    v, u = torch.arange(H, device=device).view(1, H, 1) / H, torch.arange(W, device=device).view(1, 1, W) / H
     wave = torch.sin(2 * math.pi * (cycles * (u * angle.cos() + v * angle.sin()) + draws[2]))  # (B, H, W)
-    return 60 * torch.randn(B, 3, 1, 1, generator=generator) * wave.unsqueeze(1)
+    return colour * wave.unsqueeze(1)
 
 
 def cover(x: Tensor, generator: torch.Generator) -> Tensor:

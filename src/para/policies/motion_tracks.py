@@ -24,6 +24,7 @@ from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 from para.policies.full_precision import FullPrecisionLinear
+from para.policies.ranges import spread_of
 
 Lift = Literal["mlp", "least_squares"]
 """How tracks become world positions. `mlp`: a second MLP reads the rays through all tracks and says how far along the
@@ -145,7 +146,7 @@ class RayLift(nn.Module):
     def fit(self, p_cam: Tensor) -> None:
         """Statistics of training positions in the camera's frame, (N, 3) metres."""
         self.mean.copy_(p_cam.mean(dim=0))
-        self.std.copy_(p_cam.std(dim=0).clamp(min=1e-3))
+        self.std.copy_(spread_of(p_cam))
 
     def forward(self, direction_cam: Tensor, gripper: Tensor, ee_cam: Tensor | None) -> Tensor:
         """(B, T, 5, 3) unit rays, (B, T) opening, (B, 3) metres or None, all camera frame -> (B, T) metres."""
@@ -191,9 +192,9 @@ class MotionTracks(nn.Module):
         self.distance.copy_(p_cam.norm(dim=-1).mean())
         tracks = self.tracks_of(actions.position, actions.gripper, camera)[0][keep]  # (N, 5, 2)
         self.points_mean.copy_(tracks.mean(dim=0))
-        self.points_std.copy_(tracks.std(dim=0).clamp(min=1e-3))
+        self.points_std.copy_(spread_of(tracks))
         self.position_mean.copy_(p_cam.mean(dim=0))
-        self.position_std.copy_(p_cam.std(dim=0).clamp(min=1e-3))
+        self.position_std.copy_(spread_of(p_cam))
         if self.lift is not None:
             self.lift.fit(p_cam)
 

@@ -27,6 +27,7 @@ from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import finite_steps
 from para.policies.augment import AugmentConfig, augment, training_cameras
 from para.policies.full_precision import FullPrecisionLinear
+from para.policies.ranges import check_in_workspace, spread_of
 
 OutputRange = Literal["workspace", "training"]
 """Which box the sigmoid of the output spans: the whole workspace, so that no position is ruled out; or the training
@@ -173,6 +174,9 @@ class Regression(nn.Module):
         positions and a margin of 1 cm, or contains the workspace (`output_range`): in the world's frame it is the
         workspace; in the camera's it holds the ball around it, so that the workspace remains inside for a camera that
         looks at the same place from elsewhere.
+
+        Raises:
+            ValueError: if there are no actions, or some lie outside of a box that is the workspace.
         """
         keep = ~actions.is_pad
         if not keep.any():
@@ -186,8 +190,11 @@ class Regression(nn.Module):
             self.high.copy_(position.amax(dim=0) + 0.01)
         elif self.config.frame == "camera":
             self._span_workspace(cameras)
+        else:
+            told = keep & actions.height_known  # others stand on a nominal plane
+            check_in_workspace(actions.position[told], self.config.workspace_low_m, self.config.workspace_high_m)
         self.state_mean.copy_(torch.cat([position.mean(dim=0), torch.tensor([0.5])]))
-        self.state_std.copy_(torch.cat([position.std(dim=0).clamp(min=1e-3), torch.tensor([0.5])]))
+        self.state_std.copy_(torch.cat([spread_of(position), torch.tensor([0.5])]))
         if self.config.use_camera:
             numbers = torch.cat([camera_numbers(c) for c in cameras])
             self.camera_mean.copy_(numbers.mean(dim=0))

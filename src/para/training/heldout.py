@@ -48,7 +48,8 @@ def heldout_metrics(
     """Losses and errors on samples spread evenly over `data`, in evaluation mode and without augmentation.
 
     Returns:
-        Each entry of the policy's loss (its "total" as "loss"), averaged over samples, and "error_mm": how far the
+        Each entry of the policy's loss (its "total" as "loss"), the mean of each batch weighted by its samples (where
+        some steps are not known, it depends a little on the size of batches), and "error_mm": how far the
         predicted positions are from the demonstrated ones, averaged over the steps that are known and not padding,
         millimetres. Where no height is known they are on a nominal plane, and so is this.
     """

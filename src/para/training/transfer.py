@@ -50,6 +50,9 @@ MAX_DEVIATIONS = 6.0
 
 HEIGHT_RANGE = "height_bins.edges"
 
+PROGRESS = ("steps_done", "magnitudes")
+"""Buffers that say how far a training has come and what its losses were: a new one begins at its own."""
+
 SOFT_HEIGHT_RANGE = "height_range"
 """What a regressed height is a share of. The policy keeps its own, as it does those: the head may never have been told
 a height, and then its range is that of a nominal plane."""
@@ -150,6 +153,8 @@ def tile_heights(given: Tensor, own: Tensor) -> Tensor:
 
 def _fate(name: str, given: dict[str, Tensor], own: dict[str, Tensor], policy: nn.Module) -> str:
     last = name.rsplit(".", 1)[-1]
+    if last in PROGRESS:
+        return "kept"
     if last == SOFT_HEIGHT_RANGE or (last in INPUT_STATISTICS and not _describe_both(name, given, own)):
         return "kept"
     if name == HEIGHT_RANGE:
