@@ -125,6 +125,15 @@ def test_what_acts_has_seen_nothing_of_the_future(kind):
     assert policy.config.video_offsets == (2, 4) and config(kind, objective="actions").video_offsets == ()
 
 
+def test_a_training_that_starts_from_anothers_weights_begins_at_its_own_first_step():
+    pretrained, policy = fitted(config()), fitted(config(autoencoder_steps=10))
+    for _ in range(3):
+        pretrained.loss(*video_batch())
+    transfer = transfer_weights(pretrained, policy)
+    assert int(pretrained.video.steps_done) == 3 and int(policy.video.steps_done) == 0
+    assert {"video.steps_done", "video.magnitudes"} <= set(transfer.kept)
+
+
 def test_samples_without_frames_and_backbones_without_a_video_are_refused():
     with pytest.raises(ValueError, match="VideoChunkDataset"):
         fitted(config(objective="joint")).loss(*random_batch(2))
