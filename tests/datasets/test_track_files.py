@@ -168,6 +168,12 @@ def other_width_in_row_5(path):
     return text("\n".join(lines))(path)
 
 
+def table_with(path, **columns):
+    given = {"frame": np.arange(12), "visible": np.ones(12), **columns}
+    pyarrow.parquet.write_table(pyarrow.table(given), path.with_suffix(".parquet"))
+    return path.with_suffix(".parquet")
+
+
 NAN = np.where(np.arange(12)[:, None] == 4, np.nan, UV)
 FAR = np.where(np.arange(12)[:, None] == 4, 1e5, UV)
 BAD = {
@@ -185,6 +191,12 @@ BAD = {
     "words": (text("frame,u,v,visible\n0,left,2,1\n"), "numbers are needed below frame, u, v, visible"),
     "ragged": (text("frame,u,v,visible\n0,1\n"), "line 2 has 2 entries, the head 4"),
     "doubled": (text("frame,u,v,visible\n0,1,2,1\n0,1,2,1\n"), "one row for each frame is needed"),
+    "from 1": (text("frame,u,v,visible\n1,1,2,1\n2,1,2,1\n"), "counts frames from 1; they are needed from 0"),
+    "columns twice": (text("frame,u,v,visible,U\n0,1,2,1,9\n"), "has several columns u; which of them is meant"),
+    "parquet columns twice": (
+        lambda path: table_with(path, u=UV[:, 0], v=UV[:, 1], U=UV[:, 0] + 9),
+        "has several columns u; which of them is meant",
+    ),
     "fraction": (text("frame,u,v,visible\n0.5,1,2,1\n"), "frame must be whole numbers"),
     "not parquet": (text("nothing", ".parquet"), "no table of numbers in Parquet"),
     "not npz": (text("nothing", ".npz"), "holds no plain arrays"),
@@ -194,7 +206,7 @@ BAD = {
         "of the image; shares from 0 to 1 are needed",
     ),
     "shapes": (lambda path: npz(path, tracks=UV[None], visibles=VISIBLE[None, :5]), "do not fit together"),
-    "two points": (csv_with_a_second_point, "holds 2 points; say which one is the end effector: 0 to 1"),
+    "two points": (csv_with_a_second_point, "holds 2 points; say which one is the end effector: 0, 1"),
     "pickle": (text("x", ".pkl"), "runs code when it is loaded"),
     "binary csv": (raw(bytes(range(256))), "is no text in UTF-8 .*save it as CSV in UTF-8"),
     "utf-16": (text("frame,u,v,visible\n0,1,2,1\n", encoding="utf-16"), "is no text in UTF-8"),
@@ -222,6 +234,16 @@ def test_what_cannot_be_used_is_said_in_one_line(case, tmp_path):
     with pytest.raises(DatasetError, match=message) as error:
         read_track_file(write(tmp_path / "hand")).point(None, 12, SIZE)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def test_a_point_is_asked_for_as_its_column_calls_it(tmp_path):
+    rows = [f"{k},{p},{u + p},{v},1" for p in (3, 7) for k, (u, v) in enumerate(UV)]
+    file = read_track_file(text("frame,point,u,v,visible\n" + "\n".join(rows))(tmp_path / "hand"))
+    for name in (3, 7):
+        np.testing.assert_allclose(file.point(name, 12, SIZE).uv, UV + [name, 0])
+    for name, message in ((0, "has no point 0; it holds 3, 7"), (None, "which one is the end effector: 3, 7")):
+        with pytest.raises(DatasetError, match=message):
+            file.point(name, 12, SIZE)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

@@ -242,6 +242,32 @@ def test_the_nominal_camera_sees_the_plane_in_every_pixel_of_wide_and_tall_image
         assert ((rays @ camera.T_world_cam[:3, :3].T)[:, 2] < -0.1).all()
 
 
+def test_files_that_begin_with_a_dot_are_no_videos_and_suffixes_may_be_in_capitals(folder, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    shutil.copy(folder / "a.mp4", videos / "a.MP4")
+    shutil.copy(folder / "a.csv", videos / "a.CSV")
+    (videos / "._a.MP4").write_bytes(b"what macOS leaves")
+    report = import_tracks(videos, tmp_path / "data", image_size=IMAGE_SIZE, progress=False)
+    assert report.imported == 1 and report.frames_cut == 0
+
+
+def test_a_point_outside_of_the_part_that_is_kept_is_said_with_what_would_keep_it(tmp_path):
+    videos, (H, W) = tmp_path / "videos", (100, 60)  # tall; of it the middle 60 x 60 is kept
+    videos.mkdir()
+    uv = np.stack([np.linspace(20, 40, N), np.linspace(50, 90, N)], axis=-1)  # it leaves that at the bottom
+    write_dot_video(videos / "a.mp4", uv, (H, W))
+    write_csv(videos / "a.csv", uv)
+    report = import_tracks(videos, tmp_path / "half", image_size=(64, 64), progress=False)
+    inside = (uv[::3, 1] < 80 - 0.5).sum()
+    assert report.frames_cut == len(uv[::3]) - inside > 2 and report.frames == inside
+    write_csv(videos / "a.csv", np.stack([uv[:, 0], np.linspace(85, 97, N)], axis=-1))
+    message = r"in 0, and 11 times more outside .* --image-size 64 64 keeps; .* an --image-size of .*, 100 x 60"
+    with pytest.raises(DatasetError, match=message) as error:
+        import_tracks(videos, tmp_path / "none", image_size=(64, 64), progress=False)
+    assert "\n" not in str(error.value)
+
+
 def spoil(folder, tmp_path, what: str):
     bad = tmp_path / "bad"
     bad.mkdir()

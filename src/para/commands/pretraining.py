@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ def not_predicted(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def how_to_fine_tune(checkpoint: Path, policy: str) -> str:
     """The command that goes on from a pretrained checkpoint."""
-    return f"para train --pretrain {checkpoint} --data <demonstrations of the robot> --out ... {policy}"
+    return (
+        f"para train --pretrain {shlex.quote(str(checkpoint))} --data <demonstrations of the robot> --out ... {policy}"
+    )
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Tracks:
     """(H, W), pixels: that of the robot's demonstrations which it is to be used with."""
 
     point: int | None = None
-    """Which point is the end effector, where files hold several; default: the only one."""
+    """Which point is the end effector, where files hold several: its number in the column `point`, or its place in the
+    arrays, from 0. Default: the only one."""
 
     track_size: tuple[int, int] | None = None
     """(H, W), pixels of the videos that were tracked, where those were resized copies, as most trackers want them: the
@@ -77,7 +81,12 @@ class Tracks:
         )
         told = f"{report.frames} frames, {report.frames_known} of them with a known next place"
         print(f"{report.imported} videos imported ({told}), {report.reused} were there already")
+        if report.frames_cut:
+            kept = f"the middle part that --image-size {self.image_size[0]} {self.image_size[1]} keeps"
+            print(f"in {report.frames_cut} frames the point is seen outside of {kept}, and is no target there")
         if report.pictures:
             print(f"look at {', '.join(map(str, report.pictures))}: {LOOK_FOR}")
         options = "--n-height-bins 1 --n-gripper-bins 0"
-        print(f"next: para train --data {self.out} --out checkpoints/tracks para {options}")
+        alone = " --heldout-fraction 0" if report.imported + report.reused == 1 else ""
+        data = shlex.quote(str(self.out))
+        print(f"next: para train --data {data} --out checkpoints/tracks{alone} para {options}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,9 @@ class TrackFile:
     image_size: tuple[int, int] | None = None
     """(H, W) of the video, where the file says so."""
 
+    names: tuple[int, ...] | None = None
+    """What the file calls its points, in their order; None: 0, 1, 2, ..."""
+
     def point(
         self,
         index: int | None,
@@ -52,7 +56,7 @@ class TrackFile:
         """One of its points, in pixels of its video, checked against that.
 
         Args:
-            index: which; None: the only one.
+            index: which, as the file calls it; None: the only one.
             n_frames, image_size: of the video; (H, W).
             track_size: (H, W) of the resized copy of the video that was tracked; None: the video itself was.
 
@@ -60,11 +64,12 @@ class TrackFile:
             DatasetError: if frames or size are not the video's, or a visible point is not finite or far off the image.
         """
         P, N = self.visible.shape
+        names = list(range(P)) if self.names is None else list(self.names)
         if index is None and P != 1:
-            raise DatasetError(f"{self.path} holds {P} points; say which one is the end effector: 0 to {P - 1}")
-        index = 0 if index is None else index
-        if not 0 <= index < P:
-            raise DatasetError(f"{self.path} has no point {index}; it holds points 0 to {P - 1}")
+            raise DatasetError(f"{self.path} holds {P} points; say which one is the end effector: {listed(names)}")
+        if index is not None and index not in names:
+            raise DatasetError(f"{self.path} has no point {index}; it holds {listed(names)}")
+        row = 0 if index is None else names.index(index)
         if N != n_frames:
             raise DatasetError(
                 f"{self.path} tells of {N} frames, its video has {n_frames}; track the very file that is next to it"
@@ -73,8 +78,8 @@ class TrackFile:
         tracked = image_size if track_size is None else tuple(track_size)
         self._check_size(image_size, track_size)
         H, W = tracked
-        uv = self.uv[index].astype(np.float64) * ([W, H] if self.as_shares else [1, 1]) - 0.5 * self.from_corner
-        visible = self.visible[index].copy()
+        uv = self.uv[row].astype(np.float64) * ([W, H] if self.as_shares else [1, 1]) - 0.5 * self.from_corner
+        visible = self.visible[row].copy()
         check_pixels(self.path, uv, visible, tracked, as_shares=self.as_shares)
         if tracked != image_size:
             # from here on integers are pixel centres in every format; resizing keeps the image's corners
@@ -136,3 +141,9 @@ def check_pixels(
             f"{path}: in frame {first} the visible point is at ({u:.0f}, {v:.0f}), off the {H} x {W} (H x W) video; "
             "were the tracks made for another size? then give it: --track-size H W"
         )
+
+
+def listed(names: Sequence[int]) -> str:
+    """As `0 to 4` or `3, 7`."""
+    whole = len(names) > 2 and list(names) == list(range(names[0], names[-1] + 1))
+    return f"{names[0]} to {names[-1]}" if whole else ", ".join(map(str, names))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,11 @@ def read_track_file(path: str | Path) -> TrackFile:
     if not path.is_file():
         raise FileNotFoundError(f"no tracks at {path}; put them next to their video, under its name")
     readers = {".csv": read_csv, ".parquet": read_parquet, ".npz": read_npz}
-    if path.suffix not in readers:
-        advice = f"; {PICKLE_ADVICE}" if path.suffix in PICKLE_SUFFIXES else ""
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        advice = f"; {PICKLE_ADVICE}" if suffix in PICKLE_SUFFIXES else ""
         raise DatasetError(f"{path} is no file of tracks ({', '.join(TRACK_SUFFIXES)}){advice}")
-    return readers[path.suffix](path)
+    return readers[suffix](path)
 
 
 def read_csv(path: Path) -> TrackFile:
@@ -61,7 +62,7 @@ def read_csv(path: Path) -> TrackFile:
         raise DatasetError(f"{path} is no text in UTF-8 (it holds zero bytes); save it as CSV in UTF-8")
     try:
         rows = csv.reader(io.StringIO(text, newline=""))
-        names = [name.strip().lower() for name in next(rows, [])]
+        names = column_names(path, next(rows, []))
         table = [row for row in rows if row]
     except csv.Error as error:
         raise DatasetError(f"{path} is no CSV ({error}); save it as CSV in UTF-8") from error
@@ -82,6 +83,14 @@ def _number(text: str) -> float:
     return words[text.strip().lower()] if text.strip().lower() in words else float(text)
 
 
+def column_names(path: Path, head: Sequence[str]) -> list[str]:
+    """In lower case. Raises DatasetError where two are called the same."""
+    names = [name.strip().lower() for name in head]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DatasetError(f"{path} has several columns {', '.join(twice)}; which of them is meant? Leave one of each")
+    return names
+
+
 def read_parquet(path: Path) -> TrackFile:
     """The same table in Parquet."""
     import pyarrow
@@ -89,7 +98,8 @@ def read_parquet(path: Path) -> TrackFile:
 
     try:
         table = pyarrow.parquet.read_table(path)
-        columns = {name.lower(): np.asarray(table[name], dtype=np.float64) for name in table.column_names}
+        names = column_names(path, table.column_names)
+        columns = {name: np.asarray(table.column(i), dtype=np.float64) for i, name in enumerate(names)}
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
         raise DatasetError(f"{path} is no table of numbers in Parquet ({_one_line(error)}); write it again") from error
     return from_table(path, columns)
@@ -109,6 +119,8 @@ def from_table(path: Path, columns: Mapping[str, np.ndarray]) -> TrackFile:
             raise DatasetError(f"{path}: {name} must be whole numbers from 0; mend the column")
     names = np.unique(point)
     P, N = len(names), int(frame.max()) + 1
+    if frame.min() == 1 and len(frame) == P * (N - 1):
+        raise DatasetError(f"{path} counts frames from 1; they are needed from 0, as its video's first one: take off 1")
     if len(frame) != P * N or len(np.unique(np.stack([point, frame]), axis=1).T) != P * N:
         raise DatasetError(
             f"{path} has {len(frame)} rows for {P} points and frames 0 to {N - 1}; one row for each frame is needed, "
@@ -119,7 +131,8 @@ def from_table(path: Path, columns: Mapping[str, np.ndarray]) -> TrackFile:
     visible = columns["visible"]
     if not np.isin(visible, (0, 1)).all():
         raise DatasetError(f"{path}: visible must be 0 or 1 in every row; mend the column")
-    return TrackFile(path, uv, visible[order].reshape(P, N) == 1, image_size=image_size_in(path, columns))
+    called = tuple(map(int, names)) if "point" in columns else None
+    return TrackFile(path, uv, visible[order].reshape(P, N) == 1, image_size=image_size_in(path, columns), names=called)
 
 
 def read_npz(path: Path) -> TrackFile:

@@ -35,6 +35,9 @@ MIN_FRAMES = 3
 N_PICTURES = 3
 """Of the videos of one import, for people to look at."""
 
+CUT_OFF = "para.cut_off"
+"""In an episode's info, where there are any: how many of the video's frames `TrackImport.frames_cut` counts."""
+
 NOWHERE = (float("nan"), float("nan"))
 """Where the object of a video is: nobody knows."""
 
@@ -54,6 +57,9 @@ class TrackImport:
 
     frames_known: int
     """Of these, those whose next place of the point is known."""
+
+    frames_cut: int = 0
+    """Frames whose point is seen in the video, and not in the middle part of it that the images' proportion keeps."""
 
     pictures: tuple[Path, ...] = ()
     """Of the first of these videos, with the point and its path; see `track_picture`."""
@@ -110,7 +116,7 @@ def import_tracks(
     """
     check_options(image_size, step_s, track_size)
     pairs = video_and_track_files(Path(videos))
-    known = n_frames = imported = 0
+    known = n_frames = n_cut = imported = 0
     pictures = []
     with DatasetWriter.open_or_create(root, image_size=image_size, step_s=step_s, task=task) as writer:
         done = imported_before(Path(root), writer.rows)
@@ -126,11 +132,12 @@ def import_tracks(
                     pictures.append(write_track_picture(root, episode))
                 imported, n_frames = imported + 1, n_frames + len(episode)
                 known += episode.info[INFO_KEY]["pixel"].count("1")
+                n_cut += episode.info.get(CUT_OFF, 0)
             if bar is not None:
                 bar.update()
         if bar is not None:
             bar.close()
-    return TrackImport(imported, len(pairs) - imported, n_frames, known, tuple(pictures))
+    return TrackImport(imported, len(pairs) - imported, n_frames, known, n_cut, tuple(pictures))
 
 
 def check_options(image_size: tuple[int, int], step_s: float, track_size: tuple[int, int] | None = None) -> None:
@@ -146,12 +153,14 @@ def video_and_track_files(folder: Path) -> list[tuple[Path, Path]]:
     """The videos of a folder, by name, each with its file of tracks."""
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}; put videos there, and beside each its tracks")
-    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    # a name that begins with a dot is some system's note on another file, as macOS leaves them
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise FileNotFoundError(f"{folder} holds no video ({', '.join(VIDEO_SUFFIXES)}); put some there")
     pairs = []
     for video in videos:
-        tracks = [path for suffix in TRACK_SUFFIXES if (path := video.with_suffix(suffix)).exists()]
+        tracks = [path for path in files if path.stem == video.stem and path.suffix.lower() in TRACK_SUFFIXES]
         if len(tracks) != 1:
             found = " and ".join(path.name for path in tracks) or f"none{_pickles_in(folder, video.stem)}"
             raise FileNotFoundError(
@@ -185,17 +194,21 @@ def read_episode(
     for frame in frames_of(video, only=set(numbers.tolist())):
         crop = crop or Crop.of(frame.shape[:2], image_size)
         kept.append(crop.apply(frame))
+    (H, W), (full_h, full_w) = image_size, crop.full_size
     track = read_track_file(tracks).point(point, steps.n_frames, crop.full_size, track_size)
-    uv, visible = crop.to_crop(track.uv[steps.index]), track.visible[steps.index] & steps.near
-    visible &= (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
-    seen = np.flatnonzero(visible)
+    uv, in_video = crop.to_crop(track.uv[steps.index]), track.visible[steps.index] & steps.near
+    visible = in_video & (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
+    seen, n_cut = np.flatnonzero(visible), int((in_video & ~visible).sum())
     if len(seen) < MIN_FRAMES:
+        cut = f", and {n_cut} times more outside of the middle part that --image-size {H} {W} keeps" if n_cut else ""
+        smaller = f"an --image-size of the video's proportion, {full_h} x {full_w}" if n_cut else "a smaller --step-s"
         raise DatasetError(
-            f"{tracks}: of {len(visible)} frames, one every {step_s:g} s, the point is seen in {len(seen)}; at least "
-            f"{MIN_FRAMES} are needed: keep frames at a smaller step_s, or leave this video out"
+            f"{tracks}: of {len(visible)} frames, one every {step_s:g} s, the point is seen in {len(seen)}{cut}; at "
+            f"least {MIN_FRAMES} are needed: choose {smaller}, or leave this video out"
         )
     span = slice(seen[0], seen[-1] + 1)
     info = {"video": video.name, MADE_FROM: made_from(video, tracks, point, track_size)}
+    info |= {CUT_OFF: n_cut} if n_cut else {}
     goes_on = span.stop < len(visible)
     return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info, goes_on)
 
