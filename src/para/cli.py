@@ -38,9 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = [argument for argument in arguments if argument != "--debug"]
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("para").setLevel(logging.DEBUG if debug else logging.INFO)
-    command = parse(arguments)
     try:
-        command.run()
+        parse(arguments).run()
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
@@ -87,9 +86,12 @@ def one_line(message: str) -> str:
     message = without_box(message)
     sections = [" ".join(part.split()) for part in re.split(r"\n *-{10,} *\n", message)]
     body = sections[1] if len(sections) > 1 else sections[0]
-    unknown = re.match(r"Unrecognized options: ([^,\s]+)", body)
+    misplaced = re.match(r"Unrecognized or misplaced options: (--[\w.-]+) \(applied to ([^)]*)\)", body)
+    if misplaced is not None and (place := place_of(misplaced[1], misplaced[2].split(), message)):
+        return f"option '{misplaced[1]}' belongs {place}"
+    unknown = re.match(r"Unrecognized (?:or misplaced )?options: ([^,\s]+)", body)
     if unknown is None:
-        return re.sub(r"^Error parsing __tyro[\w.-]*: ", "", body).rstrip(" .")
+        return re.sub(r"^Error parsing (__tyro[\w.-]*|[A-Z]\w*): ", "", body).rstrip(" .")
     name = unknown[1]
     available = re.search(r"Available subcommands: (.*)", " ".join(sections))
     if not name.startswith("-") and available is not None:
@@ -98,6 +100,27 @@ def one_line(message: str) -> str:
     # the first one offered may only have the name somewhere within, as --backbone-lr-scale has --scal
     meant = max(offered, key=lambda option: SequenceMatcher(None, name, option).ratio(), default="")
     return f"no option '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
+
+
+def place_of(name: str, given_to: list[str], message: str) -> str:
+    """Where on the command line an option stands that was given to another part of it; empty where tyro names none.
+
+    Args:
+        name: of the option.
+        given_to: the words of the command and its parts before it.
+        message: with tyro's suggestions, each followed by the parts that have it.
+    """
+    homes, offered = [], ""
+    for line in message.partition("Perhaps you meant:")[2].splitlines():
+        if option := re.match(r"\W*(--[\w.-]+)", line):
+            offered = option[1]
+        elif offered == name and (home := re.match(r"\W*in (para .*) --help", line)):
+            homes.append(home[1].split())
+    if any(given_to[: len(home)] == home for home in homes):
+        before = next(given_to[len(home)] for home in homes if given_to[: len(home)] == home)
+        return f"before '{before}'"
+    below = dict.fromkeys(home[-1] for home in homes if home[: len(given_to)] == given_to)
+    return f"after {' or '.join(repr(word) for word in below)}" if below else ""
 
 
 def without_box(message: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,7 +94,7 @@ class Record:
         )  # fmt: skip
         print(f"{report.recorded} episodes recorded, {report.reused} were there already, {len(report.dropped)} dropped")
         alone = " --heldout-fraction 0" if len(scenes) == 1 else ""
-        print(f"next: para train --data {self.out} --out checkpoints/para{alone} para")
+        print(f"next: para train --data {shlex.quote(str(self.out))} --out checkpoints/para{alone} para")
 
     def scenes(self, options: Mapping[str, Any]) -> list[Scene]:
         """What is demonstrated. Raises ValueError for a choice that the world does not have."""
@@ -149,6 +150,8 @@ class Train:
 
     def __post_init__(self):
         shares = self.also_share
+        if not self.also and shares != (0.5,):
+            raise ValueError("also_share is a share of what --also names; name datasets there, or leave it out")
         if not shares or min(shares) <= 0 or not sum(shares) < 1:
             raise ValueError(f"also_share must be above 0 and below 1 in all; got {' '.join(map(str, shares))}")
         if len(shares) not in (1, len(self.also)):
@@ -188,7 +191,7 @@ class Train:
         )
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
-        print(f"{policy.name} {how}; held out: {errors}")
+        print(f"{policy.name} {how}; {f'held out: {errors}' if errors else 'nothing was held out to measure it on'}")
         lacking = sorted({*never_told([demonstrations, *others]), *not_predicted(vars(config))})
         lesson = note_lesson(self.out, self.data, training, lacking)
         if lacking or lesson.world_options.get(CIRCLES):
@@ -197,7 +200,7 @@ class Train:
             print(f"next: {how_to_fine_tune(self.out, policy.name)}")
         else:
             where = "" if lesson.world else " --world <one that looks like its demonstrations: they do not say which>"
-            print(f"next: para evaluate --checkpoint {self.out} --out runs/{policy.name}{where}")
+            print(f"next: para evaluate --checkpoint {shlex.quote(str(self.out))} --out runs/{policy.name}{where}")
 
     def _image_size(self, demonstrations: Demonstrations) -> tuple[int, int]:
         asked, own = tuple(self.policy.image_size), demonstrations.image_size

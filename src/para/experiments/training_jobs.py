@@ -184,6 +184,11 @@ def fresh_policy(
         which = "the demonstrations tell" if partial else "some of the further demonstrations tell"
         raise ValueError(f"{which} only pixels, from which '{policy.name}' learns nothing: train para or act on them")
     if partial and (wrong := tied_to_heights(policy.config)):
+        if not all(map(tells_only_pixels, also)):
+            raise ValueError(
+                "the demonstrations tell only pixels, and some of the further ones tell heights: exchange them, so "
+                "that ranges come from what is told in full (--data the robot's, --also the videos)"
+            )
         raise ValueError(
             f"the demonstrations tell only pixels, but {wrong}: what is fine-tuned from it would stay in their plane"
         )
