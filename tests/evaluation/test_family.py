@@ -17,7 +17,7 @@ from para.evaluation.results import compare, summarise
 from para.evaluation.statistics import homogeneity_p
 from para.files import write_json
 from para.interfaces import Scene
-from tests.evaluation.made_records import record
+from tests.evaluation.made_records import outcomes, record
 
 SEEDS = 2
 
@@ -238,3 +238,15 @@ def test_episodes_that_raised_are_left_out_of_the_curves(made, family, tmp_path)
     assert again["curves"] == family["curves"]
     row = next(row for row in again["rows"] if row["policy"] == "act")
     assert row["errors"] == 1 and row["trials"] == SEEDS * 60
+
+
+def test_policies_that_were_evaluated_by_themselves_go_by_their_folders(tmp_path):
+    for name, placed in (("small", "pmm"), ("large", "ppm")):
+        config = {"experiment": "evaluate", "world": "tabletop", "scale": {"name": "single"}}
+        write_json(tmp_path / name / "config.json", config)
+        append_records(tmp_path / name / "results.jsonl", outcomes("para", placed, split="all"))
+    told = summarise_family(tmp_path)
+    assert {(row["experiment"], row["split"], row["placed"]) for row in told["rows"]} == {
+        ("small", "all", 1), ("large", "all", 2)
+    }  # fmt: skip
+    assert set(told["failures"]) == {"small", "large"}

@@ -63,12 +63,16 @@ class Report:
             self._build_page()
 
     def _build_page(self) -> None:
-        from para.evaluation.summary_text import summary_text
+        from para.evaluation.summary_text import summary_text, unfinished_text
         from para.experiments.summaries import run_folders, summarise_family_of, summarise_run
+        from para.files import read_json
         from para.reports import build_family_report, build_report
 
         if (self.folder / "config.json").exists() or not run_folders(self.folder):
-            print(summary_text(summarise_run(self.folder)))
+            summary = summarise_run(self.folder)
+            print(summary_text(summary))
+            if lacking := unfinished_text(read_json(self.folder / "config.json"), summary["rows"]):
+                print(lacking)
             print(f"\npage: {build_report(self.folder, self.out)}")
             return
         family = summarise_family_of(self.folder)

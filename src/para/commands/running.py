@@ -225,25 +225,31 @@ class Evaluate:
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU as many as its memory has room for."""
 
+    def __post_init__(self):
+        for name, least in (("episodes", 1), ("videos", 0), ("workers", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be at least {least}; got {getattr(self, name)}")
+
     def run(self) -> None:
         from para.experiments.lessons import lesson_of, said_before_evaluation, where_to_evaluate
         from para.experiments.single import evaluate_checkpoint
         from para.training.checkpoint import describe
         from para.worlds import parse_options
 
-        held, lesson = describe(self.checkpoint), lesson_of(self.checkpoint)
+        held, lesson, warning = describe(self.checkpoint), lesson_of(self.checkpoint), ""
         if lacking := sorted({*lesson.never_told, *not_predicted(held.config)}):
-            told = f"{self.checkpoint} was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}"
-            print(f"{told} ({how_to_fine_tune(self.checkpoint, held.name)})")
+            warning = f"{self.checkpoint} was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}"
         elif lesson.world_options.get(CIRCLES):
-            print(f"{self.checkpoint} {NEVER_SAW_THE_ROBOT} ({how_to_fine_tune(self.checkpoint, held.name)})")
+            warning = f"{self.checkpoint} {NEVER_SAW_THE_ROBOT}"
+        if warning:
+            print(f"{warning} ({how_to_fine_tune(self.checkpoint, held.name)})")
         world, options = where_to_evaluate(lesson, self.world, parse_options(self.world_options))
         print(*said_before_evaluation(lesson, world, options), *self._said_of_execution(held.name), sep="\n")
         part = None if self.half == "all" else self.half
         summary = evaluate_checkpoint(
             self.checkpoint, self.out, world=world, half=part, n=self.episodes, seed=self.seed,
             rollout=self.rollout, n_videos=self.videos, workers=self.workers,
-            world_options=options,
+            world_options=options, warning=warning,
         )  # fmt: skip
         print_results(self.out, summary)
 

@@ -41,6 +41,10 @@ METHODS = {
 """How each number was computed, in words."""
 
 
+ALONE = "evaluate"
+"""What the record of a policy that was evaluated outside of any experiment calls it."""
+
+
 @dataclass(frozen=True)
 class RunRecords:
     """What one run folder holds that the family needs."""
@@ -52,10 +56,15 @@ class RunRecords:
     records: Sequence[EpisodeRecord]
     """Validation scenes left out: they served for choosing."""
 
+    folder: str = ""
+    """Its folder's name."""
+
     @property
     def experiment(self) -> str:
-        """Name of the experiment."""
-        return self.config.get("experiment", self.records[0].experiment)
+        """Name of the experiment; of a policy that was evaluated by itself, of which a folder may hold several, that of
+        its folder."""
+        name = self.config.get("experiment", self.records[0].experiment)
+        return self.folder if name == ALONE else name
 
     @property
     def axis(self) -> str | None:
@@ -72,7 +81,8 @@ class RunRecords:
     def headline_splits(self) -> list[str]:
         """The splits of the table."""
         found = {record.split for record in self.records}
-        return [split for split in self.config.get("headline_splits", ["test"]) if split in found]
+        named = [split for split in self.config.get("headline_splits", ["test"]) if split in found]
+        return named or sorted(found, key=lambda split: (split != "train", split))[:1]
 
     @property
     def compared(self) -> list[tuple[str, str, str]]:
@@ -137,7 +147,7 @@ def read_runs(folder: Path | str) -> list[RunRecords]:
         records = [record for record in read_results(path) if not record.split.startswith("validation")]
         config, summary = (_read(path.parent / name) for name in ("config.json", "summary.json"))
         if records:
-            runs.append(RunRecords(config, summary, records))
+            runs.append(RunRecords(config, summary, records, path.parent.name))
     if not runs:
         raise FileNotFoundError(
             f"no runs under {folder}: no folder in it holds records; name one like results/tabletop"

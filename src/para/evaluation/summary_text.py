@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from para.evaluation.results import interval_of, shares_clusters
+
+N_NAMED = 6
+"""Of what is missing, so much is named."""
+
+UNFINISHED = "unfinished"
+"""In `config.json` of a run that broke off: policy -> split -> how many episodes it was to have."""
+
+
+def unfinished_text(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """What a run lacks, as `not finished: of 10 episodes 9 are missing (act, test 5; para, test 4)`; else empty.
+
+    Args:
+        config: of the run.
+        rows: of its summary.
+    """
+    there = {(row["policy"], row["split"]): row["trials"] + row["errors"] for row in rows}
+    planned = {(p, s): n for p, splits in config.get(UNFINISHED, {}).items() for s, n in splits.items()}
+    lacking = {key: n - there.get(key, 0) for key, n in planned.items() if there.get(key, 0) < n}
+    if not lacking:
+        return ""
+    listed = [f"{policy}, {split} {n}" for (policy, split), n in lacking.items()]
+    named = "; ".join(listed[:N_NAMED]) + (f"; and {len(listed) - N_NAMED} more" if len(listed) > N_NAMED else "")
+    return f"not finished: of {sum(planned.values())} episodes {sum(lacking.values())} are missing ({named})"
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:

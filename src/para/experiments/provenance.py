@@ -13,6 +13,7 @@ from typing import Any
 from para import __version__
 from para.assets import told_of_both, with_own_entry
 from para.devices import gpu_models
+from para.evaluation.summary_text import UNFINISHED
 from para.training.accelerators import is_fast_at_bfloat16
 
 
@@ -83,6 +84,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "policies": old["policies"] | made["policies"],
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),
+        **({UNFINISHED: old[UNFINISHED]} if UNFINISHED in old else {}),
     }
 
 

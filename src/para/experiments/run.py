@@ -27,6 +27,7 @@ from para.experiments.store import HELDOUT, Store, assets_of, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.experiments.trainings import export_trainings
+from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.locks import check_free, only_writer, turn_to_write
 from para.policies import make_policy
@@ -185,7 +186,9 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     write_json(options.out / "config.json", config)
     run = Run(plan.experiment.name, options.out, load_to_act)
     workers = processes_to_act([job.folder for job in plan.jobs], options.workers)
-    ran, kept = evaluate(all_trials(plan), run, workers=workers)
+    trials = all_trials(plan)
+    with unfinished(options.out, trials):
+        ran, kept = evaluate(trials, run, workers=workers)
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     look_inside(plan)

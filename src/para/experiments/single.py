@@ -14,6 +14,7 @@ from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.provenance import provenance
 from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
+from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.interfaces import Scene
 from para.locks import check_free, only_writer
@@ -29,7 +30,7 @@ OFFICIAL = "official"
 
 def evaluate_checkpoint(
     checkpoint: Path, out: Path, *, world: str, half: str | None, n: int, seed: int, rollout: RolloutConfig,
-    n_videos: int, workers: int, world_options: dict[str, Any],
+    n_videos: int, workers: int, world_options: dict[str, Any], warning: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Run a policy in `n` random scenes and summarise; goes on from the records that are there.
 
@@ -43,6 +44,7 @@ def evaluate_checkpoint(
         n_videos: how many episodes are filmed.
         workers: processes.
         world_options: of that world, as its servo.
+        warning: what a reader of the page must know of the policy; "": nothing.
 
     Raises:
         FileNotFoundError, ValueError: if the checkpoint is missing or damaged, the world's assets are not whole, or
@@ -73,10 +75,11 @@ def evaluate_checkpoint(
     assets = assets_of(spec)
     config |= {"assets": assets} if assets else {}
     check_free(out)
-    claim_folder(out, config)
+    claim_folder(out, config, {"warning": warning} if warning else {})
     with only_writer(out):
         run = Run("evaluate", out, load_to_act)
-        evaluate(trials, run, workers=processes_to_act([checkpoint], workers))
+        with unfinished(out, trials):
+            evaluate(trials, run, workers=processes_to_act([checkpoint], workers))
         return summarise_run(out)
 
 
@@ -106,8 +109,9 @@ def own_scenes(world: str, options: Mapping[str, Any]) -> list[Scene]:
     return made(options)
 
 
-def claim_folder(out: Path, config: dict[str, Any]) -> None:
+def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any]) -> None:
     """Write `config.json`, or check that the one there is of the same evaluation, unless that one has no episode yet.
+    `told` goes into it too, and is not compared.
 
     Raises:
         ValueError: if the folder holds another run, one with other assets, or files that are no run at all.
@@ -129,4 +133,4 @@ def claim_folder(out: Path, config: dict[str, Any]) -> None:
             )
     elif not began and out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
-    write_json(path, config | provenance())
+    write_json(path, config | told | provenance())

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from para.evaluation.summary_text import unfinished_text
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.wording import INTERVALS, commands_of, duration, in_reading_order, trained_policy
 
 SHOWN_ELSEWHERE = frozenset(
-    "training_xy command versions earlier_versions seconds started data_hash title question thresholds assets".split()
+    "training_xy command versions earlier_versions seconds started data_hash title question thresholds assets "
+    "unfinished warning".split()
 )
 """Entries of `config.json` that need no place among the options."""
 
@@ -24,8 +26,8 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     facts: list[tuple[str, str]] = []
     if config.get("started"):
         facts.append(("Started", escape(str(config["started"]))))
-    if seconds:
-        facts.append(("Time", escape(", ".join(f"{name} {duration(value)}" for name, value in seconds.items()))))
+    if times := [f"{name} {duration(value)}" for name, value in seconds.items() if value]:
+        facts.append(("Time", escape(", ".join(times))))
     if config.get("versions"):
         facts.append(("Versions", _versions(config["versions"])))
         others = [_versions(versions) for versions in config.get("earlier_versions", [])]
@@ -39,6 +41,18 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     command = "<pre>{}</pre>".format(escape("\n".join(commands_of(config)))) if config.get("command") else ""
     return f"{command}<dl>{items}</dl>{_options(config)}"
+
+
+def notes(run: RunFiles, name: str = "") -> str:
+    """What must be known before any number is read, as HTML: that the run broke off, what its policy never learnt.
+
+    Args:
+        run: of which; mostly there is nothing to say.
+        name: of the run, on a page of several.
+    """
+    said = [unfinished_text(run.config, run.summary["rows"]), str(run.config.get("warning", ""))]
+    said = [f"{name}: {text}" if name else f"{text[:1].upper()}{text[1:]}" for text in said if text]
+    return "".join(f'<p class="note"><b>{escape(text)}.</b></p>' for text in said)
 
 
 def _versions(versions: Mapping[str, str]) -> str:

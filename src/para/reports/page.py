@@ -16,7 +16,7 @@ from para.reports.appearances import appearances_section
 from para.reports.comparisons import comparisons_list
 from para.reports.few_shot import few_shot_section
 from para.reports.heatmap_transfer import heatmap_transfer_section
-from para.reports.made import how_it_was_made
+from para.reports.made import how_it_was_made, notes
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles, read_run
 from para.reports.sections import predictions_section, rollouts_section
@@ -75,12 +75,17 @@ def render(run: RunFiles, pictures: Pictures) -> str:
         headline=short,
         full_headline=full,
         question=f'<p class="question">{escape(question)}</p>' if question else "",
-        filters="",
-        navigation=" ".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section, _ in made),
+        filters=notes(run),
+        navigation=" ".join(f'<a href="#{section.name}">{escape(_title(section, run))}</a>' for section, _ in made),
         sections="\n".join(
-            f'<section id="{section.name}"><h2>{escape(section.title)}</h2>\n{html}</section>' for section, html in made
+            f'<section id="{section.name}"><h2>{escape(_title(section, run))}</h2>\n{html}</section>'
+            for section, html in made
         ),
     )
+
+
+def _title(section: Section, run: RunFiles) -> str:
+    return "Results" if section.name == "results" and not tables.has_paper(run) else section.title
 
 
 def results_section(run: RunFiles, pictures: Pictures) -> str:
@@ -89,10 +94,11 @@ def results_section(run: RunFiles, pictures: Pictures) -> str:
     config = with_own_entry(run.config)
     assets = f"Assets: {config['assets']}." if "assets" in config else ""
     said = " ".join(filter(None, (config.get("thresholds"), assets)))
+    diamond = "; diamond: the paper’s rate" if tables.has_paper(run) else ""
     meaning = f'<p class="caption">{escape(said)}</p>' if said else ""
     return (
         f"{_scale_note(run)}{tables.main_table(run)}"
-        f'<p class="caption">Dot: our rate; bar and brackets: {INTERVALS}; diamond: the paper’s rate. Rates are of the '
+        f'<p class="caption">Dot: our rate; bar and brackets: {INTERVALS}{diamond}. Rates are of the '
         f"episodes that ran to their end. {tables.headline_executions(run)} "
         f"{tables.paper_sources(run)}</p>"
         f"{tables.error_list(run)}{comparisons_list(run)}{tables.seeds_text(run)}{meaning}"
@@ -100,7 +106,7 @@ def results_section(run: RunFiles, pictures: Pictures) -> str:
 
 
 def _scale_note(run: RunFiles) -> str:
-    if run.scale == "paper":
+    if run.scale == "paper" or not tables.has_paper(run):
         return ""
     note = (run.config.get("scale") or {}).get("note", "") if isinstance(run.config.get("scale"), dict) else ""
     scale = f"<i>{escape(run.scale)}</i>{escape(f' ({note})') if note else ''}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from para.evaluation.curves import LogisticFit
-from para.evaluation.family import summarise_family
+from para.evaluation.family import ALONE, summarise_family
 from para.evaluation.records import EpisodeRecord
 from para.reports.run_files import RunFiles, read_run
 from para.reports.wording import trained_policy
@@ -126,13 +126,14 @@ def row_in_distribution(
 
 
 def name_of(run: RunFiles) -> str:
-    """Name of the experiment, as on the command line."""
-    return run.summary["experiment"]
+    """Name of the experiment, as on the command line; of a policy that was evaluated by itself, that of its folder."""
+    return run.folder.name if run.summary["experiment"] == ALONE else run.summary["experiment"]
 
 
 def title_of(run: RunFiles) -> str:
     """Name of the experiment, as in text."""
-    return str(run.config.get("title") or name_of(run).replace("_", " ").capitalize())
+    title = str(run.config.get("title") or name_of(run).replace("_", " ").capitalize())
+    return f"{title} ({run.folder.name})" if run.summary["experiment"] == ALONE else title
 
 
 def scored(run: RunFiles, policy: str, splits: Sequence[str] | None = None) -> list[EpisodeRecord]:

@@ -15,7 +15,7 @@ from para.reports.family.ablation import ablation_of
 from para.reports.family.axes_table import axes_table
 from para.reports.family.distances import distances_of
 from para.reports.family.executions import executions_of
-from para.reports.family.files import AXES, Family, read_family
+from para.reports.family.files import AXES, Family, name_of, read_family
 from para.reports.family.gallery import gallery
 from para.reports.family.learnt import learnt
 from para.reports.family.made import how_made, methods
@@ -26,6 +26,7 @@ from para.reports.family.sweeps import sweeps_of
 from para.reports.family.variants import variants
 from para.reports.family.verdicts import headline, verdicts
 from para.reports.family.views import views_of
+from para.reports.made import notes
 from para.reports.pictures import Pictures
 from para.reports.wording import base_policy, in_reading_order, policy_name
 
@@ -82,7 +83,7 @@ def render(family: Family) -> str:
         full_headline=escape(full),
         question="",
         navigation=" ".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section, _ in made),
-        filters=filters(family),
+        filters="".join(notes(run, name_of(run)) for run in family.runs) + filters(family),
         sections="\n".join(
             f'<section id="{section.name}"><h2>{escape(section.title)}</h2>\n{html}</section>' for section, html in made
         ),

@@ -1,0 +1,70 @@
+"""A run that broke off says what it lacks, in its record, on its page and on the terminal, until all of it is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from para.evaluation.results import append_records, summarise
+from para.evaluation.summary_text import UNFINISHED, unfinished_text
+from para.experiments.unfinished import unfinished
+from para.files import read_json, write_json
+from para.reports import build_family_report, build_report
+from tests.evaluation.made_records import outcomes
+from tests.evaluation.test_protocol import trial
+from tests.reports.synthetic_run import make_config, write_run
+
+
+@pytest.fixture
+def out(tmp_path):
+    write_json(tmp_path / "config.json", {"seconds": {}})
+    return tmp_path
+
+
+def trials(policy: str, n: int):
+    return [trial(i, policy=policy) for i in range(n)]
+
+
+def told(out) -> dict:
+    return read_json(out / "config.json").get(UNFINISHED, {})
+
+
+def break_off(out, policy: str, n: int, done: str) -> None:
+    with pytest.raises(KeyboardInterrupt), unfinished(out, trials(policy, n)):
+        append_records(out / "results.jsonl", outcomes(policy, done))
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_comes_to_its_end_leaves_no_note(out):
+    with unfinished(out, trials("para", 3)):
+        assert told(out) == {"para": {"test": 3}}
+        append_records(out / "results.jsonl", outcomes("para", "pmp"))
+    assert told(out) == {} and read_json(out / "config.json") == {"seconds": {}}
+
+
+def test_what_another_command_broke_off_stays_noted_until_it_is_there(out):
+    break_off(out, "para", 5, "pm")
+    with unfinished(out, trials("act", 2)):
+        append_records(out / "results.jsonl", outcomes("act", "mm"))
+    assert told(out) == {"para": {"test": 5}}
+    with unfinished(out, trials("para", 5)):
+        append_records(out / "results.jsonl", outcomes("para", "..ppp"))
+    assert told(out) == {}
+
+
+def test_episodes_of_other_trainings_are_not_taken_for_those_that_lack(out):
+    append_records(out / "results.jsonl", outcomes("para", "ppppp", train_seed=1))
+    break_off(out, "para", 3, "p")
+    rows = summarise(
+        outcomes("para", "ppppp", train_seed=1) + outcomes("para", "p"), experiment="x", world="w", scale="s"
+    )["rows"]
+    assert told(out) == {"para": {"test": 8}}
+    said = "not finished: of 8 episodes 2 are missing (para, test 2)"
+    assert unfinished_text(read_json(out / "config.json"), rows) == said
+
+
+def test_the_pages_of_a_run_that_broke_off_say_so_before_any_number(tmp_path):
+    folder, warning = tmp_path / "left_to_right", "checkpoints/hand was never told heights"
+    write_run(folder, config=make_config() | {UNFINISHED: {"para": {"test": 10_000}}, "warning": warning})
+    for page in (build_report(folder), build_family_report(tmp_path)):
+        head = page.read_text().partition("<section")[0].lower()
+        assert "not finished: of 10000 episodes" in head and f"{warning}." in head
