@@ -34,7 +34,8 @@ def heatmap_transfer_section(run: RunFiles, pictures: Pictures) -> str | None:
     for name in sorted({p.name for p in shown}, key=stage_of):
         of_scene = sorted((p for p in shown if p.name == name), key=lambda p: order.index(p.policy))
         if of_scene:
-            parts.append(f"<h3>{escape(of_scene[0].title.capitalize())}</h3>")
+            title = of_scene[0].title.removeprefix("another scene, ")
+            parts.append(f"<h3>{escape(title[:1].upper() + title[1:])}</h3>")
             parts += [_line(p, told["suffix"], pictures) for p in of_scene]
     return "".join(parts) or None
 
@@ -62,9 +63,10 @@ def errors_table(run: RunFiles) -> str:
     steps_to_come = [f"t+{k + 1}" for k in range(N_STEPS)]
     heads = ["policy", "the picture shows", "median error, px", "mean error, px", *steps_to_come, "looks"]
     H, W = told["image_size"]
+    several = len({row["train_seed"] for row in rows}) > 1
     note = (
         f'<p class="caption">Pixels of the {H} x {W} image between predicted and demonstrated end effector, along '
-        "demonstrations at places of the test. In brackets: the range over training seeds.</p>"
+        f"demonstrations at places of the test.{' In brackets: the range over trainings.' if several else ''}</p>"
     )
     return table(heads, lines) + note
 

@@ -11,11 +11,14 @@ from para.reports import predictions as pictures_of
 from para.reports.pictures import Pictures, data_uri
 from para.reports.run_files import Prediction, RolloutVideo, RunFiles
 from para.reports.tables import coloured, legend
-from para.reports.videos import MAX_TILES, video_grid
+from para.reports.videos import MAX_TILES, good_columns, video_grid
 from para.reports.wording import in_reading_order, split_name, splits_in_reading_order, variant_of
 
 STAGES = ("reach", "grasp", "carry")
 """In the order in which they happen: predictions whose names end so are shown in that order."""
+
+MAX_TILE_WIDTH = 300
+"""Pixels of the page: a single clip is not as wide as that."""
 
 N_STEPS_EARLY_LATE = 6
 """Of the heatmaps early and late in training, so many steps are shown."""
@@ -46,9 +49,11 @@ def _grid(videos: Sequence[RolloutVideo], policy: str) -> str:
     counts = {outcome: sum(v.outcome == outcome for v in shown) for outcome in ("placed", "grasped", "missed")}
     said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
     source = data_uri(video_grid(shown), "video/mp4")
+    widest = good_columns(len(shown)) * MAX_TILE_WIDTH
+    scenes = f"{len(shown)} scene{'' if len(shown) == 1 else 's'}"
     return (
-        f'<figure><video src="{source}" autoplay loop muted playsinline controls></video>'
-        f"<figcaption>{coloured(policy)}: {len(shown)} scenes; {said or 'none ran to its end'}.</figcaption></figure>"
+        f'<figure><video src="{source}" style="max-width:{widest}px" autoplay loop muted playsinline controls></video>'
+        f"<figcaption>{coloured(policy)}: {scenes}; {said or 'none ran to its end'}.</figcaption></figure>"
     )
 
 

@@ -42,7 +42,8 @@ def headline(run: RunFiles) -> tuple[str, str]:
         f"{escape(percent(row['rate']))} ({row['placed']}/{row['trials']})" if row["trials"] else "– (no trial ran)"
         for row in rows
     ]
-    where = {"test": "Beyond its training data", "train": "Within its training data"}.get(split, split_name(split))
+    known = {"test": "Beyond its training data", "train": "Within its training data", "all": "Anywhere on the table"}
+    where = known.get(split, split_name(split)[:1].upper() + split_name(split)[1:])
     parts = [f"{coloured(row['policy'])}{verb} {rate}" for row, verb, rate in zip(rows, (" places", ""), rates)]
     short = f"{escape(where)}, {', '.join(parts)}"
     full = "; ".join(f"{escape(policy_name(row['policy']))} {escape(rate_text(row))}" for row in rows)
@@ -223,19 +224,20 @@ def sign(outcome: str) -> str:
 
 
 def _heads(run: RunFiles) -> list[str]:
-    paper, errors = ["paper"] if _has_paper(run) else [], ["errors"] if _has_errors(run) else []
+    paper, errors = ["paper"] if has_paper(run) else [], ["errors"] if _has_errors(run) else []
     return ["ours: placed", "", *paper, *(f"{sign(outcome)} {outcome}" for outcome in OUTCOMES), *errors]
 
 
 def _cells(row: Row, run: RunFiles) -> str:
-    cells = [rate_cell(row), interval_bar(row), *([_paper_cell(row)] if _has_paper(run) else [])]
+    cells = [rate_cell(row), interval_bar(row), *([_paper_cell(row)] if has_paper(run) else [])]
     cells += [str(row[outcome]) for outcome in OUTCOMES]
     if _has_errors(run):
         cells.append(f'<span class="error">{row["errors"]}</span>' if row["errors"] else "0")
     return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
-def _has_paper(run: RunFiles) -> bool:
+def has_paper(run: RunFiles) -> bool:
+    """Whether the paper has a number for any row."""
     return any(row["paper"] is not None for row in run.summary["rows"])
 
 
