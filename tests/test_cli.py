@@ -498,3 +498,19 @@ def test_evaluating_onto_a_full_disk_keeps_its_records_and_goes_on(n, made, tmp_
     assert evaluate(made[0] / "checkpoint", tmp_path / "run").code == 0
     ours, undisturbed = (json.loads((run / "summary.json").read_text()) for run in (tmp_path / "run", made[0] / "run"))
     assert ours["rows"] == undisturbed["rows"]
+
+
+def test_ctrl_c_while_para_is_imported_is_one_line(tmp_path):
+    (tmp_path / "para_interrupted.py").write_text(
+        "import builtins, sys\n"
+        "before = builtins.__import__\n"
+        "def stop(name, *rest):\n"
+        "    if name == 'para.cli':\n"
+        "        raise KeyboardInterrupt\n"
+        "    return before(name, *rest)\n"
+        "builtins.__import__ = stop\n"
+        "from para.launch import main\n"
+        "main()\n"
+    )
+    said = subprocess.run([sys.executable, tmp_path / "para_interrupted.py"], capture_output=True, text=True)
+    assert (said.returncode, said.stderr) == (130, "stopped before anything was done\n")

@@ -57,7 +57,11 @@ def test_each_step_says_what_it_did_and_what_comes_next(made):
     assert "0 videos imported" in again and "look at" not in again
     assert f"next: para train --pretrain {folder / 'pretrained'}" in steps["pretrain"].out
     metrics = steps["pretrain"].out.split("held out: ")[1].split("\n")[0]
-    assert "gripper" not in metrics and "pixel_error_px" in metrics
+    assert "gripper" not in metrics and "error_mm" not in metrics and "pixel_error_px" in metrics
+    told = para("dataset", "info", folder / "tracks").out
+    assert "not_told: heights, the gripper" in told and "camera_is: nominal" in told
+    assert "action_range_m" not in told and "outcomes" not in told
+    assert "action_range_m" in para("dataset", "info", folder / "data").out
     assert "no problems found" in para("dataset", "check", folder / "tracks").out
 
 

@@ -197,6 +197,12 @@ def describe_dataset(root: str | Path) -> dict[str, Any]:
     cached = [p for p in files if CACHE_FOLDER in p.parts]
     recording = read_json(path) if (path := tables.root / RECORDING_FILE).is_file() else {}
     positions = demonstrations.action_position.astype(np.float64)
+    lacking = never_told([demonstrations])
+    # without heights nobody measured a camera or a place: those of the files are nominal
+    measured = {
+        "outcomes": dict(Counter(demonstrations.outcomes)),
+        "action_range_m": {"low": _rounded(positions.min(axis=0)), "high": _rounded(positions.max(axis=0))},
+    }
     return {
         "root": str(tables.root),
         "format": f"LeRobotDataset {info['codebase_version']}",
@@ -218,12 +224,11 @@ def describe_dataset(root: str | Path) -> dict[str, Any]:
             "sees_end_effector_share": round(float(demonstrations.in_image_share().mean()), 4),
         },
         "tasks": dict(Counter(demonstrations.tasks)),
-        "outcomes": dict(Counter(demonstrations.outcomes)),
         "dropped": len(recording.get("dropped", [])),
         **{name: recording[name] for name in ("world", "options", "assets") if name in recording},
-        **({"not_told": ", ".join(lacking)} if (lacking := never_told([demonstrations])) else {}),
+        **({"not_told": ", ".join(lacking)} if lacking else {}),
+        **({"camera_is": "nominal"} if "heights" in lacking else measured),
         "phases": int(demonstrations.phase.max()) + 1,
-        "action_range_m": {"low": _rounded(positions.min(axis=0)), "high": _rounded(positions.max(axis=0))},
         "gripper_dwell_frames": gripper_dwell_frames(demonstrations),
         "megabytes": round(sum(p.stat().st_size for p in files) / 1e6 - sum(p.stat().st_size for p in cached) / 1e6, 2),
         "cache_megabytes": round(sum(p.stat().st_size for p in cached) / 1e6, 2),

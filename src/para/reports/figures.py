@@ -228,8 +228,9 @@ def training_figure(logs: Sequence[TrainingLog]) -> str | None:
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
             axis.grid(axis="y")
-        handles, labels = axes[0, -1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        shown = [axis.get_legend_handles_labels() for axis in axes[0]]  # not every policy is in every panel
+        named = {label: handle for handles, labels in shown for handle, label in zip(handles, labels)}
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named))
         return to_svg(figure)
 
 

@@ -246,9 +246,8 @@ class _Run:
                 self.state.policy, self.heldout, n_samples=config.heldout_samples, batch_size=config.batch_size,
                 device=self.accelerator.device,
             )  # fmt: skip
-            self.note.update({"held-out mm": metrics["error_mm"]})
-            if "pixel_error_px" in metrics:
-                self.note["px"] = metrics["pixel_error_px"]
+            told = {"held-out mm": "error_mm", "px": "pixel_error_px"}
+            self.note.update({name: metrics[key] for name, key in told.items() if key in metrics})
             self._record("heldout", metrics)
         self.accelerator.wait_for_everyone()
         self.sums_began += time.monotonic() - began

@@ -50,8 +50,8 @@ def heldout_metrics(
     Returns:
         Each entry of the policy's loss (its "total" as "loss"), the mean of each batch weighted by its samples (where
         some steps are not known, it depends a little on the size of batches), and "error_mm": how far the
-        predicted positions are from the demonstrated ones, averaged over the steps that are known and not padding,
-        millimetres. Where no height is known they are on a nominal plane, and so is this.
+        predicted positions are from the demonstrated ones, averaged over the steps that are not padding and whose
+        pixel and height are known, millimetres; absent where there is no such step.
     """
     sums: dict[str, float] = {}
     distance_m, n_steps, n_seen = 0.0, 0, 0
@@ -63,12 +63,12 @@ def heldout_metrics(
             for name, value in policy.loss(obs, actions, generator=None).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(obs)
             distance = (policy.act(obs).position - actions.position).norm(dim=-1)  # (B, T)
-            counts = ~actions.is_pad & actions.pixel_known
+            counts = ~actions.is_pad & actions.pixel_known & actions.height_known
             distance_m += float(distance[counts].double().sum())
             n_steps += int(counts.sum())
             n_seen += len(obs)
     metrics = {"loss" if name == "total" else name: value / n_seen for name, value in sums.items()}
-    return {**metrics, "error_mm": 1000 * distance_m / max(n_steps, 1)}
+    return metrics | ({"error_mm": 1000 * distance_m / n_steps} if n_steps else {})
 
 
 def ignores_images(policy: nn.Module, data: ChunkData, *, device: torch.device) -> bool:
