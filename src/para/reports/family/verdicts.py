@@ -37,6 +37,8 @@ CONTROL_AXES = ("control", "pretraining")
 
 def headline(family: Family) -> tuple[str, str]:
     """How PARA stands against its baselines and against the paper's PARA, counted over the table; controls apart."""
+    if not family.numbers["comparisons"]:
+        return "No two policies were compared", "The table has what each placed by itself."
     found = against_others(family, controls=False)
     behind, open_, unlearnt = (len(found[kind]) for kind in ("b", "open", "unlearnt"))
     counted = len(found["a"]) + behind + open_
