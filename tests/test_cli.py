@@ -227,6 +227,7 @@ def test_help_lists_every_command():
             "'--n-height-bins' belongs after 'para' or 'video_para'",
         ),
         ("train --data DATA --out OUT para --channels 8", "'--channels' belongs after 'small-conv-config' or"),
+        ("train --data DATA --out OUT act --n-height-bins 1", "'act' has no option '--n-height-bins'"),
         ("train --data DATA --out OUT --also-share 0.3 para", "also_share is a share of what --also names"),
         ("evaluate --checkpoint DATA --out OUT --episodes 0", "para: --episodes must be at least 1; got 0"),
         ("evaluate --checkpoint DATA --out OUT --videos -1", "--videos must be at least 0; got -1"),

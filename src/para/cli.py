@@ -99,6 +99,8 @@ def one_line(message: str) -> str:
     offered = re.findall(r"^\W*(--[\w.-]+)", message.partition("Perhaps you meant:")[2], re.MULTILINE)
     # the first one offered may only have the name somewhere within, as --backbone-lr-scale has --scal
     meant = max(offered, key=lambda option: SequenceMatcher(None, name, option).ratio(), default="")
+    if meant == name and misplaced is not None:
+        return f"'{misplaced[2].split()[-1]}' has no option '{name}'"
     return f"no option '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
 
 

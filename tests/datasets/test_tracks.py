@@ -262,7 +262,7 @@ def test_a_point_outside_of_the_part_that_is_kept_is_said_with_what_would_keep_i
     inside = (uv[::3, 1] < 80 - 0.5).sum()
     assert report.frames_cut == len(uv[::3]) - inside > 2 and report.frames == inside
     write_csv(videos / "a.csv", np.stack([uv[:, 0], np.linspace(85, 97, N)], axis=-1))
-    message = r"in 0, and 11 times more outside .* --image-size 64 64 keeps; .* an --image-size of .*, 100 x 60"
+    message = r"in 0, and in 11 others outside .* --image-size 64 64 keeps; .* an --image-size of .*, 100 x 60"
     with pytest.raises(DatasetError, match=message) as error:
         import_tracks(videos, tmp_path / "none", image_size=(64, 64), progress=False)
     assert "\n" not in str(error.value)

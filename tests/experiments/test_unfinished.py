@@ -6,6 +6,7 @@ import pytest
 
 from para.evaluation.results import append_records, summarise
 from para.evaluation.summary_text import UNFINISHED, unfinished_text
+from para.experiments.single import claim_folder
 from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.reports import build_family_report, build_report
@@ -60,6 +61,15 @@ def test_episodes_of_other_trainings_are_not_taken_for_those_that_lack(out):
     assert told(out) == {"para": {"test": 8}}
     said = "not finished: of 8 episodes 2 are missing (para, test 2)"
     assert unfinished_text(read_json(out / "config.json"), rows) == said
+
+
+def test_an_evaluation_of_one_half_does_not_forget_that_the_other_broke_off(tmp_path):
+    config = {"experiment": "evaluate", "world": "tabletop"}
+    claim_folder(tmp_path, config, {})
+    append_records(tmp_path / "results.jsonl", outcomes("para", "p", split="left"))
+    write_json(tmp_path / "config.json", read_json(tmp_path / "config.json") | {UNFINISHED: {"para": {"left": 20}}})
+    claim_folder(tmp_path, config, {"warning": "it never saw the robot"})
+    assert told(tmp_path) == {"para": {"left": 20}}
 
 
 def test_the_pages_of_a_run_that_broke_off_say_so_before_any_number(tmp_path):

@@ -244,6 +244,8 @@ def test_a_pixel_of_unknown_height_costs_the_joint_form_what_it_costs_its_heatma
     with torch.no_grad():
         heatmap = policy.heads.heatmap_logits(policy.features(obs))
         found = policy.loss(obs, actions)["volume"]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert policy.loss(obs, actions)["volume"].dtype == torch.float32
     expected = spatial_loss(heatmap, targets.uv, targets.valid, stride=policy.backbone.stride, soft=True)
     torch.testing.assert_close(found, expected)
 

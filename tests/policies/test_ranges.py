@@ -41,3 +41,12 @@ def test_points_of_which_only_the_pixel_is_known_may_stand_anywhere_on_their_nom
     obs, actions = random_batch()
     known = torch.tensor([True, False, False]).expand(3, 4, 3)
     make_policy(REGRESSING["act"]).fit_ranges(replace(actions, position=actions.position + 2, known=known), obs.camera)
+
+
+@pytest.mark.parametrize("name", IN_A_BOX)
+def test_actions_that_are_no_numbers_are_outside_too_and_the_span_is_of_those_that_are(name):
+    obs, actions = random_batch()
+    spoilt = actions.position.clone()
+    spoilt[0, 0, 0], spoilt[1, 1, 1] = float("nan"), 0.9
+    with pytest.raises(ValueError, match=r"2 of 12 training actions lie outside .* to \(0\.\d\d, 0\.90, "):
+        make_policy(REGRESSING[name]).fit_ranges(replace(actions, position=spoilt), obs.camera)

@@ -27,6 +27,7 @@ def test_the_page_has_the_curve_and_both_of_the_papers_tables_beside_ours(few_sh
     page = build_report(few_shot).read_text()
     assert "Few demonstrations" in page and "paper, table 1" in page and "3 / 62 / 34" in page and "39%" in page
     assert (few_shot / "figures" / "few_shot_test.svg").stat().st_size > 5000
+    assert not re.search(r"\{[A-Za-z_]+\}", page), "a name that was to be filled in"
 
 
 def test_every_number_of_the_table_is_of_the_records_or_the_papers(few_shot):
@@ -134,7 +135,15 @@ def test_trainings_in_the_share_of_the_curves_have_a_panel_of_their_own(few_shot
 
 def test_where_trainings_share_positions_a_start_has_the_interval_and_the_p_by_cluster(few_shot):
     run = read_run(few_shot)
-    shared = {"n_pairs": 16, "clusters": 8, "cluster_ci_low": 0.31, "cluster_ci_high": 0.93, "p_cluster": 0.123}
+    shared = {
+        "n_pairs": 16,
+        "clusters": 8,
+        "ci_low": 0.4,
+        "ci_high": 0.9,
+        "cluster_ci_low": 0.31,
+        "cluster_ci_high": 0.93,
+        "p_cluster": 0.123,
+    }
     comparisons = [comparison | shared for comparison in run.summary["comparisons"]]
     html = starts_table(
         replace(run, summary={**run.summary, "comparisons": comparisons}), run.config["few_shot"], "test"

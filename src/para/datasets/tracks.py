@@ -36,7 +36,7 @@ N_PICTURES = 3
 """Of the videos of one import, for people to look at."""
 
 CUT_OFF = "para.cut_off"
-"""In an episode's info, where there are any: how many of the video's frames `TrackImport.frames_cut` counts."""
+"""In an episode's info, where there are any: how many frames `TrackImport.frames_cut` counts."""
 
 NOWHERE = (float("nan"), float("nan"))
 """Where the object of a video is: nobody knows."""
@@ -59,7 +59,7 @@ class TrackImport:
     """Of these, those whose next place of the point is known."""
 
     frames_cut: int = 0
-    """Frames whose point is seen in the video, and not in the middle part of it that the images' proportion keeps."""
+    """Frames, one a step, whose point is seen in the video, and not in the part that the images' proportion keeps."""
 
     pictures: tuple[Path, ...] = ()
     """Of the first of these videos, with the point and its path; see `track_picture`."""
@@ -200,8 +200,9 @@ def read_episode(
     visible = in_video & (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
     seen, n_cut = np.flatnonzero(visible), int((in_video & ~visible).sum())
     if len(seen) < MIN_FRAMES:
-        cut = f", and {n_cut} times more outside of the middle part that --image-size {H} {W} keeps" if n_cut else ""
-        smaller = f"an --image-size of the video's proportion, {full_h} x {full_w}" if n_cut else "a smaller --step-s"
+        cut = f", and in {n_cut} others outside of the middle part that --image-size {H} {W} keeps" if n_cut else ""
+        proportion = f"an --image-size of the video's proportion, {full_h} x {full_w}"
+        smaller = proportion if len(seen) + n_cut >= MIN_FRAMES else "a smaller --step-s"
         raise DatasetError(
             f"{tracks}: of {len(visible)} frames, one every {step_s:g} s, the point is seen in {len(seen)}{cut}; at "
             f"least {MIN_FRAMES} are needed: choose {smaller}, or leave this video out"

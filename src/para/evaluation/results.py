@@ -117,7 +117,7 @@ def summary_row(group: Sequence[EpisodeRecord]) -> dict[str, Any]:
 
 def shares_clusters(numbers: Mapping[str, Any]) -> bool:
     """Whether episodes of a row, or pairs of a comparison, share a position or a view, as those of several trainings
-    do: each by itself says less then."""
+    do: mostly each by itself says less then."""
     clusters = numbers.get("clusters")
     return clusters is not None and clusters < numbers.get("n_pairs", numbers.get("trials", 0))
 
@@ -125,11 +125,13 @@ def shares_clusters(numbers: Mapping[str, Any]) -> bool:
 def interval_of(numbers: Mapping[str, Any]) -> tuple[float, float]:
     """The 95 % interval to show of a row or a comparison.
 
-    By cluster where `shares_clusters`, else Wilson's of a rate and Newcombe's of a difference, which take every episode
-    for an independent one.
+    Wilson's of a rate and Newcombe's of a difference, which take every episode for an independent one; where
+    `shares_clusters`, widened to the one by cluster (that can be the shorter one by chance, and is not to gain by it).
     """
-    kind = "cluster_ci" if shares_clusters(numbers) else "ci"
-    return numbers[f"{kind}_low"], numbers[f"{kind}_high"]
+    low, high = numbers["ci_low"], numbers["ci_high"]
+    if not shares_clusters(numbers):
+        return low, high
+    return min(low, numbers["cluster_ci_low"]), max(high, numbers["cluster_ci_high"])
 
 
 def compare(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from para.assets import told_of_both, with_own_entry
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.evaluation.summary_text import UNFINISHED
 from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.provenance import provenance
 from para.experiments.store import assets_of
@@ -125,6 +126,7 @@ def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any]) -> Non
         except ValueError as error:
             raise ValueError(f"{out}: {error}") from error
         config = config | ({"assets": assets} if assets else {})
+        told = told | ({UNFINISHED: old[UNFINISHED]} if UNFINISHED in old else {})
         other = [name for name in config if name != "assets" and old.get(name) != config[name]]
         if other:
             raise ValueError(

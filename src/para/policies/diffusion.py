@@ -198,7 +198,8 @@ class Diffusion(nn.Module):
             self.low.copy_(position.amin(dim=0) - 0.01)
             self.high.copy_(position.amax(dim=0) + 0.01)
         else:
-            check_in_workspace(position, self.config.workspace_low_m, self.config.workspace_high_m)
+            told = ~actions.is_pad & actions.height_known  # others stand on a nominal plane
+            check_in_workspace(actions.position[told], self.config.workspace_low_m, self.config.workspace_high_m)
         self.state_mean.copy_(torch.cat([position.mean(dim=0), torch.tensor([0.5])]))
         self.state_std.copy_(torch.cat([spread_of(position), torch.tensor([0.5])]))
 

@@ -228,7 +228,7 @@ class Para(nn.Module):
             heat = None
             if height_known is not None:
                 share = cell_weights(uv, stride, tuple(volume.shape[-2:]))  # (B, T, h * w)
-                heat = (volume.logsumexp(dim=2).flatten(2) * share).sum(dim=-1)
+                heat = (volume.float().logsumexp(dim=2).flatten(2) * share).sum(dim=-1)
             terms = {"height_known": height_known, "heatmap_at_pixel": heat}
             return {"volume": joint_loss(volume, at_pixel, height, targets.valid, **terms)}
         logits = self.heads.heatmap_logits(grid)

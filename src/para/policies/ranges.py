@@ -24,12 +24,14 @@ def check_in_workspace(position: Tensor, low: tuple[float, float, float], high: 
     Raises:
         ValueError: if some of them lie outside.
     """
-    outside = ((position < position.new_tensor(low)) | (position > position.new_tensor(high))).any(dim=-1)
-    if not bool(outside.any()):
+    inside = ((position >= position.new_tensor(low)) & (position <= position.new_tensor(high))).all(dim=-1)
+    if bool(inside.all()):
         return
-    lowest, highest = (", ".join(f"{x:.2f}" for x in end.tolist()) for end in (position.amin(0), position.amax(0)))
+    known = position[position.isfinite().all(dim=-1)]
+    ends = (known.amin(0), known.amax(0)) if len(known) else (position[0], position[0])
+    lowest, highest = (", ".join(f"{x:.2f}" for x in end.tolist()) for end in ends)
     raise ValueError(
-        f"{int(outside.sum())} of {len(position)} training actions lie outside of the workspace, {tuple(low)} to "
+        f"{int((~inside).sum())} of {len(position)} training actions lie outside of the workspace, {tuple(low)} to "
         f"{tuple(high)} m, which is all that this policy can reach; they span ({lowest}) to ({highest}): choose "
         "workspace_low_m and workspace_high_m around them, or output_range training"
     )

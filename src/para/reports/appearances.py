@@ -25,8 +25,9 @@ def counts_by_appearance(records: Iterable[EpisodeRecord]) -> Counts:
     for record in records:
         if record.split == SPLIT and record.error is None:
             of_policy = counts.setdefault(record.policy, {})
-            placed, trials = of_policy.get(record.scene["appearance"], (0, 0))
-            of_policy[record.scene["appearance"]] = placed + (record.outcome == "placed"), trials + 1
+            look = record.scene.get("appearance", "default")
+            placed, trials = of_policy.get(look, (0, 0))
+            of_policy[look] = placed + (record.outcome == "placed"), trials + 1
     return counts if len(appearances(counts)) > 1 else {}
 
 

@@ -84,7 +84,7 @@ def _what_the_numbers_are(run: RunFiles, told: Mapping[str, Any]) -> str:
     seeds = sorted({len(row["train_seeds"]) for row in run.summary["rows"]})
     said = (
         f"Of {' or '.join(map(str, seeds))} training{'s' if seeds[-1] > 1 else ''} each. Score: placed + grasped only "
-        "/ 2, in percent. In brackets: counts, and {INTERVALS}; "
+        f"/ 2, in percent. In brackets: counts, and {INTERVALS}; "
         f"of scores by resampling scenes, or Wilson’s with each scene as one trial where fewer than {MIN_DEVIATING} "
         "scenes differ from the rest."
     )

@@ -83,10 +83,10 @@ def summary_text(folders: Sequence[Path]) -> str:
     told = " and ".join(name + assets_text(of_world) for name, of_world in zip([first, *others], configs))
     scales = ", ".join(f"`{scale}`" for scale in worlds[0]["scales"])
     made = (
-        f"Bowls placed, in {told}, scale {scales}; counts over all trainings (by training "
-        "where these differ by more than chance), and a 95% interval (Wilson's; by cluster where trainings share scenes"
-        f"). Where a policy places less than {percent(GOAL)} even in scenes like its own demonstrations (of corner "
-        "scaling: near the corners), that stands there too. N: demonstrations."
+        f"Bowls placed, in {told}, scale {scales}; counts over all trainings (by training where these differ by more "
+        "than chance), and a 95% interval (Wilson's, widened to that by cluster where several episodes share a scene, "
+        f"a position or a view). Where a policy places less than {percent(GOAL)} even in scenes like its own "
+        "demonstrations (of corner scaling: near the corners), that stands there too. N: demonstrations."
     )
     return f"{table(heads, lines)}\n\n{made}"
 

@@ -42,8 +42,8 @@ BACKBONE_OPTIONS = (
 MINUS = "\N{MINUS SIGN}"
 
 INTERVALS = (
-    "95% intervals: Wilson’s of rates and Newcombe’s of differences, and both by cluster where several episodes share "
-    "a scene, a position or a view"
+    "95% intervals, Wilson’s of rates and Newcombe’s of differences, widened to those by cluster where several "
+    "episodes share a scene, a position or a view"
 )
 """What `interval_of` gives, for captions."""
 
