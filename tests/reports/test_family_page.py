@@ -14,6 +14,7 @@ from para.datasets.video import write_video
 from para.evaluation.family import summarise_family
 from para.evaluation.numbers import recompute
 from para.evaluation.records import EpisodeRecord
+from para.evaluation.results import interval_of
 from para.evaluation.statistics import wilson_interval
 from para.files import read_json, write_json
 from para.interfaces import Scene
@@ -29,7 +30,7 @@ from para.reports.family.sweeps import swept_policies
 from para.reports.family.traces import trace
 from para.reports.family.views import mean_of_curve, mean_of_tilts, tilt_points
 from para.reports.pictures import Pictures
-from para.reports.wording import interval_text, p_text, points, rate_text
+from para.reports.wording import brief, interval_text, p_text, points, rate_text
 from tests.experiments.test_provenance import GENERATED, USERS
 from tests.reports.synthetic_family import PAPER_CURVES, THETAS, synthetic_experiments, views, write_family
 from tests.reports.test_page import elements, text_of
@@ -56,14 +57,14 @@ def test_every_row_and_comparison_of_the_family_stands_in_the_page(folder, page)
     numbers = summarise_family(folder)
     assert len(numbers["rows"]) > 20 and len(numbers["comparisons"]) > 10
     for row in numbers["rows"]:
-        assert rate_text(row) in said
+        assert brief(rate_text(row)) in said and rate_text({**row, "clusters": None}) in said
     for c in numbers["comparisons"]:
-        low, high = points(c["ci_low"]), points(c["ci_high"])
+        low, high = map(points, interval_of(c))
         assert f"{points(c['difference'])} ({low} to {high}, {c['n_pairs']} pairs, Holm {p_text(c['p_holm'])})" in said
 
 
 def test_a_number_of_the_page_is_the_one_that_its_records_give(folder, page):
-    assert rate_text(recompute(folder, "viewpoints", "act", "test")) in text_of(page)
+    assert brief(rate_text(recompute(folder, "viewpoints", "act", "test"))) in text_of(page)
 
 
 def test_the_papers_numbers_carry_their_source(page):
