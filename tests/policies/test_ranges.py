@@ -39,8 +39,13 @@ def test_demonstrations_that_leave_the_workspace_are_refused_with_how_many_and_w
 
 def test_points_of_which_only_the_pixel_is_known_may_stand_anywhere_on_their_nominal_plane():
     obs, actions = random_batch()
-    known = torch.tensor([True, False, False]).expand(3, 4, 3)
-    make_policy(REGRESSING["act"]).fit_ranges(replace(actions, position=actions.position + 2, known=known), obs.camera)
+    far = replace(actions, position=actions.position + 2)
+    policy = make_policy(REGRESSING["act"]).eval()
+    with pytest.raises(ValueError, match="12 of 12 training actions lie outside"):
+        policy.fit_ranges(far, obs.camera)
+    policy.fit_ranges(replace(far, known=torch.tensor([True, False, False]).expand(3, 4, 3)), obs.camera)
+    torch.testing.assert_close(policy.state_mean[:3], far.position.flatten(0, 1).mean(dim=0))
+    assert torch.equal(policy.high, torch.tensor(policy.config.workspace_high_m))
 
 
 @pytest.mark.parametrize("name", IN_A_BOX)

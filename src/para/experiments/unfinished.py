@@ -20,8 +20,7 @@ def unfinished(out: Path, trials: Sequence[Trial]) -> Iterator[None]:
     asked = {trial.key for trial in trials}
     others = Counter((key[0], key[1]) for key in _recorded(out) if key not in asked)
     planned = read_json(out / "config.json").get(UNFINISHED, {})
-    for policy, split in {(trial.policy, trial.split) for trial in trials}:
-        n = sum((trial.policy, trial.split) == (policy, split) for trial in trials)
+    for (policy, split), n in Counter((trial.policy, trial.split) for trial in trials).items():
         planned.setdefault(policy, {})[split] = n + others[policy, split]
     _tell(out, planned)
     yield
