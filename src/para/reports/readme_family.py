@@ -140,7 +140,7 @@ def family_text(folder: Path) -> str:
         if other := strongest_other(numbers["rows"], comparison):
             found = pairs.get((experiment, a, other["policy"], split))
             found = found or compare(read_results(run / "results.jsonl"), a, other["policy"], split) | {"p_holm": None}
-            more = _more_steps(folder / experiment, other["policy"], a)
+            more = _more_steps(run, other["policy"], a) + _if_unlearnt(run, other["policy"])
             cells[-2:] = f"{_other_name(other['policy'], a)}: {_rate(other)}{more}", _points(found)
         lines.append([*cells, _papers(para, act)])
     heads = ["tested", "PARA", "ACT", "PARA minus ACT, points", "strongest other baseline", "PARA minus that, points"]
@@ -154,8 +154,8 @@ def family_text(folder: Path) -> str:
         "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
         f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
-        f"where PARA or ACT place less than {percent(GOAL)} in distribution (of corner scaling: near the corners), "
-        "what they place there. p is McNemar's or by cluster in the same way, and adjusted by Holm's method over all "
+        f"where one places less than {percent(GOAL)} in distribution (of corner scaling: near the corners), "
+        "what it places there. p is McNemar's or by cluster in the same way, and adjusted by Holm's method over all "
         "comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
         f"{_controls_alone(numbers['rows'])}"
