@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from para.experiments.clutter_sets import cluttered
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import PARA_NO_WARPS, WHOLE_TABLE, whole_table_compared
+from para.experiments.recipes import PARA_NO_WARPS, PLAIN, WHOLE_TABLE, plain_compared, whole_table_compared
 
 AT_DEFAULT = "paper draft, sec. 4.2, and original report: default position, distractors and furniture, LIBERO"
 MOVED = "original website: most likely several positions, LIBERO"
@@ -21,12 +21,13 @@ DISTRACTORS = Experiment(
     question="Trained in a clean scene, does the policy work among objects that it has never seen?",
     axis="clutter",
     scenes=cluttered,
-    recipes=RECIPES,
+    recipes=(*RECIPES, *PLAIN),
     comparisons=(
         *whole_table_compared(*SPLITS, recipes=RECIPES),
         *(("para+no_warps", "act", split) for split in SPLITS),
+        *plain_compared(*SPLITS),
     ),
-    headline=tuple(recipe.name for recipe in RECIPES),
+    headline=tuple(recipe.name for recipe in (*RECIPES, *PLAIN)),
     headline_splits=SPLITS,
     paper={
         "para": {"default_position": PaperNumber(0.60, AT_DEFAULT), "test": PaperNumber(0.28, MOVED)},

@@ -7,8 +7,10 @@ from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.recipes import (
     ACT,
     PARA,
+    PLAIN,
     WHOLE_TABLE,
     in_strong_looks,
+    plain_compared,
     variant,
     whole_table_compared,
 )
@@ -17,6 +19,7 @@ RECIPES = (
     *(in_strong_looks(recipe) if recipe.name.startswith("para") else recipe for recipe in WHOLE_TABLE),
     variant(PARA, "+usual_looks", "PARA with looks varied as in the other experiments"),
     variant(in_strong_looks(ACT), "+strong_looks", "ACT with PARA's looks here, with which it does not learn the task"),
+    *PLAIN,
 )
 """PARA trains in the looks that were best for it in validation rooms, ACT in the usual; and each in the other's."""
 
@@ -33,8 +36,9 @@ NEW_ENVIRONMENT = Experiment(
         *whole_table_compared("test"),
         ("para", "para+usual_looks", "test"),
         ("para+usual_looks", "act", "test"),
+        *plain_compared("test"),
     ),
-    headline=(*(recipe.name for recipe in WHOLE_TABLE), "para+usual_looks"),
+    headline=(*(recipe.name for recipe in WHOLE_TABLE), "para+usual_looks", *(recipe.name for recipe in PLAIN)),
     paper={
         "para": {"test": PaperNumber(0.94, SOURCE)},
         "act": {"test": PaperNumber(0.0, SOURCE)},

@@ -211,6 +211,21 @@ PARA_NO_WARPS = variant(
     PARA, "+no_warps", "PARA on pictures that are never moved: all that new positions ask for is in the head",
     augment=COLOUR,
 )  # fmt: skip
+PARA_PLAIN, ACT_PLAIN = (
+    variant(base, "+plain", "pictures as they are, without any augmentation", augment=AugmentConfig())
+    for base in (PARA, ACT)
+)
+PLAIN = (extra(PARA_PLAIN), extra(ACT_PLAIN))
+"""The identical recipe of both: what is left of the difference where neither sees a picture varied."""
+
+
+def plain_compared(*splits: str) -> tuple[tuple[str, str, str], ...]:
+    """Those two against each other, and PARA against itself without augmentation, on each of the splits."""
+    return tuple(
+        pair for split in splits for pair in (("para+plain", "act+plain", split), ("para", "para+plain", split))
+    )
+
+
 PARA_PAPER_FORM = Recipe(
     "para+paper_form", para_paper_form, executed("+execute4"), data="home",
     why="the paper's plain form: factorised, hard targets at full resolution, argmax, no augmentation, no state but "

@@ -20,9 +20,8 @@ from para.experiments.few_shot import (
     pretrained,
     shorter_against_scratch,
 )
-from para.experiments.recipes import ACT, PARA, variant
+from para.experiments.recipes import ACT, PARA, PARA_PLAIN, variant
 from para.experiments.scale import Scale
-from para.policies.augment import AugmentConfig
 from para.worlds.scenes import Workspace
 
 COUNTS = (1, 3, 5, 10, 20)
@@ -37,7 +36,7 @@ PARA_3D = pretrained(PARA, "3d", CIRCLES, "all", FULL_WHY)
 ACT_2D = pretrained(ACT, "2d", CIRCLES, "pixels", PIXELS_WHY)
 ACT_3D = pretrained(ACT, "3d", CIRCLES, "all", FULL_WHY)
 
-PLAIN = variant(PARA, "+plain", "PARA without augmentation, as the paper has it", augment=AugmentConfig())
+PLAIN = PARA_PLAIN
 PLAIN_2D = pretrained(PLAIN, "2d", CIRCLES, "pixels", PIXELS_WHY)
 PLAIN_3D = pretrained(PLAIN, "3d", CIRCLES, "all", FULL_WHY)
 

@@ -7,12 +7,14 @@ ten demonstrations are thinly spread. The videos show other scenes than the demo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from para.experiments.experiment import EvaluationScene, Experiment, SceneSet, TrainingSet
 from para.experiments.few_shot import CIRCLES, NEAR, against_scratch, everywhere_on_the_grid, figure_of, fine_tuned
 from para.experiments.position_sets import JITTER_M
-from para.experiments.recipes import ACT, PARA, variant
+from para.experiments.recipes import ACT, PARA, extra, trained_longer, variant
 from para.experiments.scale import Scale
 from para.experiments.track_pretraining import (
     ACT_2D,
@@ -90,6 +92,12 @@ STARTS = (
 )
 """Each policy, and what it starts from: suffix of its name -> the pretrained one."""
 
+TWICE = tuple(
+    extra(replace(trained_longer(recipe, 2), name=f"{recipe.name}+twice", why=f"{recipe.why}; twice the steps"))
+    for recipe in fine_tuned(PLAIN, {"": None}, (HEADLINE,))
+)
+"""From scratch for as many steps as a pretrained policy has had in all, the videos' among them."""
+
 TRACK_PRETRAINING_APART = Experiment(
     name="track_pretraining_apart",
     title="Pretraining on a moving disc, bowl and plate apart",
@@ -102,10 +110,12 @@ TRACK_PRETRAINING_APART = Experiment(
             variant(base, "+n256", "as many demonstrations as videos: the upper bound", data="all")
             for base, _ in STARTS
         ),
+        *TWICE,
     ),
     comparisons=(
         *((f"para{kind}+n{n}", f"act{kind}+n{n}", "test") for kind in ("+3d", "+2d", "") for n in COUNTS),
         *against_scratch([base.name for base, _ in STARTS], ("+3d", "+2d"), COUNTS),
+        *((f"{PLAIN.name}{kind}+n{HEADLINE}", recipe.name, "test") for recipe in TWICE for kind in ("+3d", "+2d")),
     ),
     headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
     figures=figure_of(COUNTS, KINDS, shorter={PLAIN.name: 1}),

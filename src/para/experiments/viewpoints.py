@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from para.experiments.experiment import Experiment, PaperNumber
-from para.experiments.recipes import FAIR_IN_NEW_VIEWS, WHOLE_TABLE, at_home, whole_table_compared
+from para.experiments.recipes import (
+    FAIR_IN_NEW_VIEWS,
+    PLAIN,
+    WHOLE_TABLE,
+    at_home,
+    plain_compared,
+    whole_table_compared,
+)
 from para.experiments.view_sets import default_to_all
 
 AT_HOME = tuple(at_home(recipe) for recipe in WHOLE_TABLE if recipe.name.split("+")[0] in ("para", "act"))
@@ -34,13 +41,14 @@ VIEWPOINTS = Experiment(
     question="Trained with the camera in one place, does the policy work when the camera is moved?",
     axis="view",
     scenes=default_to_all,
-    recipes=(*RECIPES, *AT_HOME),
+    recipes=(*RECIPES, *AT_HOME, *PLAIN),
     comparisons=(
         *whole_table_compared(*SPLITS, recipes=RECIPES),
         *((f"{name}+home_view", name, split) for name in ("para", "act", "para+long", "act+long") for split in SPLITS),
         *((f"para{time}+home_view", f"act{time}+home_view", split) for time in ("", "+long") for split in SPLITS),
+        *plain_compared(*SPLITS),
     ),
-    headline=tuple(recipe.name for recipe in (*RECIPES, *AT_HOME)),
+    headline=tuple(recipe.name for recipe in (*RECIPES, *AT_HOME, *PLAIN)),
     headline_splits=("test", "beyond"),
     paper={
         policy: {

@@ -3,6 +3,7 @@
 Virtual views show what lies on the table as it would be seen from elsewhere; whatever stands above it, the arm and the
 bowl's sides, they cannot show. So PARA is trained once more on as many real pictures from such views. If that is what
 it lacked, it now works; if image resolution, what the arm hides, or the action head were the limit, it does not.
+Each of the two sets is trained on with both reaches of virtual moves, so that in a pair the pictures alone differ.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from para.experiments.experiment import Experiment, SceneSet, TrainingSet
-from para.experiments.recipes import PARA, PARA_MANY_VIEWS, variant
+from para.experiments.recipes import PARA, PARA_MANY_VIEWS, extra, variant
 from para.experiments.scale import Scale
 from para.experiments.view_sets import BEYOND_THETAS, default_to_all
 from para.worlds.scenes import Workspace
@@ -42,9 +43,20 @@ WIDE_VIEWS = Experiment(
     scenes=scenes,
     recipes=(
         PARA,
-        variant(PARA_MANY_VIEWS, "+wide", "as many demonstrations, seen from 32 and 40 degrees away", data="wide"),
+        variant(
+            PARA_MANY_VIEWS,
+            "+wide",
+            "as many demonstrations, seen from 32 and 40 degrees away; virtual moves of up to 10 degrees",
+            data="wide",
+        ),
+        extra(variant(PARA_MANY_VIEWS, "+moves10", "the usual demonstrations; virtual moves of up to 10 degrees")),
+        extra(variant(PARA, "+wide+moves35", "demonstrations as wide; virtual moves of up to 35 degrees", data="wide")),
     ),
-    comparisons=(("para+wide", "para", "beyond"),),
-    headline=("para+wide", "para"),
+    comparisons=(
+        ("para+wide", "para", "beyond"),
+        ("para+wide", "para+moves10", "beyond"),
+        ("para+wide+moves35", "para", "beyond"),
+    ),
+    headline=("para+wide", "para", "para+moves10", "para+wide+moves35"),
     headline_splits=("beyond",),
 )
