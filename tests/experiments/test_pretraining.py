@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from para.datasets import Demonstrations
+from para.datasets.tracks import import_tracks
 from para.evaluation.protocol import WorldSpec
 from para.experiments.few_shot import few_scenes
 from para.experiments.pixel_errors import errors_of, export_pixel_errors
@@ -20,6 +22,8 @@ from para.interfaces import ActionChunk, Scene
 from para.training import save_policy
 from para.worlds.scenes import TABLETOP
 from tests.conftest import random_batch
+from tests.datasets.track_videos import N as N_FRAMES
+from tests.datasets.track_videos import write_csv, write_dot_video
 from tests.tiny import build, policy_config
 
 NAMES = (
@@ -67,6 +71,18 @@ def test_recipes_told_pixels_alone_tilt_the_view_along_the_plane_of_their_labels
     told_all = SimpleNamespace(episode_infos=[])
     with pytest.raises(ValueError, match=r"planes 0.02 to 0.1 m high .*give --augment.view-plane-m 0.02 0.02"):
         fresh_policy(other, told_all, 0, supervision="pixels")
+
+
+def test_points_high_in_the_picture_teach_a_regressor_though_their_plane_goes_far_beyond_its_workspace(tmp_path):
+    uv = np.stack([np.linspace(30, 70, N_FRAMES), np.full(N_FRAMES, 6.0)], axis=-1)
+    (tmp_path / "videos").mkdir()
+    write_dot_video(tmp_path / "videos" / "a.mp4", uv)
+    write_csv(tmp_path / "videos" / "a.csv", uv, np.ones(N_FRAMES, dtype=bool))
+    import_tracks(tmp_path / "videos", tmp_path / "data", image_size=(48, 64), progress=False)
+    data = Demonstrations.open(tmp_path / "data")
+    config = policy_config("act", image_size=(48, 64))
+    assert (data.action_position < config.workspace_low_m).any()
+    assert fresh_policy(config, data, 0).state_mean.isfinite().all()
 
 
 @pytest.mark.parametrize("half", [None, "near"])

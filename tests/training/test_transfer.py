@@ -137,6 +137,22 @@ def test_motion_tracks_take_over_the_spread_of_tracks_that_scales_their_outputs(
     torch.testing.assert_close(policy.act(obs).position, source.act(obs).position)
 
 
+def test_a_policy_whose_outputs_could_not_reach_its_own_box_is_refused_and_keeps_its_weights():
+    wider = policy_config("act", workspace_high_m=(1.2, 0.6, 0.8))
+    policy = fresh(wider)
+    before = state(policy)
+    with pytest.raises(ValueError, match=r"outputs span \(.*\) m and .* to span .* to \(1.20, 0.60, 0.80\) m"):
+        transfer_weights(pretrained(ACT), policy)
+    assert all(torch.equal(value, before[name]) for name, value in state(policy).items())
+    narrow = policy_config("act", output_range="training")
+    with pytest.raises(ValueError, match="the same workspace_low_m, workspace_high_m and output_range"):
+        transfer_weights(pretrained(narrow, partial=False), fresh(ACT))
+    source = pretrained(wider)
+    policy = fresh(ACT)
+    transfer_weights(source, policy)  # what it can reach holds all that is asked for
+    assert torch.equal(policy.high, source.high)
+
+
 def test_more_inputs_make_the_first_layer_new_and_the_report_says_so():
     done = transfer_weights(pretrained(ACT), fresh(policy_config("act", use_camera=True)))
     assert set(done.reinitialised) == {"mlp.0.weight"} and "1 reinitialised (mlp.0.weight)" in done.describe()

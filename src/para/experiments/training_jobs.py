@@ -251,8 +251,10 @@ def train_steps(scale: Scale, recipe: Recipe) -> int:
 
 
 def all_actions(demonstrations: Demonstrations) -> tuple[ActionChunk, Camera]:
-    """Every action of the demonstrations, (N, 1), and the camera (N,) of the image from which each was taken."""
+    """Every action of the demonstrations, (N, 1), with what is known of it, and the camera (N,) of its image."""
     position = torch.as_tensor(demonstrations.action_position).float().unsqueeze(1)  # (N, 1, 3)
     gripper = torch.as_tensor(demonstrations.action_gripper).float().unsqueeze(1)
-    actions = ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool))
+    known = known_actions(demonstrations)
+    known = None if known is None else known.unsqueeze(1)  # (N, 1, 3)
+    actions = ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool), known=known)
     return actions, demonstrations.camera(slice(None))

@@ -57,6 +57,11 @@ SOFT_HEIGHT_RANGE = "height_range"
 """What a regressed height is a share of. The policy keeps its own, as it does those: the head may never have been told
 a height, and then its range is that of a nominal plane."""
 
+OUTPUT_BOX = ("low", "high")
+"""Corners of what a regressed position can be. They go over with the head whose outputs they give a meaning."""
+
+BOX_TOLERANCE_M = 1e-3
+
 MAX_NAMES = 12
 """So many tensors are named in one line."""
 
@@ -116,8 +121,9 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
         policy: the same kind of policy on the same backbone, initialised and with its ranges fitted; changed in place.
 
     Raises:
-        ValueError: if the two are different policies, differ in their backbone or its options (but for `FREE_OPTIONS`),
-            or in an option of `SAME_OPTIONS`; nothing is copied then.
+        ValueError: if the two are different policies, differ in their backbone or its options (except `FREE_OPTIONS`)
+            or in an option of `SAME_OPTIONS`, or `pretrained` cannot reach all that `policy` is to; nothing is copied
+            then.
     """
     taught = getattr(pretrained, "taught", None)
     given, own = pretrained.state_dict(), policy.state_dict()
@@ -210,6 +216,7 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
                 "pretrain and fine-tune with the same"
             )
     _check_fits("backbone", pretrained.backbone.state_dict(), policy.backbone.state_dict())
+    _check_reach(pretrained.state_dict(), policy.state_dict())
     n, own_n = getattr(there, "n_height_bins", 0), getattr(here, "n_height_bins", 0)
     if n == own_n > 1 and there.third != here.third:
         raise ValueError(f"it predicts {there.third}, to be fine-tuned is {here.third}; pretrain with the same `third`")
@@ -217,6 +224,23 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
         raise ValueError(
             f"it has {n} classes of {there.third}, to be fine-tuned are {own_n}: in the joint form these hold the "
             f"heat-map, which would be lost; pretrain with --n-height-bins {own_n}, or with 1 on pixels alone"
+        )
+
+
+def _check_reach(given: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    """Raise ValueError where a policy's outputs, in the other's box, could not be everywhere that they are to be."""
+    low, high = OUTPUT_BOX
+    if not all(name in tensors for name in OUTPUT_BOX for tensors in (given, own)):
+        return
+    beyond = (given[low] - own[low]).maximum(own[high] - given[high])
+    if bool((beyond > BOX_TOLERANCE_M).any()):
+        there, here = (
+            " to ".join("(" + ", ".join(f"{x:.2f}" for x in box[end].tolist()) + ")" for end in OUTPUT_BOX)
+            for box in (given, own)
+        )
+        raise ValueError(
+            f"its outputs span {there} m and would go on to, but here they are to span {here} m: pretrain with the "
+            "same workspace_low_m, workspace_high_m and output_range (in frame 'camera' also with the robot's camera)"
         )
 
 
