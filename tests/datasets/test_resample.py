@@ -10,7 +10,10 @@ import torch
 
 from para import cli
 from para.datasets import DatasetError, DatasetWriter, Demonstrations, check_dataset, resample
+from para.datasets.lerobot_v3_layout import RECORDING_FILE
 from para.datasets.partial_supervision import INFO_KEY
+from para.datasets.recording import recorded_assets, recorded_in, recorded_with
+from para.files import write_json
 from para.geometry import project
 from tests.datasets.fake_world import random_episode
 
@@ -141,3 +144,27 @@ def test_the_command_says_what_it_made_and_what_comes_next(tmp_path, capsys):
     cli.main(["resample", str(source), str(tmp_path / "out"), "--step-s", "0.15", "--image-size", "32", "72"])
     out = capsys.readouterr().out
     assert "3 episodes written, 0 were there already: one in 5 frames" in out and "para dataset check" in out
+
+
+def test_a_dataset_of_something_else_is_not_continued_and_stays_as_it_is(tmp_path):
+    source = write(tmp_path / "source")
+    with DatasetWriter(tmp_path / "other", image_size=SMALL, fps=FPS, step_s=1 / FPS, camera="front") as writer:
+        writer.add(random_episode(7, N=5, image_size=SMALL), task="of somebody else")
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "other").rglob("*")) if path.is_file()}
+    with pytest.raises(DatasetError, match="other holds demonstrations that were not made by resampling .*another"):
+        resample(source, tmp_path / "other", image_size=SMALL)
+    assert before == {path: path.read_bytes() for path in sorted((tmp_path / "other").rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "said", [{"world": "tabletop", "options": {"circles": True}, "assets": "made"}, {}], ids=["told", "not told"]
+)
+def test_a_resampled_dataset_is_of_the_world_of_its_source(tmp_path, said):
+    source = write(tmp_path / "source")
+    if said:
+        write_json(source / RECORDING_FILE, said | {"dropped": []})
+    for out in ("out", "again"):  # resampled once more, from the resampled
+        resample(source, tmp_path / out, step_s=2 / FPS if out == "out" else 4 / FPS)
+        source = tmp_path / out
+        found = recorded_in(source), recorded_with(source), recorded_assets(source)
+        assert found == (said.get("world", ""), said.get("options", {}), said.get("assets", ""))

@@ -23,7 +23,12 @@ class ConversionNote:
     converted before there were such notes goes on without one.
     """
 
-    def __init__(self, root: Path, source: Path, folder: Path, options: dict[str, Any]):
+    keeps: bool
+    """Whether the dataset has such a note, or will have; one without, that holds demonstrations, may be of anything."""
+
+    def __init__(
+        self, root: Path, source: Path, folder: Path, options: dict[str, Any], recorded: dict[str, Any] | None = None
+    ):
         """Compare what is to be converted with what the dataset was made from, if it has any demonstration.
 
         Args:
@@ -31,6 +36,7 @@ class ConversionNote:
             source: what is to be converted, for messages.
             folder: the names of the source's files are relative to it.
             options: what decides what a demonstration becomes, JSON-ready; under "assets" words (`para.assets`).
+            recorded: what the source says of its world (`para.datasets.recording.said_of_world`); None: not told.
 
         Raises:
             DatasetError: if it was made from other files, or with other options.
@@ -38,9 +44,10 @@ class ConversionNote:
         self._root, self._source, self._folder = root, source, folder.absolute()
         self._path = root / CONVERSION_FILE
         begun = (root / INFO_FILE).is_file() and read_info(root)["total_episodes"] > 0
-        self._keeps = self._path.is_file() or not begun
-        self._saved: dict[str, Any] = read_json(self._path) if begun and self._keeps else {}
+        self.keeps = self._path.is_file() or not begun
+        self._saved: dict[str, Any] = read_json(self._path) if begun and self.keeps else {}
         self._files: dict[str, str] = dict(self._saved.get("files", {}))
+        self._recorded = {} if recorded is None else {"recorded": recorded}
         self._options: dict[str, Any] = json.loads(json.dumps(options))
         self._latest: list[str] = []
         if self._saved:
@@ -63,8 +70,8 @@ class ConversionNote:
             self._save()
 
     def _save(self) -> None:
-        told = {"options": self._options, "files": self._files}
-        if self._keeps and told != self._saved:
+        told = {"options": self._options, "files": self._files} | self._recorded
+        if self.keeps and told != self._saved:
             write_json(self._path, told)
             self._saved = json.loads(json.dumps(told))
 

@@ -169,22 +169,32 @@ def _scenes_of(root: Path) -> list[Scene]:
 
 def recorded_in(root: str | Path) -> str:
     """The name of the world that a dataset was recorded in, or converted for; "" where it does not say."""
-    path = Path(root) / RECORDING_FILE
-    if path.exists():
-        return read_json(path).get("world", "")
-    return "libero" if (Path(root) / CONVERSION_FILE).exists() else ""
+    return said_of_world(root).get("world", "")
 
 
 def recorded_with(root: str | Path) -> dict[str, Any]:
     """The options of that world; none where the dataset does not say."""
-    path = Path(root) / RECORDING_FILE
-    return read_json(path).get("options", {}) if path.exists() else {}
+    return said_of_world(root).get("options", {})
 
 
 def recorded_assets(root: str | Path) -> str:
     """What that world was made of, in words; "" where it had no choice, or the dataset does not say."""
+    return said_of_world(root).get("assets", "")
+
+
+def said_of_world(root: str | Path) -> dict[str, Any]:
+    """What a dataset says of its world: "world", "options" and "assets", each where it does. One that was resampled
+    says what its source did."""
     path = Path(root) / RECORDING_FILE
-    return read_json(path).get("assets", "") if path.exists() else ""
+    if path.exists():
+        return {name: value for name, value in read_json(path).items() if name in ("world", "options", "assets")}
+    path = Path(root) / CONVERSION_FILE
+    if not path.exists():
+        return {}
+    note = read_json(path)
+    if "recorded" in note or "every" in note.get("options", {}):  # resampled; once without a word on its source
+        return note.get("recorded", {})
+    return {"world": "libero"}
 
 
 def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: float) -> None:

@@ -21,6 +21,7 @@ from para.datasets.lerobot_v3_layout import DatasetError
 from para.datasets.lerobot_v3_read import data_file, video_file
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY
+from para.datasets.recording import said_of_world
 from para.datasets.video import is_lossless
 from para.geometry import Camera, resize
 from para.interfaces import Episode
@@ -88,7 +89,11 @@ def resample(
     if any(INFO_KEY in info for info in own.episode_infos):
         raise DatasetError(f"{source} holds point tracks; choose their rate and size where they are made (para tracks)")
     told = {"every": every, "image_size": list(size), "camera": tables.source.video_key}
-    note = ConversionNote(Path(out), tables.root, tables.root, told)
+    note = ConversionNote(Path(out), tables.root, tables.root, told, said_of_world(tables.root))
+    if not note.keeps:
+        raise DatasetError(
+            f"{out} holds demonstrations that were not made by resampling {source}; choose another folder"
+        )
     key, pace = tables.source.video_key, every * own.step_s
     lossless = is_lossless(video_file(tables.root, tables.info, tables.rows[0], key))
     writer = DatasetWriter.open_or_create(
