@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from para.experiments import EXPERIMENTS
+from para.experiments.default_position import OWN_STATES
 from para.experiments.family import can_be_shown, family_runs
 from para.experiments.run import RunOptions, check_runs
 from para.experiments.scale import SCALES
@@ -54,7 +55,7 @@ def test_libero_can_show_every_scene_of_its_experiments(name, scale):
 def test_the_default_position_is_tested_in_liberos_fifty_states_and_shown_in_none_of_them():
     pytest.importorskip("libero", reason="hf-libero is not installed (`make libero`)")
     sets = EXPERIMENTS["default_position"].scenes(WORLDS["libero"].workspace, SCALES["small"], False)
-    tested = [item.scene for item in sets.evaluation["test"]]
+    tested = [item.scene for item in sets.evaluation[OWN_STATES]]
     assert tested == libero_scenes.official_scenes() and len(tested) == 50
     shown = sets.train["demonstrations"].scenes
     assert len(shown) == 50 and not any(scene.task for scene in shown)
