@@ -99,7 +99,7 @@ def test_every_policy_of_a_run_is_in_the_table_in_a_sweep_or_among_the_variants(
 
 
 def test_exceptions_from_choosing_on_validation_scenes_are_those_that_the_method_tells_of(unlearnt):
-    method = (ROOT / "docs" / "method.md").read_text()
+    method = "".join((ROOT / "docs" / name).read_text() for name in ("method.md", "pretraining.md"))
     assert set(SEEN_BEFORE) <= set(EXPERIMENTS) and all(
         f"`{name}`" in method for name in SEEN_BEFORE if name != "distractors"
     )

@@ -161,7 +161,9 @@ def test_what_the_page_takes_for_training_from_scratch_is_what_started_from_noth
     kinds = experiment.figures["few_shot"]["kinds"]
     shown = {(a, b) for a, b, _ in experiment.comparisons if start_of(a, b, kinds) is not None}
     assert shown == {
-        (a, b) for a, b, _ in experiment.comparisons if recipes[a].start is not None and recipes[b].start is None
+        (a, b)
+        for a, b, _ in experiment.comparisons
+        if recipes[a].start is not None and recipes[b].start is None and "twice" not in b  # that one has more steps
     }
     for a, b in shown:
         assert recipes[a].data == recipes[b].data and number_in(a, "short") == number_in(b, "short")

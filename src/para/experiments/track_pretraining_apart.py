@@ -117,6 +117,9 @@ TRACK_PRETRAINING_APART = Experiment(
         *against_scratch([base.name for base, _ in STARTS], ("+3d", "+2d"), COUNTS),
         *((f"{PLAIN.name}{kind}+n{HEADLINE}", recipe.name, "test") for recipe in TWICE for kind in ("+3d", "+2d")),
     ),
-    headline=tuple(f"{kind}{suffix}+n{HEADLINE}" for suffix in ("+3d", "+2d", "") for kind in ("para", "act")),
+    headline=(
+        *(f"{kind}{suffix}+n{HEADLINE}" for kind in (PLAIN.name, "para", "act") for suffix in ("+3d", "+2d", "")),
+        *(recipe.name for recipe in TWICE),
+    ),
     figures=figure_of(COUNTS, KINDS, shorter={PLAIN.name: 1}),
 )

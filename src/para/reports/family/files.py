@@ -56,12 +56,10 @@ class Family:
         """The rows of the table for one experiment and split."""
         return [r for r in self.numbers["rows"] if (r["experiment"], r["split"]) == (experiment, split)]
 
-    def comparison(self, experiment: str, policy: str, split: str) -> Mapping[str, Any] | None:
-        """What the table compares this policy with, as "a" of a paired comparison; None: with nothing."""
-        for c in self.numbers["comparisons"]:
-            if (c["experiment"], c["b"], c["split"]) == (experiment, policy, split):
-                return c
-        return None
+    def comparisons(self, experiment: str, policy: str, split: str) -> list[Mapping[str, Any]]:
+        """What the table compares with this policy, each as "a" of a paired comparison."""
+        wanted = experiment, policy, split
+        return [c for c in self.numbers["comparisons"] if (c["experiment"], c["b"], c["split"]) == wanted]
 
     def fit(self, experiment: str, policy: str) -> LogisticFit | None:
         """The curve of success against the experiment's distance or angle; None where there is none."""
@@ -116,13 +114,17 @@ def in_distribution(run: RunFiles, policy: str) -> Mapping[str, Any] | None:
     return row_in_distribution(run.rows(policy), run.config, policy)
 
 
+NEAR_OWN = {"few10": "near_ten"}
+"""Sets of demonstrations whose like go by another name among the splits than theirs."""
+
+
 def row_in_distribution(
     rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], policy: str
 ) -> Mapping[str, Any] | None:
     """The same of a policy's rows and its run's config."""
     by_split = {row["split"]: row for row in rows}
     own = (config.get("data") or {}).get(trained_policy(policy), "")
-    return by_split.get(own, by_split.get("train"))
+    return by_split.get(NEAR_OWN.get(own, own), by_split.get("train"))
 
 
 def name_of(run: RunFiles) -> str:

@@ -31,7 +31,7 @@ def learnt(family: Family, pictures: Pictures) -> str | None:
         "<p>The rate in new scenes that are like a policy’s own demonstrations: at their positions and in their views. "
         f"{n_reach} of {len(rows)} reach {percent(GOAL)}; the {len(rows) - n_reach} others are marked, with what they "
         "are. Their rates elsewhere tell of a training that is not done, too. What was tried for them is in "
-        "<code>docs/method.md</code>, under Training and Baselines.</p>"
+        "<code>docs/method.md</code>, under Training and The baselines.</p>"
         f"{table(HEADS, lines, kind='learnt') if lines else ''}{folded}"
     )
 

@@ -25,11 +25,16 @@ STATISTICS = {
 
 
 SEEN_BEFORE = {
-    "viewpoints": "its views are those on which the augmentation was chosen, at other positions",
+    "viewpoints": "its views are those on which the augmentation was chosen, at other positions; that pictures are "
+    "warped towards the home view was thought of after results in these views",
     "distractors": "the things in the way are those on which the augmentation was chosen, in other places",
     "new_environment": "PARA’s stronger looks were sought after a weak result here, and chosen in validation rooms",
     "inner_outer": "PARA’s virtual moves and ACT’s steps in the outer views were changed after a weak result here",
     "hemispheres": "PARA’s virtual moves were made narrower after a weak result here, and chosen on validation scenes",
+    "track_pretraining": "that a form without augmentation and fewer steps were tried, and how few, was decided after "
+    "results here",
+    "track_pretraining_apart": "the form without augmentation had its second and third training after results of the "
+    "first",
 }
 """Experiments whose test scenes were not quite unknown when a recipe was chosen, as `docs/method.md` tells, and why."""
 
@@ -62,8 +67,9 @@ def how_chosen(family: Family) -> str:
     if not items:
         return f"<p>{said}.</p>"
     return (
-        f"<p>{said}; the sections on training, views and augmentation in <code>docs/method.md</code> say how each was "
-        f"chosen.</p><div><p>Exceptions:</p><ul class='plain'>{items}</ul></div>"
+        f"<p>{said}; the sections on training, views and augmentation in <code>docs/method.md</code>, and "
+        f"<code>docs/pretraining.md</code>, say how each was chosen.</p><div><p>Exceptions:</p>"
+        f"<ul class='plain'>{items}</ul></div>"
     )
 
 
