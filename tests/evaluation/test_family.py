@@ -107,10 +107,11 @@ def test_a_row_holds_the_papers_number_and_every_training_seed(made, family):
     )
 
 
-def test_comparisons_are_those_of_headline_policies_and_adjusted_as_one_family(made, family):
+def test_every_comparison_of_headline_policies_is_kept_and_all_are_adjusted_as_one_family(made, family):
     named = [(c["experiment"], c["a"], c["b"], c["split"]) for c in family["comparisons"]]
     assert named == [
         ("left_to_right", "para", "act", "test"), ("left_to_right", "para", "diffusion", "test"),
+        ("left_to_right", "act", "diffusion", "test"),  # a second one of the same opponent
         ("viewpoints", "para", "act", "test"),  # no summary there: ours with each of the others
     ]  # fmt: skip
     assert [c["p_holm"] for c in family["comparisons"]] == holm([c["p_cluster"] for c in family["comparisons"]])
@@ -217,7 +218,7 @@ def test_an_absent_experiment_takes_nothing_but_itself_away(made, family, tmp_pa
     fewer = summarise_family(tmp_path / "fewer")
     assert fewer["rows"] == [row for row in family["rows"] if row["experiment"] != "viewpoints"]
     assert fewer["curves"] == [curve for curve in family["curves"] if curve["experiment"] != "viewpoints"]
-    assert len(fewer["comparisons"]) == 2
+    assert len(fewer["comparisons"]) == 3
 
 
 def test_a_folder_without_runs_is_refused_and_a_damaged_file_is_named(made, tmp_path):

@@ -12,10 +12,9 @@ import pytest
 
 from para.datasets.video import write_video
 from para.evaluation.family import summarise_family
-from para.evaluation.numbers import recompute
+from para.evaluation.numbers import recompute, recompute_difference
 from para.evaluation.records import EpisodeRecord
-from para.evaluation.results import interval_of
-from para.evaluation.statistics import wilson_interval
+from para.evaluation.results import interval_of, read_results, summary_row
 from para.files import read_json, write_json
 from para.interfaces import Scene
 from para.reports import build_family_report
@@ -61,6 +60,20 @@ def test_every_row_and_comparison_of_the_family_stands_in_the_page(folder, page)
     for c in numbers["comparisons"]:
         low, high = map(points, interval_of(c))
         assert f"{points(c['difference'])} ({low} to {high}, {c['n_pairs']} pairs, Holm {p_text(c['p_holm'])})" in said
+
+
+def test_several_comparisons_with_one_opponent_each_have_a_line_of_the_table(tmp_path):
+    (made,) = [m for m in synthetic_experiments(6) if m.name == "left_to_right"]
+    folder = write_family(tmp_path, experiments=[made])
+    path = folder / made.name / "summary.json"
+    summary = json.loads(path.read_text())
+    (of_act,) = [c for c in summary["comparisons"] if c["b"] == "act"]
+    path.write_text(json.dumps(summary | {"comparisons": [*summary["comparisons"], of_act | {"a": "diffusion"}]}))
+    table = build_family_report(folder).read_text().partition('class="axes">')[2].partition("</table>")[0]
+    found = recompute_difference(folder, "left_to_right", "diffusion", "act", "test")
+    said = text_of(f"<body>{table}")
+    assert table.count('<span class="verdict') == len(summary["comparisons"]) + 1
+    assert f"Diffusion minus this one {points(found['difference'])} (" in said
 
 
 def test_a_number_of_the_page_is_the_one_that_its_records_give(folder, page):
@@ -109,13 +122,15 @@ def test_everything_that_a_filter_offers_is_there_to_be_shown(page):
 
 
 def test_numbers_of_the_other_outcomes_are_in_the_page_and_hidden_until_asked_for(folder, page):
-    row = next(
-        r for r in summarise_family(folder)["rows"] if r["policy"] == "act" and r["experiment"] == "left_to_right"
-    )
+    episodes = [
+        replace(r, outcome={"placed": "missed", "missed": "placed"}.get(r.outcome, r.outcome))
+        for r in read_results(folder / "left_to_right" / "results.jsonl")
+        if (r.policy, r.split) == ("act", "test")
+    ]
+    turned = summary_row(episodes)
     hidden = re.findall(r'<span data-asked="missed" hidden>(.*?)</span></span>', page)
-    low, high = wilson_interval(row["missed"], row["trials"])
-    said = f"({row['missed']}/{row['trials']}, {interval_text(low, high)})".replace("95% interval ", "")
-    assert any(said in text for text in hidden) and row["missed"] != row["placed"]
+    said = brief(f"({turned['placed']}/{turned['trials']}, {interval_text(*interval_of(turned))})")
+    assert any(said in text for text in hidden) and turned["missed"] != turned["placed"]
 
 
 def test_names_from_files_are_escaped(tmp_path):

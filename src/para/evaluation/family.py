@@ -87,16 +87,13 @@ class RunRecords:
     @property
     def compared(self) -> list[tuple[str, str, str]]:
         """The table's comparisons (a, b, split): those of the experiment that are of headline policies on headline
-        splits, one for each b and split; where it names none, our policy with each of the others.
+        splits; where it names none, our policy with each of the others.
         """
         named = [(c["a"], c["b"], c["split"]) for c in self.summary.get("comparisons", ())]
         first, *others = self.headline or [""]
         named = named or [(first, other, split) for split in self.headline_splits for other in others]
-        chosen: dict[tuple[str, str], tuple[str, str, str]] = {}
-        for a, b, split in named:
-            if {a, b} <= set(self.headline) and split in self.headline_splits:
-                chosen.setdefault((b, split), (a, b, split))
-        return list(chosen.values())
+        shown = [(a, b, s) for a, b, s in named if {a, b} <= set(self.headline) and s in self.headline_splits]
+        return list(dict.fromkeys(shown))
 
     def of(self, policy: str, split: str | None = None) -> list[EpisodeRecord]:
         """The episodes of a policy, on one split or on all."""

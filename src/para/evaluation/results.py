@@ -134,6 +134,11 @@ def interval_of(numbers: Mapping[str, Any]) -> tuple[float, float]:
     return min(low, numbers["cluster_ci_low"]), max(high, numbers["cluster_ci_high"])
 
 
+def interval_of_placed(records: Sequence[EpisodeRecord]) -> tuple[float, float]:
+    """`interval_of` the rate of episodes that ran to their end; at least one."""
+    return interval_of(summary_row(records))
+
+
 def compare(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> dict[str, Any] | None:
     """Policy a minus policy b on the same scenes of a split; None where they have no pair.
 

@@ -171,12 +171,13 @@ def _table_of(run: RunFiles, found: Sequence[Case]) -> str:
 
 def _our_cells(run: RunFiles, row: Row) -> list[str]:
     """Placed, grasped only and score, each with its interval."""
-    score = weighted_score([r for r in run.records if (r.policy, r.split) == (row["policy"], row["split"])])
+    episodes = [r for r in run.records if (r.policy, r.split) == (row["policy"], row["split"])]
+    score = weighted_score(episodes)
     said = NONE
     if score is not None:
         value, low, high = (f"{100 * number:.0f}" for number in score)
         said = f'<span class="rate"><b>{value}</b> <span class="n">({low} to {high})</span></span>'
-    return [rate_cell(row, short=True), rate_cell(row_of(row, "grasped"), short=True), said]
+    return [rate_cell(row, short=True), rate_cell(row_of(episodes, "grasped"), short=True), said]
 
 
 def curves_figure(told: Mapping[str, Any], found: Sequence[Case]) -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from para.evaluation.results import EpisodeRecord, interval_of
-from para.evaluation.statistics import wilson_interval
+from para.evaluation.results import EpisodeRecord, interval_of, interval_of_placed
 from para.reports.run_files import RunFiles, TrainingLog
 from para.reports.style import FAINT, GREY, INK, OUTCOME_COLOURS, OUTCOME_MARKS, PALE, RC, policy_colour, to_svg
 from para.reports.wording import in_reading_order, policy_name, split_name, splits_in_reading_order, variant_of
@@ -194,7 +193,7 @@ def _rate_by_distance(
         if inside.any():
             centres.append(100 * distance[inside].mean())
             rates.append(100 * placed[inside].mean())
-            spans.append([100 * end for end in wilson_interval(int(placed[inside].sum()), int(inside.sum()))])
+            spans.append([100 * end for end in interval_of_placed([r for r, chosen in zip(records, inside) if chosen])])
     centres, rates, spans = np.array(centres), np.array(rates), np.array(spans)
     colour = policy_colour(policy)
     bars = [np.maximum(rates - spans[:, 0], 0), np.maximum(spans[:, 1] - rates, 0)]

@@ -21,7 +21,7 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles, read_run
 from para.reports.sections import predictions_section, rollouts_section
 from para.reports.video import video_section
-from para.reports.wording import INTERVALS
+from para.reports.wording import INTERVALS, INTERVALS_OF_RATES
 
 
 class Section(NamedTuple):
@@ -134,7 +134,7 @@ def positions_section(run: RunFiles, pictures: Pictures) -> str:
         "distance",
         figures.distance_figure(run),
         f"Success against how far the object lies from {figures.distance_meaning(run)}. Points: bins with about "
-        "equally many scenes; n: trials per policy; bars: 95% Wilson intervals; ticks: single episodes, placed "
+        f"equally many scenes; n: trials per policy; bars: {INTERVALS_OF_RATES}; ticks: single episodes, placed "
         "above, not placed below.",
         "Success against distance from the demonstrations",
     )

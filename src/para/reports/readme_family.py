@@ -64,7 +64,9 @@ def summary_text(folders: Sequence[Path]) -> str:
     """
     worlds = [summarise_family(folder) for folder in folders]
     pairs = [list(pairs_of(numbers, folder)) for numbers, folder in zip(worlds, folders)]
-    of_paper = [pair for pair in pairs[0] if _papers(pair.para, pair.act) != NONE and "long" not in _variants_of(pair)]
+    first_of = {_row_of(pair): pair for pair in reversed(pairs[0])}  # PARA itself before its variants
+    of_paper = [pair for pair in pairs[0] if first_of[_row_of(pair)] is pair and _papers(pair.para, pair.act) != NONE]
+    of_paper = [pair for pair in of_paper if "long" not in _variants_of(pair)]
     lines = []
     for axis in SUMMARY_AXES:
         rows = [pair for pair in of_paper if pair.para["axis"] == axis]
@@ -72,7 +74,7 @@ def summary_text(folders: Sequence[Path]) -> str:
         for pair in rows:
             differences.setdefault(pair.folder, []).append(pair.comparison["difference"])
         for pair in sorted(rows, key=lambda row: (-max(differences[row.folder]), row.folder)):
-            here, *elsewhere = [next((p for p in there if _same_row(p, pair)), None) for there in pairs]
+            here, *elsewhere = [next((p for p in there if _row_of(p) == _row_of(pair)), None) for there in pairs]
             other_worlds = [cell for found in elsewhere for cell in _two_rates(found, pair)]
             papers = _papers(pair.para, pair.act)
             lines.append([_tested(pair), *_two_rates(here, pair), papers, *other_worlds])
@@ -91,12 +93,9 @@ def summary_text(folders: Sequence[Path]) -> str:
     return f"{table(heads, lines)}\n\n{made}"
 
 
-def _same_row(a: Pair, b: Pair) -> bool:
-    """Whether two pairs of two worlds are of one row: PARA without warps stands for PARA where only that was run."""
-    keys = [
-        (pair.comparison["experiment"], pair.comparison["split"], _variants(pair.comparison["b"])) for pair in (a, b)
-    ]
-    return keys[0] == keys[1]
+def _row_of(pair: Pair) -> tuple[str, str, frozenset[str]]:
+    """What two pairs of one row have in common: PARA without warps stands for PARA where only that was run."""
+    return pair.comparison["experiment"], pair.comparison["split"], frozenset(_variants(pair.comparison["b"]))
 
 
 def _two_rates(pair: Pair | None, row: Pair) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from itertools import zip_longest
 from typing import Any
 
-from para.evaluation.results import interval_of
-from para.evaluation.statistics import wilson_interval
+from para.evaluation.records import EpisodeRecord
+from para.evaluation.results import interval_of, summary_row
 from para.interfaces import OUTCOMES
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
@@ -254,12 +255,15 @@ def rate_cell(row: Row, *, short: bool = False) -> str:
     return f'<span class="rate"><b>{escape(percent(row["rate"]))}</b> <span class="n">{escape(rest)}</span></span>'
 
 
-def row_of(row: Row, outcome: str) -> Row:
-    """How often a row ended so, as if that had been "placed": of the trials that ran; errors, of all episodes."""
-    n = row["trials"] + (row["errors"] if outcome == "errors" else 0)
-    low, high = wilson_interval(row[outcome], n) if n else (None, None)
-    counts = {"placed": row[outcome], "trials": n, "rate": row[outcome] / n if n else None}
-    return {"policy": row["policy"], "paper": None, **counts, "ci_low": low, "ci_high": high}
+def row_of(records: Sequence[EpisodeRecord], outcome: str) -> Row:
+    """How often a policy's episodes ended so, as if that had been "placed": of those that ran; errors, of all."""
+
+    def turned(record: EpisodeRecord) -> EpisodeRecord:
+        if outcome == "errors":
+            return replace(record, error=None, outcome="placed" if record.error else "missed")
+        return replace(record, outcome="placed" if record.outcome == outcome else "missed")
+
+    return {**summary_row([turned(record) for record in records]), "paper": None}
 
 
 def _paper_cell(row: Row) -> str:

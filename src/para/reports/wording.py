@@ -29,6 +29,7 @@ SPLIT_NAMES = {
     "both": "New positions and views",
     "near_ten": "Near the ten positions",
     "same_half": "The same half",
+    "initial_states": "Initial states like the demonstrations'",
     "validation": "Validation (used for choosing)",
 }
 """How splits are called in text; a named subset goes by its own name."""
@@ -41,10 +42,9 @@ BACKBONE_OPTIONS = (
 
 MINUS = "\N{MINUS SIGN}"
 
-INTERVALS = (
-    "95% intervals, Wilson’s of rates and Newcombe’s of differences, widened to those by cluster where several "
-    "episodes share a scene, a position or a view"
-)
+WIDENED = "widened to those by cluster where several episodes share a scene, a position or a view"
+INTERVALS = f"95% intervals, Wilson’s of rates and Newcombe’s of differences, {WIDENED}"
+INTERVALS_OF_RATES = f"95% intervals (Wilson’s, {WIDENED})"
 """What `interval_of` gives, for captions."""
 
 

@@ -53,24 +53,28 @@ def axes_table(family: Family, pictures: Pictures) -> str:
 
 
 def _lines(family: Family, run: RunFiles, split: str) -> list[str]:
-    """A line that names experiment and split, and one per policy."""
+    """A line that names experiment and split, and one per policy; one more for each further comparison with it."""
     where = escape(f"{name_of(run)}, {split_name(split).lower()}")
     said = f"{escape(title_of(run))} <span class='why'>{where}</span>"
     lines = [f'<tr class="what"{filter_attributes(axis=run.axis)}><th colspan="{N_COLUMNS}">{said}</th></tr>']
     for row in family.rows(name_of(run), split):
-        comparison = family.comparison(name_of(run), row["policy"], split)
-        of_outcome = {outcome: row if outcome == "placed" else row_of(row, outcome) for outcome in OUTCOMES}
+        differences = [
+            (f"<td>{_difference(c, run)}</td>", f"<td>{_verdict(family, c)}</td>")
+            for c in family.comparisons(name_of(run), row["policy"], split)
+        ]
+        episodes = [r for r in run.records if (r.policy, r.split) == (row["policy"], split)]
+        of_outcome = {outcome: row if outcome == "placed" else row_of(episodes, outcome) for outcome in OUTCOMES}
         cells = [
             f'<th scope="row">{coloured(row["policy"])}</th>',
             f"<td>{len(row['train_seeds'])}</td>",
             f"<td>{''.join(_by_outcome(outcome, rate_cell(r, short=True)) for outcome, r in of_outcome.items())}</td>",
             f"<td>{''.join(_by_outcome(outcome, interval_bar(r)) for outcome, r in of_outcome.items())}</td>",
             f'<td class="paper">{"–" if row["paper"] is None else escape(percent(row["paper"]))}</td>',
-            f"<td>{_difference(comparison, run)}</td>",
-            f"<td>{_verdict(family, comparison)}</td>",
+            *(differences[0] if differences else ('<td><span class="none">–</span></td>', "<td></td>")),
         ]
         shown = filter_attributes(axis=run.axis, policy=row["policy"])
         lines.append(f"<tr{shown}>{''.join(cells)}</tr>")
+        lines += [f'<tr{shown}><td colspan="{N_COLUMNS - 2}"></td>{"".join(more)}</tr>' for more in differences[1:]]
     return lines
 
 
@@ -83,9 +87,7 @@ def _by_outcome(outcome: str, html: str) -> str:
     return f'<span data-asked="{outcome}"{"" if outcome == "placed" else " hidden"}>{html}</span>'
 
 
-def _difference(comparison: Row | None, run: RunFiles) -> str:
-    if comparison is None:
-        return '<span class="none">–</span>'
+def _difference(comparison: Row, run: RunFiles) -> str:
     a = comparison["a"]
     other = "" if a == run.headline[0] else f'<div class="why">{coloured(a)} minus this one</div>'
     low, high = map(points, interval_of(comparison))
@@ -99,9 +101,7 @@ def holm_text(comparison: Row) -> str:
     return f"Holm {p_text(comparison['p_holm'])}"
 
 
-def _verdict(family: Family, comparison: Row | None) -> str:
-    if comparison is None:
-        return ""
+def _verdict(family: Family, comparison: Row) -> str:
     found = verdict(family, comparison)
     said = f'<span class="verdict {found}">{VERDICTS[found]}</span>'
     if found != "unlearnt":

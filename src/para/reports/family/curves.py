@@ -11,7 +11,7 @@ import numpy as np
 from para.evaluation.curves import LogisticFit, fitted_curve
 from para.evaluation.family import fit_records
 from para.evaluation.records import EpisodeRecord
-from para.evaluation.statistics import wilson_interval
+from para.evaluation.results import interval_of_placed
 from para.reports.family.marks import filter_attributes, mark
 from para.reports.tables import coloured
 from para.reports.wording import p_text, percent, policy_name, split_name, splits_in_reading_order
@@ -34,21 +34,29 @@ class Point(NamedTuple):
     x: float
     placed: int
     trials: int
+    low: float
+    high: float
+    """The 95 % interval of their rate (`para.evaluation.results.interval_of`)."""
+
+    @classmethod
+    def of(cls, x: float, records: Sequence[EpisodeRecord]) -> Point:
+        """Of episodes that ran to their end, at least one."""
+        return cls(x, sum(r.outcome == "placed" for r in records), len(records), *interval_of_placed(records))
 
 
 def points_at(records: Sequence[EpisodeRecord], x_of: Callable[[EpisodeRecord], float]) -> list[Point]:
     """The episodes counted at each distinct value of x, in rising order."""
-    groups: dict[float, list[bool]] = {}
+    groups: dict[float, list[EpisodeRecord]] = {}
     for record in records:
-        groups.setdefault(x_of(record), []).append(record.outcome == "placed")
-    return [Point(x, sum(placed), len(placed)) for x, placed in sorted(groups.items())]
+        groups.setdefault(x_of(record), []).append(record)
+    return [Point.of(x, group) for x, group in sorted(groups.items(), key=lambda item: item[0])]
 
 
 def draw_points(
     axis: Axes, points: Sequence[Point], policy: str, style: Mapping[str, Any], *, aside: float = 0.0, unit: str = "",
     line: bool = True, thin: bool = False,
 ) -> None:  # fmt: skip
-    """Rates with their 95% Wilson intervals, joined by a line; each part is known to the page's filters.
+    """Rates with their 95% intervals, joined by a line; each part is known to the page's filters.
 
     Args:
         axis: in per cent.
@@ -67,9 +75,8 @@ def draw_points(
         mark(drawn, policy=policy)
     size = {"ms": 4, "mew": 0.9} if thin else {"ms": 6, "mew": 1.3}
     for at, rate, point in zip(x, rates, points):
-        low, high = wilson_interval(point.placed, point.trials)
         if not thin:
-            (bar,) = axis.plot([at, at], [100 * low, 100 * high], color=style["color"], lw=1.8, alpha=0.55)
+            (bar,) = axis.plot([at, at], [100 * point.low, 100 * point.high], color=style["color"], lw=1.8, alpha=0.55)
             mark(bar, policy=policy)
         (dot,) = axis.plot(at, rate, ls="none", **size, **_of_mark(style))
         mark(dot, policy=policy, title=f"{policy_name(policy)}, {point.x:.3g}{unit}: {count_text(point)}")
@@ -185,9 +192,8 @@ def draw_paper(axis: Axes, points: Sequence[tuple[float, float]], policy: str, s
 
 def count_text(point: Point) -> str:
     """As `55% (11/20, 34 to 74%)`."""
-    low, high = wilson_interval(point.placed, point.trials)
     rate = percent(point.placed / point.trials)
-    return f"{rate} ({point.placed}/{point.trials}, 95% interval {100 * low:.0f} to {100 * high:.0f}%)"
+    return f"{rate} ({point.placed}/{point.trials}, 95% interval {100 * point.low:.0f} to {100 * point.high:.0f}%)"
 
 
 def finish(axis: Axes, xlabel: str, *, legend: bool = True) -> None:

@@ -24,6 +24,7 @@ from para.reports.figures import PAGE_WIDTH, distance_bins, distance_label, dist
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import FAINT, RC, line_styles, to_svg
+from para.reports.wording import INTERVALS_OF_RATES
 
 CM_PER_M = 100.0
 
@@ -38,7 +39,7 @@ def distances_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     drawn = plot(
         pictures, f"distance_{name_of(run)}", figure,
         f"Placed, against how far the object lies from {distance_meaning(run)}. "
-        "Points: bins with about equally many scenes, with 95% Wilson intervals. Lines: logistic fits "
+        f"Points: bins with about equally many scenes, with {INTERVALS_OF_RATES}. Lines: logistic fits "
         "to single episodes with 95% bands, episodes of one place counted as a cluster."
         f"{undrawn_text(fits)}{splits_text(splits, splits)}",
         "Success against distance from the demonstrations", axis=run.axis, title=title_of(run),
@@ -86,9 +87,8 @@ def distance_figure(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> st
 def binned(records: list[EpisodeRecord], edges: np.ndarray) -> list[Point]:
     """Episodes at distance 0, and in each bin beyond it, at their mean distance in centimetres."""
     distance = np.array([r.boundary_distance_m for r in records])
-    placed = np.array([r.outcome == "placed" for r in records])
     return [
-        Point(float(100 * distance[inside].mean()), int(placed[inside].sum()), int(inside.sum()))
+        Point.of(float(100 * distance[inside].mean()), [r for r, chosen in zip(records, inside) if chosen])
         for inside in in_bins(distance, edges)
         if inside.any()
     ]

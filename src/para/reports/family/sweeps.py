@@ -60,7 +60,7 @@ def sweeps_of(run: RunFiles, pictures: Pictures) -> str:
     split_said = ", ".join(split_name(split).lower() for split in run.headline_splits)
     drawn = plot(
         pictures, f"sweep_{name_of(run)}", sweep_figure(run),
-        f"Placed, {escape(split_said)}; bars: 95% Wilson intervals, in the table: {INTERVALS}. Dashed lines, where "
+        f"Placed, {escape(split_said)}; bars, and in the table: {INTERVALS}. Dashed lines, where "
         f"there are any: policies to which nothing was done.{_paper_said(run)}",
         "Success along a sweep", title=title_of(run),
     )  # fmt: skip
@@ -137,9 +137,9 @@ def _panel(axis: Axes, run: RunFiles, split: str, swept: Sequence[Swept], bases:
         unchanged = scored(run, base, [split])
         if unchanged and base not in {s.policy for s in of_base}:
             _unchanged(axis, base, unchanged, values, styles[base], label=not of_base)
-        points = [Point(s.value, *_count(scored(run, s.policy, [split]))) for s in of_base]
-        if points:
-            draw_points(axis, [p for p in points if p.trials], base, styles[base])
+        of_policy = [(s.value, scored(run, s.policy, [split])) for s in of_base]
+        if of_policy:
+            draw_points(axis, [Point.of(value, r) for value, r in of_policy if r], base, styles[base])
     if values[0] > 0 and values[-1] >= 8 * values[0]:  # else the small ones would stand upon each other
         axis.set_xscale("log", base=2)
     axis.set_xticks(values, [f"{value:g}" for value in values])

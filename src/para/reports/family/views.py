@@ -30,7 +30,7 @@ from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.style import FAINT, GREY, RC, line_styles, to_svg
 from para.reports.tables import coloured, table
-from para.reports.wording import percent, variant_of
+from para.reports.wording import INTERVALS_OF_RATES, percent, variant_of
 
 MANY = 4
 """In a plot of more policies than that, variants of others have neither bands nor intervals: they would bury all."""
@@ -142,7 +142,7 @@ def tilt_caption(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str:
     papers = f" Hollow diamonds: the paper’s rates ({escape(str(source))})." if source else ""
     thin = " Variants have smaller marks, and their intervals in the table below alone." if thin_policies(run) else ""
     return (
-        "Points: our rate at each tilt, bars: 95% Wilson intervals. Lines: logistic fits with their 95% bands, "
+        f"Points: our rate at each tilt, bars: {INTERVALS_OF_RATES}. Lines: logistic fits with their 95% bands, "
         f"episodes of one view counted as a cluster.{thin}{undrawn_text(fits)}{splits_text(used, there)}{papers}"
     )
 
@@ -168,7 +168,7 @@ def tilt_table(run: RunFiles) -> str:
             lines.append(_line(f"{mean}, {said}", cells, marks))
     heads = ["tilt", *map(coloured, policies), *(f"paper, {coloured(policy)}" for policy in with_paper)]
     body = table(heads, lines, kind="small tilts", marks=["", *marks])
-    said = '<p class="caption">In brackets: counts and 95% Wilson intervals.</p>'
+    said = f'<p class="caption">In brackets: counts and {INTERVALS_OF_RATES}.</p>'
     opened = " open" if len(tilts) <= FEW_TILTS else ""
     return f"<details{opened}><summary>The same in numbers</summary>{body}{said}</details>"
 
