@@ -1,13 +1,20 @@
 """Every published format of point tracks reads to the same pixels; what does not fit its video is said in one line."""
 
+import pickle
+import re
+from pathlib import Path
+
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+import torch
 
-from para.datasets import DatasetError
+from para.datasets import DatasetError, Demonstrations
 from para.datasets.track_files import read_track_file
-from tests.datasets.track_videos import SIZE, dot_track, write_csv
+from para.datasets.tracks import import_tracks
+from para.geometry import project
+from tests.datasets.track_videos import SIZE, dot_frames, dot_track, red_centre, write_csv
 
 H, W = SIZE
 UV = dot_track(12)
@@ -276,3 +283,21 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", tracks=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DatasetError, match="holds no plain arrays"):
         read_track_file(tmp_path / "a.npz")
+
+
+def test_an_entry_of_tap_vids_pickle_is_imported_as_the_document_says(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text()
+    snippet = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "pickle" in block)
+    monkeypatch.chdir(tmp_path)
+    H, W = size = (61, 101)  # odd sides: a padded video would have other shares
+    uv = dot_track(12, size)
+    points = ((np.stack([uv[::-1], uv]) + 0.5) / [W, H]).astype(np.float32)  # shares from the image's corner
+    entry = {"video": dot_frames(uv, size), "points": points, "occluded": np.zeros((2, 12), dtype=bool)}
+    Path("tapvid_davis.pkl").write_bytes(pickle.dumps({"dot": entry}))
+    exec(snippet, {})
+    import_tracks("films/davis", "data", image_size=(48, 64), point=1, step_s=1 / 24, progress=False)
+    data = Demonstrations.open("data")
+    assert len(data) == 12
+    shown, _ = project(torch.from_numpy(data.ee_position), data.camera(slice(None)))
+    for k, image in enumerate(np.asarray(data.images)):
+        np.testing.assert_allclose(red_centre(image), shown[k], atol=0.5)  # the codec halves the colour planes
