@@ -69,9 +69,10 @@ class Resample:
     """Write a dataset once more with fewer frames, smaller pictures, or both: what your own recordings need first.
 
     Most robots are recorded 30 times a second at 480 x 640. A chunk of 12 such steps is 0.4 s long (of the experiments'
-    1.8 s), and most of such a picture lies beyond what the default backbone sees. For example:
+    1.8 s), and most of such a picture lies beyond what the default backbone sees. The recording must have end-effector
+    positions and a calibrated camera; joint angles do not work yet. For example:
 
-        para resample data/so100 data/so100_small --step-s 0.15 --image-size 96 128
+        para resample data/mine data/mine_small --step-s 0.15 --image-size 96 128
     """
 
     source: Annotated[Path, tyro.conf.Positional]
