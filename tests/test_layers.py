@@ -39,9 +39,9 @@ class Import(NamedTuple):
 
 
 def documented_levels() -> dict[str, int]:
-    """Room -> number of its line in the drawing in docs/architecture.md, "The rooms"."""
+    """Package -> number of its line in the drawing in docs/architecture.md, "The packages"."""
     text = (ROOT / "docs" / "architecture.md").read_text()
-    drawing = text.split("## The rooms", 1)[1].split("```text", 1)[1].split("```", 1)[0]
+    drawing = text.split("## The packages", 1)[1].split("```text", 1)[1].split("```", 1)[0]
     levels = {}
     for line in drawing.strip().splitlines():
         number, names = line.split(maxsplit=1)
@@ -54,8 +54,8 @@ def sources() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
-    """The room that a source file belongs to; "" for `para/__init__.py`."""
+def package_of(path: Path) -> str:
+    """The package that a source file belongs to; "" for `para/__init__.py`."""
     first = path.relative_to(SOURCE).parts[0].removesuffix(".py")
     return "" if first == "__init__" else first
 
@@ -87,15 +87,15 @@ def is_for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
-def room_imports() -> list[tuple[str, str, Import]]:
-    """(room, imported room, statement) of every import from another room."""
+def package_imports() -> list[tuple[str, str, Import]]:
+    """(package, imported package, statement) of every import from another package."""
     pairs = []
     for statement in all_imports():
         parts = statement.module.split(".")
         if parts[0] != "para" or len(parts) == 1 or parts[1].startswith("__"):
             continue
-        if parts[1] != room_of(statement.path):
-            pairs.append((room_of(statement.path), parts[1], statement))
+        if parts[1] != package_of(statement.path):
+            pairs.append((package_of(statement.path), parts[1], statement))
     return pairs
 
 
@@ -110,31 +110,31 @@ def top() -> set[str]:
     return {name for name, level in levels.items() if level == max(levels.values())}
 
 
-def test_every_room_stands_in_the_drawing():
-    drawn, rooms = set(documented_levels()), {room_of(path) for path in sources()} - {""}
-    assert rooms <= drawn, f"draw {sorted(rooms - drawn)} in docs/architecture.md, 'The rooms'"
-    assert drawn <= rooms, f"docs/architecture.md draws rooms that are not there: {sorted(drawn - rooms)}"
+def test_every_package_stands_in_the_drawing():
+    drawn, packages = set(documented_levels()), {package_of(path) for path in sources()} - {""}
+    assert packages <= drawn, f"draw {sorted(packages - drawn)} in docs/architecture.md, 'The packages'"
+    assert drawn <= packages, f"docs/architecture.md draws packages that are not there: {sorted(drawn - packages)}"
     assert {"geometry", "policies", "files"} <= drawn and {"files", "cli"} == {"files", "cli"} & (foundation() | top())
 
 
-def test_rooms_import_only_from_rooms_above_them():
+def test_packages_import_only_from_packages_above_them():
     levels = documented_levels()
     wrong = [
         str(statement)
-        for room, imported, statement in room_imports()
-        if levels[imported] >= levels[room] and not {room, imported} <= top()
+        for package, imported, statement in package_imports()
+        if levels[imported] >= levels[package] and not {package, imported} <= top()
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_reports_read_files_and_never_run_policies():
     allowed = REPORTS_MAY_IMPORT | foundation()
-    wrong = [str(s) for room, imported, s in room_imports() if room == "reports" and imported not in allowed]
+    wrong = [str(s) for package, imported, s in package_imports() if package == "reports" and imported not in allowed]
     assert not wrong, "\n".join(wrong)
 
 
 def test_a_package_imports_nothing_when_para_is_imported():
-    assert not [statement for statement in all_imports() if room_of(statement.path) == ""]
+    assert not [statement for statement in all_imports() if package_of(statement.path) == ""]
 
 
 def test_heavy_packages_are_imported_inside_functions():

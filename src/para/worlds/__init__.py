@@ -1,7 +1,7 @@
 """Worlds: where policies act. To add one, write a module with a class after `para.interfaces.World`, a function here
 that imports and builds it, and a line in `WORLDS`; `tests/test_contracts.py` then covers it.
 
-Importing this room imports no simulator; building a world does.
+Importing this package imports no simulator; building a world does.
 """
 
 from __future__ import annotations
