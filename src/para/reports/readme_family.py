@@ -67,7 +67,7 @@ def summary_text(folders: Sequence[Path]) -> str:
     first_of = {_row_of(pair): pair for pair in reversed(pairs[0])}  # PARA itself before its variants
     of_paper = [pair for pair in pairs[0] if first_of[_row_of(pair)] is pair and _papers(pair.para, pair.act) != NONE]
     of_paper = [pair for pair in of_paper if "long" not in _variants_of(pair)]
-    lines = []
+    lines, shown = [], []
     for axis in SUMMARY_AXES:
         rows = [pair for pair in of_paper if pair.para["axis"] == axis]
         differences: dict[Path, list[float]] = {}
@@ -77,20 +77,21 @@ def summary_text(folders: Sequence[Path]) -> str:
             here, *elsewhere = [next((p for p in there if _row_of(p) == _row_of(pair)), None) for there in pairs]
             other_worlds = [cell for found in elsewhere for cell in _two_rates(found, pair)]
             papers = _papers(pair.para, pair.act)
-            lines.append([_tested(pair), *_two_rates(here, pair), papers, *other_worlds])
+            again = any(row.folder == pair.folder for row in shown)  # its title has been said
+            shown.append(pair)
+            lines.append([_tested(pair, short=again), *_two_rates(here, pair), *other_worlds, papers])
     first, *others = [", ".join(f"`{world}`" for world in numbers["worlds"]) for numbers in worlds]
-    heads = ["tested", f"PARA, {first}", f"ACT, {first}", "paper: PARA, ACT"]
-    heads += [f"{policy}, {name}" for name in others for policy in ("PARA", "ACT")]
+    heads = ["tested", *(f"{policy}, {name}" for name in (first, *others) for policy in ("PARA", "ACT"))]
     configs = [[read_json(path) for path in sorted(folder.glob("*/config.json"))] for folder in folders]
     told = " and ".join(name + assets_text(of_world) for name, of_world in zip([first, *others], configs))
     scales = ", ".join(f"`{scale}`" for scale in worlds[0]["scales"])
     made = (
-        f"Bowls placed, in {told}, scale {scales}; counts over all trainings (by training where these differ by more "
-        "than chance), and a 95% interval (Wilson's, widened to that by cluster where several episodes share a scene, "
-        f"a position or a view). Where a policy places less than {percent(GOAL)} even in scenes like its own "
-        "demonstrations (of corner scaling: near the corners), that stands there too. N: demonstrations."
+        f"Bowls placed, in {told}, scale {scales}: all trainings together, with a 95% interval (Wilson's, widened to "
+        "that by cluster where episodes share a scene, a position or a view). By training: where trainings differ by "
+        "more than chance. In distribution: scenes like the demonstrations (of corner scaling: near the corners), "
+        f"where a policy places less than {percent(GOAL)} even there. N: demonstrations."
     )
-    return f"{table(heads, lines)}\n\n{made}"
+    return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
 
 
 def _row_of(pair: Pair) -> tuple[str, str, frozenset[str]]:
@@ -206,15 +207,17 @@ def _variants(policy: str) -> set[str]:
     return set(policy.split("+")[1:])
 
 
-def _tested(pair: Pair) -> str:
-    """The experiment, with its split where that is not "test", and with what its policies were trained on."""
+def _tested(pair: Pair, *, short: bool = False) -> str:
+    """The experiment, short by its title's first words, with its split where that is not "test", and with what its
+    policies were trained on."""
     comparison = pair.comparison
     details = [] if comparison["split"] == "test" else [split_name(comparison["split"]).lower()]
     if _from_scratch(pair):
         details.append("from scratch")
     if variant := variant_of(comparison["a"]):
         details.append(policy_name(f"para+{variant}").partition(", ")[2])
-    return pair.para["title"] + (f" ({', '.join(details)})" if details else "")
+    title = pair.para["title"].partition(":")[0] if short else pair.para["title"]
+    return title + (f" ({', '.join(details)})" if details else "")
 
 
 def _from_scratch(pair: Pair) -> bool:
