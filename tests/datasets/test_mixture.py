@@ -1,5 +1,6 @@
 """A mixture has each dataset's share, loses no sample, and is a pure function of the number asked for."""
 
+import signal
 from collections import Counter
 from dataclasses import replace
 
@@ -66,7 +67,7 @@ def run(folder, stop: int | None = None):
 
     def on_progress(record):
         if record["step"] == stop:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     config = TrainConfig(steps=8, batch_size=4, log_every=1, device="cpu")
     return train(policy, data, config, folder, on_progress=on_progress, show_progress=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import dataclass, replace
 
 import pytest
@@ -202,7 +203,7 @@ def test_a_run_that_stopped_between_the_phases_ends_with_the_same_bytes(tmp_path
     def run(folder, stop_at: int | None = None):
         def stop(record):
             if record["step"] == stop_at and record["split"] == "train":
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
 
         training = TrainConfig(
             steps=5, batch_size=2, log_every=1, eval_every=9, save_every=1, mixed_precision="no", device="cpu",

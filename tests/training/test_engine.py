@@ -35,7 +35,7 @@ def run(folder, config=None, *, policy=None, **more):
 def stop_at(step):
     def interrupt(record):
         if record["step"] == step and record["split"] == "train":
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     return interrupt
 
@@ -256,6 +256,22 @@ def test_an_interrupt_within_a_step_leaves_the_state_saved_before(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, policy=policy)
     assert [p.name for p in (tmp_path / "training_state").glob("step_*")] == ["step_000000007"]
+
+
+def test_an_interrupt_within_what_follows_a_step_loses_none_of_it(tmp_path, monkeypatch):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    config = options(snapshot_steps=(10,))
+    for what in ("save_policy", "heldout_metrics"):  # of the snapshot, and of the look, after step 10
+        folder = tmp_path / what
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(f"para.training.engine.{what}", interrupted)
+            run(folder, config)
+        assert run(folder, config).first_step == 7  # the state saved before
+        assert (folder / "snapshots" / "step_000010").is_dir()
+        logged = [(record["step"], record["split"]) for record in lines(folder)]
+        assert logged.count((10, "train")) == logged.count((10, "heldout")) == 1
 
 
 def test_every_step_augments_otherwise_and_none_without_augmentation(tmp_path):

@@ -145,12 +145,14 @@ class _Run:
             for step, (obs, actions) in self._batches():
                 self.in_step = True
                 self._step(step, obs, actions)
-                self.done, self.in_step = step + 1, False
+                self.done = step + 1
                 self._after_step()
+                self.in_step = False
                 if self._all_stop(interrupts):
                     raise interrupts.exception()
         except (KeyboardInterrupt, SystemExit):
-            # within a step weights and optimiser do not belong together, so the state saved before stands
+            # within a step weights and optimiser do not belong together, and what follows one (a snapshot, a line of
+            # the log) is never made up for: the state saved before stands
             if not self.in_step:
                 self._save()
             raise
