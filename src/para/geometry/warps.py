@@ -119,7 +119,10 @@ def warp_affine(
 
 
 def _as_homography(A: Tensor, B: int, image_size: tuple[int, int]) -> Tensor:
-    """(B, 3, 3), scaled so that the image's middle has a positive third coordinate, after the checks."""
+    """(B, 3, 3), scaled so that the third coordinate of the image's middle is 1, after the checks.
+
+    A homography's scale has no meaning, but `_source_grid` compares depths with a number.
+    """
     if tuple(A.shape) not in ((B, 2, 3), (B, 3, 3)):
         raise ValueError(f"pixel maps of {B} images must be ({B}, 2, 3) or ({B}, 3, 3); got {tuple(A.shape)}")
     if A.shape[-2] == 2:
@@ -132,7 +135,7 @@ def _as_homography(A: Tensor, B: int, image_size: tuple[int, int]) -> Tensor:
     det = torch.linalg.det(A.double())
     if not torch.isfinite(A).all() or (det.abs() <= 1e-12 * size.double() ** 3).any() or (scale == 0).any():
         raise ValueError("pixel maps must be finite, invertible and keep the image's middle in front of the camera")
-    return A * scale.sign().view(B, 1, 1)
+    return A / scale.view(B, 1, 1)
 
 
 def _source_grid(A_inverse: Tensor, source_size: tuple[int, int], out_size: tuple[int, int]) -> Tensor:
