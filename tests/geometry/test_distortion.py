@@ -95,6 +95,13 @@ def test_nothing_black_remains_unless_it_is_asked_for():
     assert (undistort_image(image, K, MILD, alpha=1.0)[0] == 0).any()
 
 
+def test_a_skew_that_opencv_would_leave_out_is_refused():
+    image, skewed = torch.zeros(1, 3, 88, 140, dtype=torch.uint8), K.clone()
+    skewed[0, 1] = 6.0
+    with pytest.raises(ValueError, match=r"without skew, .* K\[0, 1\] is 6: calibrate"):
+        undistort_image(image, skewed, MILD)
+
+
 def test_images_that_are_no_byte_batches_are_refused():
     with pytest.raises(ValueError, match="uint8"):
         undistort_image(torch.zeros(3, 88, 140), K, MILD)

@@ -19,6 +19,9 @@ from torch import Tensor
 N_COEFFICIENTS = (4, 5, 8)
 """OpenCV's orders: k1, k2, p1, p2[, k3[, k4, k5, k6]]."""
 
+MAX_SKEW_PX = 1e-3
+"""What rounding may leave in K[0, 1]: it moves pixels by about as much."""
+
 
 def _coefficients(distortion: Tensor) -> list[Tensor]:
     """k1, k2, p1, p2, k3, k4, k5, k6, each (...); absent ones are 0."""
@@ -133,7 +136,7 @@ def undistort_image(image: Tensor, K: Tensor, distortion: Tensor, *, alpha: floa
 
     Args:
         image: (B, C, H, W) uint8, all of one lens; on the CPU.
-        K: (3, 3) of the distorted images, upper triangular.
+        K: (3, 3) of the distorted images, without skew, as OpenCV's calibration gives it.
         distortion: (4 or 5 or 8) coefficients in OpenCV's order.
         alpha: 0: the result shows only what the lens saw; 1: it shows all of that, with black where it saw nothing.
 
@@ -142,13 +145,18 @@ def undistort_image(image: Tensor, K: Tensor, distortion: Tensor, *, alpha: floa
         K_new: (3, 3) of the result; a `Camera` with it needs no distortion.
 
     Raises:
-        ValueError: for images that are not uint8 batches, or another number of coefficients.
+        ValueError: for images that are not uint8 batches, a K with skew, or another number of coefficients.
     """
     import cv2
 
     if image.ndim != 4 or image.dtype != torch.uint8:
         raise ValueError(f"undistort_image needs (B, C, H, W) uint8; got {tuple(image.shape)} {image.dtype}")
     _coefficients(distortion)
+    if abs(float(K[0, 1])) > MAX_SKEW_PX:
+        raise ValueError(
+            f"undistort_image needs a K without skew, OpenCV reads none; K[0, 1] is {float(K[0, 1]):g}: calibrate "
+            "without skew, or undistort the pixels that you measured with undistort_points, which takes it"
+        )
     H, W = image.shape[-2:]
     K_old, coefficients = K.double().cpu().numpy(), distortion.double().cpu().numpy()
     K_new, _ = cv2.getOptimalNewCameraMatrix(K_old, coefficients, (W, H), alpha)
