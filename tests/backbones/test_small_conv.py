@@ -1,5 +1,7 @@
 """Laws of the small convolutional backbone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -58,6 +60,13 @@ def test_a_change_in_one_corner_leaves_far_features_alone():
 def test_a_side_that_does_not_divide_names_one_that_does():
     with pytest.raises(ValueError, match="resize to 64 x 96"):
         SmallConv(CONFIG, (66, 97))
+
+
+def test_a_picture_too_small_to_be_reflected_is_refused_when_the_network_is_made():
+    with pytest.raises(ValueError, match="a grid of 4 x 10 cells, .* by the 4 cells .* resize it to 20 px a side"):
+        SmallConv(replace(CONFIG, padding="reflect"), (16, 40))
+    smallest = SmallConv(replace(CONFIG, padding="reflect"), (20, 40))
+    assert smallest(blob_image(2, 2, 20, 40)).grid.shape[-2:] == (5, 10)
 
 
 def test_the_default_has_a_few_hundred_thousand_parameters():

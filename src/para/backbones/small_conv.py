@@ -97,6 +97,7 @@ class SmallConv(nn.Module):
         self.config = config
         self.image_size = image_size
         check_divides(image_size, self.stride)
+        _check_reflects(config, image_size, self.stride)
         self.channels = config.channels
         self.pooled_channels = config.channels * config.pooled_grid**2
         c, mode = config.channels, config.padding
@@ -122,6 +123,17 @@ class SmallConv(nn.Module):
         grid = self.norm(self.blocks(x))
         pooled = F.adaptive_avg_pool2d(grid, self.config.pooled_grid).flatten(1)  # (B, C * pooled_grid^2)
         return FeatureMap(grid, pooled)
+
+
+def _check_reflects(config: SmallConvConfig, image_size: tuple[int, int], stride: int) -> None:
+    h, w = (side // stride for side in image_size)
+    widest = max(config.dilations)
+    if config.padding == "reflect" and widest >= min(h, w):
+        raise ValueError(
+            f"the image is {image_size[0]} x {image_size[1]}, a grid of {h} x {w} cells, which cannot be reflected by "
+            f"the {widest} cells of the widest dilation; resize it to {(widest + 1) * stride} px a side at least, or "
+            'choose smaller dilations, or padding "replicate"'
+        )
 
 
 def check_divides(image_size: tuple[int, int], stride: int) -> None:
