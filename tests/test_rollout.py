@@ -160,6 +160,28 @@ def test_a_prediction_that_is_not_finite_raises_and_is_no_miss(what, bad):
     assert len(world.executed) == 2
 
 
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("ee_position", "position of the end effector"), ("gripper", "gripper"), ("camera", "camera's pose")],
+)
+def test_an_observation_that_is_not_finite_is_not_blamed_on_the_weights(what, told):
+    class Broken(FakeWorld):
+        def observe(self):
+            obs = super().observe()
+            if len(self.executed) < 2:
+                return obs
+            if what != "camera":
+                return replace(obs, **{what: torch.full_like(getattr(obs, what), float("nan"))})
+            T_world_cam = obs.camera.T_world_cam.clone()
+            T_world_cam[..., 2, 3] = float("inf")
+            return replace(obs, camera=Camera(obs.camera.K, T_world_cam, obs.camera.image_size))
+
+    world = Broken()
+    with pytest.raises(ValueError, match=f"the world showed a {told} that is not finite; mend the driver"):
+        rollout(FakePolicy(), world, SCENE, RolloutConfig(execute_steps=2))
+    assert len(world.executed) == 2
+
+
 def test_an_episode_holds_frames_only_where_they_were_asked_for():
     config = RolloutConfig(execute_steps=2, max_control_steps=4 * STEPS_PER_EXECUTE)
     without, _, _ = run(config)

@@ -98,8 +98,9 @@ def rollout(
         keep_frames: keep every image (for a video); otherwise the episode holds none.
 
     Raises:
-        ValueError: if the policy predicts something that is not finite (a missing target is an error, never a miss), or
-            is to look from where its demonstrations were filmed and does not say where that was.
+        ValueError: if the policy predicts something that is not finite (a missing target is an error, never a miss),
+            the world shows it such a thing, or it is to look from where its demonstrations were filmed and does not say
+            where that was.
     """
     obs = world.reset(scene)
     error = calibration_error(scene, config)
@@ -178,7 +179,16 @@ def predicted_chunk(policy: Policy, obs: Observation) -> ActionChunk:
 
 
 def finite_chunk(policy: Policy, obs: Observation) -> ActionChunk:
-    """`predicted_chunk`. Raises ValueError where it is not finite."""
+    """`predicted_chunk`. Raises ValueError where it, or the observation that it was made of, is not finite."""
+    shown = {
+        "position of the end effector": obs.ee_position,
+        "gripper": obs.gripper,
+        "camera's K": obs.camera.K,
+        "camera's pose": obs.camera.T_world_cam,
+    }
+    for name, values in shown.items():
+        if not torch.isfinite(values).all():
+            raise ValueError(f"the world showed a {name} that is not finite; mend the driver or calibration it is from")
     chunk = predicted_chunk(policy, obs)
     parts = {"position": chunk.position, "gripper": chunk.gripper, "rotation": chunk.rotation}
     for name, values in parts.items():
