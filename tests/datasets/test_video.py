@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
 from para.datasets import read_video, write_video
-from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING, frames_at, shown
+from para.datasets.video import DATASET_ENCODING, LOSSLESS_ENCODING, VideoEncoding, frames_at, shown
 
 
 def noise(N: int, H: int, W: int) -> np.ndarray:
@@ -56,6 +57,33 @@ def test_a_truncated_video_is_an_error_that_names_it(tmp_path, share):
     content = (tmp_path / "a.mp4").read_bytes()
     (tmp_path / "a.mp4").write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match="a.mp4 .*truncated"):
+        read_video(tmp_path / "a.mp4")
+
+
+def cut_by_edit_list(source: Path, out: Path, first: int) -> None:
+    """What `ffmpeg -ss ... -c copy` does: packets from the key frame before `first`, which an edit list hides."""
+    options = {"avoid_negative_ts": "disabled", "movflags": "faststart"}
+    with av.open(str(source)) as old, av.open(str(out), "w", options=options) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        packets = [packet for packet in old.demux(old.streams.video[0]) if packet.dts is not None]
+        begin, key = packets[first].pts, max(i for i in range(first + 1) if packets[i].is_keyframe)
+        for packet in packets[key:]:
+            packet.pts, packet.dts, packet.stream = packet.pts - begin, packet.dts - begin, stream
+            new.mux(packet)
+
+
+def test_a_video_that_was_cut_between_key_frames_has_the_frames_that_it_shows(tmp_path):
+    frames = noise(1, 34, 48).repeat(20, axis=0)  # alike, or all would be key frames
+    frames[:, :, :20] = 12 * np.arange(20, dtype=np.uint8)[:, None, None, None]  # their left parts tell them apart
+    write_video(tmp_path / "whole.mp4", frames, 7, VideoEncoding(crf=10, keyframe_every=8))
+    cut_by_edit_list(tmp_path / "whole.mp4", tmp_path / "a.mp4", 11)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].frames == 12  # 3 of them hidden
+        last = container.streams.video[0].index_entries[-1].size  # bytes, at the end of the file
+    seen = read_video(tmp_path / "a.mp4")
+    assert [round(frame[:, :16].mean() / 12) for frame in seen] == list(range(11, 20))
+    (tmp_path / "a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:-last])
+    with pytest.raises(ValueError, match="a.mp4 holds 8 of its 9 frames; it is truncated"):
         read_video(tmp_path / "a.mp4")
 
 

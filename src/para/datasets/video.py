@@ -16,6 +16,7 @@ from para.files import write_atomic
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.video.stream import VideoStream
 
 T = TypeVar("T")
 
@@ -174,7 +175,7 @@ def _decoded(path: str | Path, read: Callable[[int, VideoFrame], T]) -> Iterator
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            promised = stream.frames
+            promised = _n_promised(stream)
             for frame in container.decode(stream):
                 if frame.rotation:
                     raise ValueError(
@@ -188,6 +189,16 @@ def _decoded(path: str | Path, read: Callable[[int, VideoFrame], T]) -> Iterator
         raise ValueError(f"{path} is no complete video ({reason}); it is truncated: record it again") from error
     if not n or n < promised:
         raise ValueError(f"{path} holds {n} of its {promised} frames; it is truncated: record it again")
+
+
+def _n_promised(stream: VideoStream) -> int:
+    """Frames that the container says are to be shown; 0 where it does not say.
+
+    A cut between key frames that copies the stream (`ffmpeg -ss ... -c copy`) keeps the frames since the key frame
+    before it and hides them by an edit list; the container's count has them, its index marks them.
+    """
+    listed = sum(not entry.is_discard for entry in stream.index_entries)
+    return min(stream.frames, listed) if listed else stream.frames
 
 
 def video_frame_rate(path: str | Path) -> float:
