@@ -156,6 +156,18 @@ def test_axes_are_found_by_name_and_not_by_place(root):
     np.testing.assert_array_equal(episode.action_gripper, stored[:, 3])
 
 
+def test_the_image_size_is_found_by_name_and_not_by_place(root):
+    def channels_first(info):
+        info["features"]["observation.images.main"] |= {"shape": [3, 32, 48], "names": ["channels", "height", "width"]}
+
+    edit_info(root, channels_first)
+    d = Demonstrations.open(root)
+    assert d.image_size == IMAGE_SIZE and check_dataset(root) == []
+    np.testing.assert_array_equal(d.images[0], EPISODES[0].image[0])
+    with DatasetWriter.open_or_create(root, image_size=IMAGE_SIZE, lossless=True) as writer:
+        writer.add(EPISODES[0])
+
+
 def test_an_unknown_camera_names_those_that_there_are(root):
     with pytest.raises(DatasetError, match="no camera 'wrist'; it has main"):
         Demonstrations.open(root, camera="wrist")

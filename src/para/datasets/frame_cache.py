@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from para.datasets.lerobot_v3_layout import CACHE_FOLDER, DatasetError
+from para.datasets.lerobot_v3_layout import CACHE_FOLDER, DatasetError, stored_image_size
 from para.datasets.lerobot_v3_read import video_file
 from para.datasets.video import frames_at
 from para.files import TEMPORARY_SUFFIX, disk_error
@@ -67,7 +67,7 @@ def open_frame_cache(
         FileNotFoundError, DatasetError: if a video is missing, damaged, or of another size or length than promised.
         OSError: ENOSPC where the disk is full.
     """
-    H, W = info["features"][video_key]["shape"][:2]
+    H, W = stored_image_size(info["features"][video_key])
     total = sum(row["length"] for row in rows)
     folder = Path(cache_dir) if cache_dir is not None else root / CACHE_FOLDER
     key = _cache_key(root, info, rows, video_key, data_hash)

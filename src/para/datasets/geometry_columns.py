@@ -18,6 +18,7 @@ from para.datasets.lerobot_v3_layout import (
     POSE_KEY,
     STEP_INFO_KEY,
     DatasetError,
+    stored_image_size,
 )
 
 
@@ -61,7 +62,7 @@ def find_camera(root: Path, info: dict[str, Any], rows: list[dict[str, Any]], na
     feature = features[by_name[chosen]]
     extra = feature.get("info") or {}
     shared = extra.get(CAMERA_INFO_KEY) or {}
-    H, W = feature["shape"][:2]
+    H, W = stored_image_size(feature)
     if tuple(shared.get("image_size") or (H, W)) != (H, W):
         raise DatasetError(
             f"{root}: the geometry of camera '{chosen}' is for {tuple(shared['image_size'])} (H, W), but its frames "

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TextIO
 
-from para.datasets.lerobot_v3_layout import CAMERA_INFO_KEY, INFO_FILE, KNOWN_FOLDERS, LOCK_FILE, DatasetError
+from para.datasets.lerobot_v3_layout import (
+    CAMERA_INFO_KEY,
+    INFO_FILE,
+    KNOWN_FOLDERS,
+    LOCK_FILE,
+    DatasetError,
+    stored_image_size,
+)
 from para.files import TEMPORARY_SUFFIX
 
 KNOWN_FILES = ("README.md", ".gitattributes")
@@ -78,7 +85,7 @@ def refuse_other_recording(root: Path, info: dict[str, Any], needed: dict[str, A
             f"{root} holds a dataset with features {sorted(found)} at {info['fps']} fps, not para's {sorted(wanted)} "
             f"at {needed['fps']} fps; choose another folder"
         )
-    size, wanted_size = (tuple(features[video_key]["shape"][:2]) for features in (found, wanted))
+    size, wanted_size = (stored_image_size(features[video_key]) for features in (found, wanted))
     if size != wanted_size:
         raise DatasetError(
             f"{root} holds frames of {size} (H, W), not {wanted_size}; record at that size, or choose another folder"

@@ -90,6 +90,13 @@ def video_feature(image_size: tuple[int, int], fps: int, codec: str, pix_fmt: st
     }
 
 
+def stored_image_size(feature: dict[str, Any]) -> tuple[int, int]:
+    """(H, W) of a camera's entry in `features`; others write [C, H, W] too, and `names` tells which is which."""
+    shape, names = feature["shape"], feature.get("names")
+    by_name = dict(zip(names, shape)) if isinstance(names, list) and len(names) == len(shape) else {}
+    return int(by_name.get("height", shape[0])), int(by_name.get("width", shape[1]))
+
+
 def para_features(camera: str, video: dict[str, Any], *, with_pose_column: bool) -> dict[str, Any]:
     """All features of a dataset that `para` writes.
 
