@@ -168,6 +168,21 @@ def test_the_image_size_is_found_by_name_and_not_by_place(root):
         writer.add(EPISODES[0])
 
 
+@pytest.mark.parametrize("step_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_time_between_frames_that_is_none_is_neither_written_nor_read(tmp_path, root, step_s):
+    with pytest.raises(ValueError, match=f"step_s is {step_s}; .* above 0"):
+        DatasetWriter(tmp_path / "new", image_size=IMAGE_SIZE, step_s=step_s)
+    assert not (tmp_path / "new").exists()
+    edit_info(root, lambda info: info["features"]["observation.images.main"]["info"].update({"para.step_s": step_s}))
+    with pytest.raises(DatasetError, match=f"para.step_s is {step_s}; .* above 0, are needed: mend it"):
+        Demonstrations.open(root)
+
+
+def test_without_a_time_between_frames_they_follow_at_the_frame_rate(root):
+    edit_info(root, lambda info: info["features"]["observation.images.main"]["info"].pop("para.step_s"))
+    assert Demonstrations.open(root).step_s == 1 / 7
+
+
 def test_an_unknown_camera_names_those_that_there_are(root):
     with pytest.raises(DatasetError, match="no camera 'wrist'; it has main"):
         Demonstrations.open(root, camera="wrist")

@@ -5,6 +5,7 @@ In order: a pose column per frame, columns `para.camera.<name>.*` per episode, t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ def find_camera(root: Path, info: dict[str, Any], rows: list[dict[str, Any]], na
     """The camera to use: the named one, or the first with geometry.
 
     Raises:
-        DatasetError: if there is no such camera, it has no geometry, or its geometry is for another image size.
+        DatasetError: if there is no such camera, it has no geometry or one for another image size, or the seconds
+            between its frames are not above 0.
     """
     features = info["features"]
     videos = [key for key, feature in features.items() if feature.get("dtype") == "video"]
@@ -73,10 +75,23 @@ def find_camera(root: Path, info: dict[str, Any], rows: list[dict[str, Any]], na
         name=chosen,
         video_key=by_name[chosen],
         image_size=(H, W),
-        step_s=float(extra.get(STEP_INFO_KEY) or 1 / info["fps"]),
+        step_s=_step_s(root, extra, info["fps"]),
         shared=shared,
         pose_column=pose_column if pose_column in features else None,
     )
+
+
+def _step_s(root: Path, extra: dict[str, Any], fps: float) -> float:
+    """Seconds between stored frames: as the camera's feature says, or else by the frame rate."""
+    stored = extra.get(STEP_INFO_KEY)
+    if stored is None:
+        return 1 / fps
+    if isinstance(stored, bool) or not isinstance(stored, (int, float)) or not 0 < stored < math.inf:
+        raise DatasetError(
+            f"{root}: {STEP_INFO_KEY} is {stored!r}; seconds between stored frames, above 0, are needed: mend it in "
+            "meta/info.json, or take it out where frames follow one another at fps"
+        )
+    return float(stored)
 
 
 def _has_geometry(features: dict, video_key: str, name: str, rows: list[dict]) -> bool:

@@ -7,6 +7,7 @@ each in full or not at all, and info.json, replaced last, is what makes the epis
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -82,12 +83,15 @@ class DatasetWriter:
             go_on: append to the dataset that is there, if there is one; see `open_or_create`.
 
         Raises:
+            ValueError: if fps is no positive integer, or step_s not finite and above 0.
             DatasetError: if the folder holds anything (with `go_on`: anything but a dataset that was recorded alike).
         """
         if int(fps) != fps or fps <= 0:
             raise ValueError(
                 f"fps is {fps}; LeRobot needs a positive integer: round it, and give step_s the true value"
             )
+        if not 0 < step_s < math.inf:  # NaN is not, either
+            raise ValueError(f"step_s is {step_s}; it must be the seconds between two stored frames, above 0")
         self.root = Path(root)
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.fps, self.step_s, self.camera, self.task = int(fps), float(step_s), camera, task
