@@ -96,7 +96,7 @@ def check_episode(episode: Episode, image_size: tuple[int, int]) -> None:
     """Refuse what could not be read back as it is.
 
     Raises:
-        ValueError: if frames were not kept, or shapes, sizes, numbers or the outcome are wrong.
+        ValueError: if frames were not kept, or shapes, sizes, numbers, the outcome or the info are wrong.
     """
     N = len(episode)
     shapes = {
@@ -135,6 +135,18 @@ def check_episode(episode: Episode, image_size: tuple[int, int]) -> None:
         raise ValueError("camera.K changes within the episode, one K can be stored: fix the zoom, or split the episode")
     if episode.outcome not in OUTCOMES:
         raise ValueError(f"outcome '{episode.outcome}' is unknown; it must be one of {', '.join(OUTCOMES)}")
+    _check_info(episode.info)
+
+
+def _check_info(info: dict[str, Any]) -> None:
+    for name, value in info.items():
+        try:
+            json.dumps({name: value})
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"info['{name}'] cannot be stored as JSON ({error}); turn what NumPy and torch give into numbers and "
+                "lists of Python: int(), float(), .tolist()"
+            ) from error
 
 
 def parquet_bytes(columns: dict[str, Any], *, metadata: dict[bytes, bytes] | None = None) -> bytes:
