@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from para.datasets.lerobot_v3_layout import DatasetError
 from para.files import write_atomic
 
 if TYPE_CHECKING:
@@ -135,17 +136,20 @@ def frames_at(path: str | Path, spans: Sequence[tuple[int, int]]) -> Iterator[np
         spans: (first frame, length) of each part; none begins before the one before it ends.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_video`; ValueError also where the file ends before a part does, or parts
-            are out of order.
+        FileNotFoundError: if there is no such file.
+        DatasetError: if it is no complete video, ends before a part does, or parts are out of order.
     """
     for (first, length), (after, _) in pairwise(spans):
         if after < first + length:
-            raise ValueError(f"{path} would show one frame in two episodes ({after}); its dataset's index is damaged")
+            raise DatasetError(f"{path} would show one frame in two episodes ({after}); its dataset's index is damaged")
     images = frames_of(path, {i for first, length in spans for i in range(first, first + length)})
     for first, length in spans:
-        part = list(islice(images, length))
+        try:
+            part = list(islice(images, length))
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
         if len(part) < length:
-            raise ValueError(
+            raise DatasetError(
                 f"{path} ends before frame {first + length}, which its dataset promises; copy it again, or let "
                 "`para dataset repair` drop the episode"
             )
