@@ -61,6 +61,21 @@ def test_a_dataset_that_grew_is_decoded_again_and_its_old_cache_goes(root, decod
     assert len(cache_files(root / ".frame_cache")) == 1
 
 
+def test_a_moved_dataset_takes_its_cache_along_and_drops_one_that_has_its_old_place_in_its_name(root, decoded):
+    before = np.asarray(Demonstrations.open(root).images)
+    (cache,) = cache_files(root / ".frame_cache")
+    moved = root.rename(root.with_name("elsewhere"))
+    np.testing.assert_array_equal(np.asarray(Demonstrations.open(moved).images), before)
+    assert len(decoded) == 2
+    (moved / ".frame_cache" / f"main-0123abcd-{cache.name[-20:]}").write_bytes(b"")
+    other = moved / ".frame_cache" / f"main-2-{cache.name[-20:]}"  # of a camera whose name begins alike
+    other.write_bytes(b"")
+    add(moved, 2)
+    assert len(Demonstrations.open(moved).images) == 15
+    (new,) = set(cache_files(moved / ".frame_cache")) - {other}
+    assert new.name != cache.name
+
+
 @pytest.mark.parametrize("n_bytes", [0, 60, 5000])
 def test_a_truncated_cache_is_decoded_again(root, decoded, n_bytes):
     expected = np.asarray(Demonstrations.open(root).images)

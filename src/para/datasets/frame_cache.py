@@ -24,6 +24,9 @@ from para.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
+ANY_KEY = "[0-9a-f]" * 16
+"""A pattern for `_cache_key`."""
+
 
 class Frames:
     """Some frames of a memory-mapped array, in a chosen order; reads from the disk only what is indexed.
@@ -71,26 +74,37 @@ def open_frame_cache(
     total = sum(row["length"] for row in rows)
     folder = Path(cache_dir) if cache_dir is not None else root / CACHE_FOLDER
     key = _cache_key(root, info, rows, video_key, data_hash)
-    path = folder / f"{_prefix(root, video_key)}-{key}.npy"
+    prefix = _prefix(None if cache_dir is None else root, video_key)
+    path = folder / f"{prefix}-{key}.npy"
     stored = _open_if_whole(path, (total, H, W, 3))
     if stored is None:
-        with _turn_to_build(folder / _prefix(root, video_key)):
+        with _turn_to_build(folder / prefix):
             stored = _open_if_whole(path, (total, H, W, 3))  # another process may have made it meanwhile
             if stored is None:
-                for left_over in folder.glob(f".{_prefix(root, video_key)}-*{TEMPORARY_SUFFIX}"):
+                for left_over in folder.glob(f".{prefix}-{ANY_KEY}.npy{TEMPORARY_SUFFIX}"):
                     left_over.unlink()  # by a decoding that was killed
                 _build(path, root, info, rows, video_key, (total, H, W, 3))
-                for old in folder.glob(f"{_prefix(root, video_key)}-*.npy"):
+                for old in _caches(folder, prefix, own=cache_dir is None):
                     if old != path:
                         old.unlink()  # made for what the dataset was before
                 stored = _open_if_whole(path, (total, H, W, 3))
     return Frames(stored, np.arange(total))
 
 
-def _prefix(root: Path, video_key: str) -> str:
-    # Several datasets may share a cache folder, and only a dataset's own old caches may be deleted.
-    place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
-    return f"{video_key.rsplit('.', 1)[-1]}-{place}"
+def _prefix(root: Path | None, video_key: str) -> str:
+    """How the names of a camera's caches begin; `root`: the dataset, where others may share the folder, or None."""
+    camera = video_key.rsplit(".", 1)[-1]
+    if root is None:
+        return camera  # without the dataset's place: a folder that is moved takes its cache along
+    # Only a dataset's own old caches may be deleted.
+    return f"{camera}-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]}"
+
+
+def _caches(folder: Path, prefix: str, *, own: bool) -> Iterator[Path]:
+    """The caches of a camera, and no other camera's whose name begins alike."""
+    yield from list(folder.glob(f"{prefix}-{ANY_KEY}.npy"))
+    if own:  # names had the dataset's place in them here, too, so that a moved dataset has caches that nothing opens
+        yield from list(folder.glob(f"{prefix}-{'[0-9a-f]' * 8}-{ANY_KEY}.npy"))
 
 
 def _cache_key(root: Path, info: dict[str, Any], rows: list[dict[str, Any]], video_key: str, data_hash: str) -> str:
