@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from para.datasets import (
     write_video,
 )
 from para.datasets.video import LOSSLESS_ENCODING
+from para.geometry import Camera
 from tests.datasets.fake_world import IMAGE_SIZE, fake_scenes, make_fake_world
 from tests.datasets.spoiling import DATA, EPISODES, ROW, VIDEO, edit_info, edit_table, one_line
 
@@ -80,6 +83,52 @@ def test_a_camera_whose_geometry_is_for_another_size_is_refused(root):
     edit_info(root, change)
     with pytest.raises(DatasetError, match=r"is for \(480, 640\) .*frames are \(32, 48\); scale K"):
         Demonstrations.open(root)
+
+
+CAMERA_FAULTS = {
+    "millimetres": ("T_world_cam", lambda T: T[:3, 3].__imul__(1000), "up to [0-9]+ m from the end effector.* metres"),
+    "left-handed": ("T_world_cam", lambda T: T[:3, 0].__imul__(-1), "T_world_cam is left-handed; OpenCV's .* axes"),
+    "scaled": ("T_world_cam", lambda T: T[:3, :3].__imul__(2), "R R.T is up to 3 off the identity; .* of length 1"),
+    "transposed pose": ("T_world_cam", lambda T: T.__setitem__(..., T.T.copy()), "ends in the row .*; 0, 0, 0, 1 is"),
+    "transposed K": ("K", lambda K: K.__setitem__(..., K.T.copy()), "K is .*; it must be fx, s, cx; .* transpose it"),
+    "K in metres": ("K", lambda K: K[:2].__imul__(1e-3), "focal lengths down to 0.04.*; pixels of the 32 x 48 .H x W."),
+    "mirrored K": ("K", lambda K: K[0, :1].__imul__(-1), "focal lengths down to -45.*; pixels"),
+}
+"""What may be wrong with a camera: the matrix, how it is spoilt, and what is said of it."""
+
+
+@pytest.mark.parametrize("fault", CAMERA_FAULTS)
+def test_a_camera_that_can_be_none_is_refused_by_writer_reader_and_check(root, fault):
+    name, spoil, message = CAMERA_FAULTS[fault]
+
+    def in_row(row):
+        values = row[f"para.camera.main.{name}"][0]
+        matrix = np.reshape(values, (3, 3) if name == "K" else (4, 4))
+        spoil(matrix)
+        row[f"para.camera.main.{name}"][0] = matrix.flatten().tolist()
+
+    camera = EPISODES[0].camera
+    matrices = {of: getattr(camera, of).clone() for of in ("K", "T_world_cam")}
+    for matrix in matrices[name].numpy():
+        spoil(matrix)
+    episode = replace(EPISODES[0], camera=Camera(**matrices, image_size=IMAGE_SIZE))
+    with DatasetWriter.open_or_create(root, image_size=IMAGE_SIZE, lossless=True) as writer:
+        with pytest.raises(ValueError, match=rf"in 5 of 5 frames \(first: frame 0\) .*{message}") as error:
+            writer.add(episode)
+    one_line(error)
+    edit_table(root / ROW, in_row)
+    with pytest.raises(DatasetError, match=rf"in 5 of 15 frames \(episodes 1\): .*{message}") as error:
+        Demonstrations.open(root)
+    assert check_dataset(root)[-1] == one_line(error)
+
+
+def test_a_pose_written_with_three_decimals_is_a_pose(root):
+    def rounded(row):
+        T = np.reshape(row["para.camera.main.T_world_cam"][0], -1)
+        row["para.camera.main.T_world_cam"][0] = T.round(3).tolist()
+
+    edit_table(root / ROW, rounded)
+    assert Demonstrations.open(root).n_episodes == 3
 
 
 def test_a_camera_that_never_sees_the_end_effector_is_refused(root):

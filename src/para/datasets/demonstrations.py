@@ -110,7 +110,7 @@ class Demonstrations:
         Raises:
             FileNotFoundError: if the folder, or a file of the dataset, is missing.
             DatasetError: if it is empty, truncated, of another version, without geometry or end-effector columns, with
-                numbers that are not finite, or with a camera that never sees the end effector.
+                numbers that are not finite, a camera that can be none, or one that never sees the end effector.
         """
         tables = open_tables(root, camera)
         cache_dir = None if cache_dir is None else Path(cache_dir)

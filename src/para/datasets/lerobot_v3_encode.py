@@ -24,6 +24,7 @@ from para.datasets.lerobot_v3_layout import (
     STATE_KEY,
 )
 from para.datasets.lerobot_v3_stats import Stats, column_stats, image_stats
+from para.datasets.plausible import wrong_camera
 from para.datasets.video import VideoEncoding, encode_video
 from para.interfaces import OUTCOMES, Episode
 
@@ -131,6 +132,10 @@ def check_episode(episode: Episode, image_size: tuple[int, int]) -> None:
                 f"{name} is not finite in {bad.sum()} of {N} frames (first: frame {bad.argmax()}); "
                 "mend the world or the driver that gave it"
             )
+    wrong = wrong_camera(numbers["camera.K"], numbers["camera.T_world_cam"], episode.ee_position, image_size)
+    if wrong is not None:
+        what, bad = wrong
+        raise ValueError(f"in {bad.sum()} of {N} frames (first: frame {bad.argmax()}) {what}")
     if (episode.camera.K != episode.camera.K[:1]).any():
         raise ValueError("camera.K changes within the episode, one K can be stored: fix the zoom, or split the episode")
     if episode.outcome not in OUTCOMES:

@@ -1,4 +1,4 @@
-"""Whether the numbers of demonstrations can be what they are read as: finite, in their units, seen by the camera."""
+"""Whether the numbers of demonstrations can be what they are read as: finite, in their units, seen by a camera."""
 
 from __future__ import annotations
 
@@ -18,10 +18,20 @@ GRIPPER_SLACK = 0.05
 FAR_M = 0.1
 """An end effector that is nearer than this to where it was told to be follows positions, not increments."""
 
+MIN_FOCAL_SHARE = 0.1
+"""Of the image's side: with a shorter focal length a pinhole would see more than 157 degrees."""
+
+MAX_DISTANCE_M = 30.0
+"""Between a camera and the end effector that it films; where it is more, lengths are in other units."""
+
+MAX_SHEAR = 2e-3
+"""How far R R^T may be from the identity: what a rotation written with three decimals has."""
+
 
 def refuse_implausible(root: Path, demonstrations: Demonstrations) -> None:
     """Raise DatasetError where a dataset's numbers cannot be meant as they are read; it says what to do."""
     _check_numbers(root, demonstrations)
+    _check_cameras(root, demonstrations)
     _check_units(root, demonstrations)
     _check_visible(root, demonstrations)
 
@@ -38,12 +48,65 @@ def _check_numbers(root: Path, demonstrations: Demonstrations) -> None:
     for what, values in numbers.items():
         bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
         if bad.any():
-            episodes = np.unique(demonstrations.episode_index[bad])
             raise DatasetError(
-                f"{root}: {what} is not finite in {bad.sum()} of {len(bad)} frames (episodes "
-                f"{', '.join(map(str, episodes[:5]))}{', ...' if len(episodes) > 5 else ''}); "
-                "record those episodes again, or mend their geometry"
+                f"{root}: {what} is not finite {_where(demonstrations, bad)}; record those episodes again, or mend "
+                "their geometry"
             )
+
+
+def _where(demonstrations: Demonstrations, bad: np.ndarray) -> str:
+    episodes = np.unique(demonstrations.episode_index[bad])
+    some = f"{', '.join(map(str, episodes[:5]))}{', ...' if len(episodes) > 5 else ''}"
+    return f"in {bad.sum()} of {len(bad)} frames (episodes {some})"
+
+
+def _check_cameras(root: Path, demonstrations: Demonstrations) -> None:
+    d = demonstrations
+    wrong = wrong_camera(d.K, d.T_world_cam, d.ee_position, d.image_size)
+    if wrong is not None:
+        what, bad = wrong
+        raise DatasetError(f"{root}, {_where(d, bad)}: {what}")
+
+
+def wrong_camera(
+    K: np.ndarray, T_world_cam: np.ndarray, ee_position: np.ndarray, image_size: tuple[int, int]
+) -> tuple[str, np.ndarray] | None:
+    """What a camera as it was read cannot be: no pinhole, no rotation, lengths that are not metres.
+
+    Args:
+        K: (N, 3, 3) pixels, finite.
+        T_world_cam: (N, 4, 4) metres, finite.
+        ee_position: (N, 3) world frame, metres.
+        image_size: (H, W), pixels.
+
+    Returns:
+        What was found, what is needed and what to do, of the first kind of fault; and (N,) bool, the frames that have
+        it. None where nothing is wrong.
+    """
+    H, W = image_size
+    R = T_world_cam[:, :3, :3]
+    below = np.abs(np.concatenate([K[:, 1, :1], K[:, 2] - [0, 0, 1]], axis=1)).max(axis=1)  # (N,) of the diagonal
+    focal = K[:, [0, 1], [0, 1]]  # (N, 2)
+    short = (focal < MIN_FOCAL_SHARE * np.array([W, H])).any(axis=1)  # (N,)
+    last = T_world_cam[:, 3]
+    apart = np.abs(last - [0, 0, 0, 1]).max(axis=1)  # (N,)
+    shear = np.abs(R @ R.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))  # (N,)
+    distance = np.linalg.norm(ee_position - T_world_cam[:, :3, 3], axis=1)  # (N,)
+    faults = {
+        f"K is {K[below.argmax()].round(3).tolist()}; it must be fx, s, cx; 0, fy, cy; 0, 0, 1, row by row: transpose "
+        "it, or divide by its last entry": below > 1e-3,
+        f"K has focal lengths down to {focal.min():g}; pixels of the {H} x {W} (H x W) image are needed, at least "
+        f"{MIN_FOCAL_SHARE:g} of its sides: divide lengths by the size of a pixel": short,
+        f"T_world_cam ends in the row {last[apart.argmax()].tolist()}; 0, 0, 0, 1 is needed: transpose it": apart
+        > 1e-4,
+        f"T_world_cam has no rotation R, R R^T is up to {shear.max():.2g} off the identity; the camera's axes are "
+        "needed as columns, of length 1 and at right angles: take the scale out, or calibrate again": shear > MAX_SHEAR,
+        "T_world_cam is left-handed; OpenCV's camera axes are needed, x right, y down, z forward: turn the sign of the "
+        "column of the axis that points the other way": np.linalg.det(R) < 0,
+        f"the camera is up to {distance.max():.0f} m from the end effector; poses are needed in metres, and "
+        f"{MAX_DISTANCE_M:g} m at most: divide millimetres by 1000": distance > MAX_DISTANCE_M,
+    }
+    return next(((what, bad) for what, bad in faults.items() if bad.any()), None)
 
 
 def _check_units(root: Path, demonstrations: Demonstrations) -> None:
