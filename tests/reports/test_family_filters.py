@@ -14,7 +14,7 @@ import pytest
 from para.datasets.video import write_video
 from para.reports import build_family_report
 from para.reports.family.files import AXES, Family, read_family
-from para.reports.family.gallery import find_failures
+from para.reports.family.gallery import VARIANTS, find_failures
 from para.reports.family.rollouts import rollouts
 from para.reports.family.stills import N_SCENES, enough, episodes, stills
 from para.reports.pictures import Pictures
@@ -64,7 +64,7 @@ class Node:
 
 def matches(values, name: str, asked: str) -> bool:
     """Whether one of the values is what is asked for; a policy's variants go with it."""
-    return asked in (map(base_policy, values) if name == "policy" else values)
+    return asked in values or (name == "policy" and asked in map(base_policy, values))
 
 
 class Tree(HTMLParser):
@@ -202,13 +202,21 @@ def test_without_a_choice_all_is_shown(page):
 
 
 def test_whoever_asks_for_failures_that_there_are_sees_their_count_and_examples(family, page):
-    for policy, by_axis in find_failures(family).items():
+    found = find_failures(family)
+    for policy, by_axis in [(policy, by_axis) for policy, by_axis in found.items() if VARIANTS not in policy]:
         for axis, ways in by_axis.items():
+            variants = found.get(f"{policy}+{VARIANTS}", {}).get(axis, {})  # they are shown with the policy
             for outcome in {way.outcome for way in ways}:
                 page.ask({"axis": axis, "policy": policy, "outcome": outcome})
                 assert page.shown("failures", "figure") and page.shown("failures", "p.mode")
                 lines = [line for line in page.shown("failures", "tr") if not line.in_head]
-                assert len(lines) == sum(way.outcome == outcome for way in ways)
+                assert len(lines) == sum(way.outcome == outcome for way in [*ways, *variants])
+
+
+def test_a_variant_can_be_asked_for_by_itself(page):
+    page.ask({"axis": "", "policy": "para+n32", "outcome": ""})
+    named = [line.marks["policy"] for line in page.shown("axes", "tr") if "policy" in line.marks]
+    assert named and all(policies == ["para+n32"] for policies in named)
 
 
 def test_every_headline_policy_has_a_rollout_drawn_along_every_axis_in_which_it_has_records(family, page):

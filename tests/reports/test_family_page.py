@@ -20,8 +20,8 @@ from para.interfaces import Scene
 from para.reports import build_family_report
 from para.reports.family.curves import splits_text
 from para.reports.family.executions import executions_of
-from para.reports.family.files import read_family
-from para.reports.family.gallery import N_TRACES, TOGETHER, examples, find_failures
+from para.reports.family.files import has_learnt, read_family
+from para.reports.family.gallery import N_TRACES, TOGETHER, examples, find_failures, group_of
 from para.reports.family.marks import filterable
 from para.reports.family.polar import ring_edges, view_counts
 from para.reports.family.rollouts import rollouts
@@ -115,10 +115,10 @@ def test_everything_that_a_filter_offers_is_there_to_be_shown(page):
     for name in ("axis", "policy", "outcome"):
         select = re.search(rf'<select name="{name}">(.*?)</select>', page)[1]
         offered = set(re.findall(r'<option value="([^"]+)">', select))
-        there = {v.split("+")[0] for found in re.findall(rf'data-{name}="([^"]+)"', page) for v in found.split()}
-        there -= {TOGETHER}
-        assert there <= offered and len(offered) >= 4
-        assert offered - there <= ({"error"} if name == "outcome" else set())
+        there = {v for found in re.findall(rf'data-{name}="([^"]+)"', page) for v in found.split()} - {TOGETHER}
+        whole = {v.split("+")[0] for v in there}
+        assert whole <= offered and len(offered) >= 4
+        assert offered - there - whole <= ({"error"} if name == "outcome" else set())
 
 
 def test_numbers_of_the_other_outcomes_are_in_the_page_and_hidden_until_asked_for(folder, page):
@@ -307,11 +307,20 @@ def test_failures_are_counted_once_each_and_none_is_lost(family):
                 r.outcome != "placed"
                 for run in family.of_axis(axis)
                 for r in run.records
-                if r.policy in run.headline and r.split in run.headline_splits and r.policy.split("+")[0] == policy
+                if r.policy in run.headline and r.split in run.headline_splits and group_of(r.policy) == policy
+                if has_learnt(run, r.policy)
             )
             assert sum(map(len, ways.values())) == expected
             assert [len(found) for found in ways.values()] == sorted(map(len, ways.values()), reverse=True)
             assert all(record.outcome == way.outcome for way, found in ways.items() for record in found)
+
+
+@pytest.mark.parametrize(
+    ("policy", "group"),
+    [("para", "para"), ("act+n32", "act"), ("para+execute1", "para"), ("para+long+n32", "para+variants")],
+)
+def test_failures_of_other_recipes_are_not_counted_as_the_policys_own(policy, group):
+    assert group_of(policy) == group
 
 
 def test_examples_come_from_different_experiments_where_they_can(family):

@@ -95,10 +95,15 @@ def verdict(family: Family, comparison: Mapping[str, Any]) -> str:
     """
     if comparison["p_holm"] >= LEVEL:
         return "open"
-    row = in_distribution(family.run(comparison["experiment"]), loser(comparison))
-    if row is not None and row["rate"] is not None and row["rate"] < UNLEARNT_BELOW:
+    if not has_learnt(family.run(comparison["experiment"]), loser(comparison)):
         return "unlearnt"
     return "a" if comparison["difference"] > 0 else "b"
+
+
+def has_learnt(run: RunFiles, policy: str) -> bool:
+    """Whether a policy places often enough in scenes like its own demonstrations, or that is not known."""
+    row = in_distribution(run, policy)
+    return row is None or row["rate"] is None or row["rate"] >= UNLEARNT_BELOW
 
 
 def loser(comparison: Mapping[str, Any]) -> str:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from para.evaluation.failures import MODES, classify
 from para.evaluation.records import EpisodeRecord
-from para.reports.family.files import AXES, Family
+from para.reports.family.files import AXES, Family, has_learnt
 from para.reports.family.marks import filter_attributes
 from para.reports.family.traces import how_to_read, trace
 from para.reports.pictures import Pictures
 from para.reports.tables import coloured, table
-from para.reports.wording import base_policy, in_reading_order, percent
+from para.reports.wording import base_policy, execution_of, in_reading_order, number_in, percent, variant_of
 
 NO_FAILURES = ("placed", "error")
 N_MODES, N_TRACES = 3, 2
@@ -42,6 +42,9 @@ class Way(NamedTuple):
 Failures = Mapping[str, Mapping[str, Mapping[Way, Sequence[EpisodeRecord]]]]
 """policy -> axis -> way -> every failure."""
 
+VARIANTS = "variants"
+"""Behind a policy's name: all recipes of it but its own, together."""
+
 
 def gallery(family: Family, pictures: Pictures) -> str | None:
     """The table of modes and the gallery; None where nothing failed."""
@@ -50,7 +53,9 @@ def gallery(family: Family, pictures: Pictures) -> str | None:
         return None
     return (
         "<p>Every episode of the table above that was not placed, by what the arm did. That is told from the record "
-        "alone: its path, and where the gripper closed and opened. Counts pool the training seeds.</p>"
+        "alone: its path, and where the gripper closed and opened. Counts pool the training seeds, and what a policy "
+        "does after other numbers of demonstrations or in other executions; its variants are counted together and "
+        "apart from it, and those that have not learnt the task are left out.</p>"
         f"{modes_table(family, failures)}{gallery_of_traces(failures)}"
     )
 
@@ -58,13 +63,14 @@ def gallery(family: Family, pictures: Pictures) -> str | None:
 def find_failures(family: Family) -> Failures:
     """The failures in the runs and splits of the table along each axis, by way, commonest first.
 
-    Policies that differ only in their demonstrations or their execution are one policy here.
+    Policies that differ only in their number of demonstrations or their execution are one policy here, and a policy's
+    variants another (`group_of`).
     """
     found: dict[str, dict[str, dict[Way, list[EpisodeRecord]]]] = {}
     for axis, record in _shown(family):
         mode = classify(record)
         if mode not in NO_FAILURES:
-            of_axis = found.setdefault(base_policy(record.policy), {}).setdefault(axis, {})
+            of_axis = found.setdefault(group_of(record.policy), {}).setdefault(axis, {})
             of_axis.setdefault(Way(mode, str(record.outcome)), []).append(record)
     order = list(MODES)
 
@@ -78,10 +84,18 @@ def find_failures(family: Family) -> Failures:
     }
 
 
+def group_of(policy: str) -> str:
+    """Under which name failures are counted: `para` of `para+n32`, `para+variants` of `para+long+n32`."""
+    number = f"n{number_in(policy, 'n')}"
+    others = [v for v in variant_of(policy).split("+") if v and v != number and execution_of(v) is None]
+    return f"{base_policy(policy)}+{VARIANTS}" if others else base_policy(policy)
+
+
 def _shown(family: Family) -> Iterator[tuple[str, EpisodeRecord]]:
     for run in family.of_axis(*AXES):
+        learnt = {policy for policy in run.headline if has_learnt(run, policy)}
         for record in run.records:
-            if record.policy in run.headline and record.split in run.headline_splits:
+            if record.policy in learnt and record.split in run.headline_splits:
                 yield run.axis, record
 
 
@@ -91,7 +105,7 @@ def modes_table(family: Family, failures: Failures) -> str:
     pooled = [axis for axis in POOLED if axis in axes]
     columns = {TOGETHER: pooled} if len(pooled) > 1 else {}
     columns |= {axis: [axis] for axis in axes}
-    trials = Counter((base_policy(record.policy), axis) for axis, record in _shown(family) if record.error is None)
+    trials = Counter((group_of(record.policy), axis) for axis, record in _shown(family) if record.error is None)
     lines = []
     for policy, by_axis in failures.items():
         lines += _lines(policy, by_axis, columns, {axis: trials[policy, axis] for axis in axes})

@@ -94,10 +94,12 @@ def filters(family: Family) -> str:
     """The bar with which a reader chooses what to see."""
     axes = [axis for axis in AXES if family.of_axis(axis)]
     policies = in_reading_order(base_policy(row["policy"]) for run in family.runs for row in run.summary["rows"])
+    variants = in_reading_order({policy for run in family.runs for policy in run.headline} - set(policies))
     outcomes = ("placed", "grasped", "missed", "error")
     return Template(files("para.reports").joinpath("filters.html").read_text(encoding="utf-8")).substitute(
         axes=_options((axis, AXES[axis]) for axis in axes),
-        policies=_options((policy, policy_name(policy)) for policy in policies),
+        policies=_options((policy, policy_name(policy)) for policy in policies)
+        + f'<optgroup label="alone">{_options((variant, policy_name(variant)) for variant in variants)}</optgroup>',
         outcomes=_options((outcome, outcome) for outcome in outcomes),
     )
 
