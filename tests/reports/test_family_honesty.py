@@ -14,6 +14,7 @@ from para.experiments import EXPERIMENTS
 from para.interfaces import Scene
 from para.reports import build_family_report
 from para.reports.family.ablation import keeps_up, shared, who_keeps_up
+from para.reports.family.aims import aims
 from para.reports.family.curves import half_text, tells, undrawn_text
 from para.reports.family.files import in_distribution, read_family, verdict
 from para.reports.family.learnt import learnt, learnt_rows
@@ -111,6 +112,23 @@ def test_exceptions_from_choosing_on_validation_scenes_are_those_that_the_method
     assert SEEN_BEFORE["hemispheres"] in how_chosen(changed) and SEEN_BEFORE["inner_outer"] not in how_chosen(changed)
 
 
+def test_an_aim_that_was_missed_is_said_and_what_its_variants_reach_in_the_same_views_stands_below(tmp_path):
+    policies = ("para", "para+home_view")
+    folder = write_family(tmp_path, experiments=[replace(made("viewpoints"), policies=policies, headline=policies)])
+    path = folder / "viewpoints" / "results.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:  # PARA misses beyond the cap alone; its variant never does
+        beyond = record["split"] == "beyond" and record["policy"] == "para"
+        record["outcome"] = "missed" if beyond else "placed"
+    path.write_text("\n".join(map(json.dumps, records)) + "\n")
+    (folder / "viewpoints" / "summary.json").unlink()  # no longer of these records
+    tilts = {record["scene"]["view_theta_deg"] for record in records if record["split"] == "beyond"} & {32.0, 40.0}
+    said = text_of(f"<body>{aims(read_family(folder), Pictures())}")
+    assert tilts and said.count("below") == len(tilts) + 1  # and once in the words above the table
+    assert said.count("PARA, home view 100%") == len(tilts) and "viewpoints, out of distribution PARA 97% 100%" in said
+    assert aims(read_family(write_family(tmp_path / "other", experiments=[made("window")])), Pictures()) is None
+
+
 def steep(half: float, low: float = 0.0, high: float = 40.0):
     """A well-told curve over a range, that falls to one half somewhere."""
     x = np.repeat(np.linspace(low, high, 41), 8)
@@ -182,6 +200,17 @@ def test_who_keeps_up_is_told_from_pairs_and_what_they_share_from_their_factors(
     said = text(who_keeps_up(run, factors, ["test"]))
     assert "Out of distribution: Soft-argmax. Shared with PARA, and not by all: head: map or pixel." in said
     assert shared([{"head": "map"}], [{"head": "map"}]) == ""
+
+
+def test_who_has_not_learnt_the_task_says_nothing_of_its_factors(tmp_path):
+    run = run_of(tmp_path, "left_to_right", policies=("para", "act"))
+    rows = [
+        row | {"rate": 0.25} if (row["policy"], row["split"]) == ("act", "train") else row
+        for row in run.summary["rows"]
+    ]
+    run = replace(run, summary=run.summary | {"rows": rows})
+    factors = {"para": {"head": "map"}, "act": {"head": "vector"}}
+    assert "Left out: ACT. In scenes like" in text(who_keeps_up(run, factors, ["test"]))
 
 
 def record(**changes) -> EpisodeRecord:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from para.evaluation.results import compare, interval_of
-from para.reports.family.files import title_of
+from para.reports.family.files import has_learnt, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
@@ -56,6 +56,8 @@ def ablation_of(run: RunFiles) -> str:
 
 def who_keeps_up(run: RunFiles, factors: Mapping[str, Mapping[str, str]], splits: Sequence[str]) -> str:
     """The answer to the heading, as a list: in each split, who is not behind ours, and what these have in common."""
+    left_out = [policy for policy in factors if not has_learnt(run, policy)]
+    factors = {policy: of_policy for policy, of_policy in factors.items() if policy not in left_out}
     ours, *others = factors
     items = []
     for split in splits:
@@ -66,7 +68,19 @@ def who_keeps_up(run: RunFiles, factors: Mapping[str, Mapping[str, str]], splits
         items.append(f"<li>{escape(split_name(split))}: {listed}{what}.</li>")
     return (
         f"<p>Who is not behind {coloured(ours)}: the 95% interval of the difference on the same scenes holds 0 "
-        f"(not adjusted for how many are looked at).</p><ul class='plain'>{''.join(items)}</ul>"
+        f"(not adjusted for how many are looked at).{unlearnt_said(left_out)}</p>"
+        f"<ul class='plain'>{''.join(items)}</ul>"
+    )
+
+
+def unlearnt_said(policies: Sequence[str]) -> str:
+    """Which policies say nothing of their factors; empty where all have learnt the task."""
+    if not policies:
+        return ""
+    names = ", ".join(map(coloured, policies))
+    return (
+        f" Left out: {names}. In scenes like their own demonstrations they place fewer than half, so what their "
+        "factors would give a policy that has learnt the task is open."
     )
 
 

@@ -11,7 +11,7 @@ from para.reports.family.files import AXES, Family, in_distribution, loser, name
 from para.reports.family.marks import filter_attributes, in_a_row
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
-from para.reports.tables import coloured, interval_bar, rate_cell, row_of, table
+from para.reports.tables import coloured, error_list, interval_bar, rate_cell, row_of, table
 from para.reports.wording import INTERVALS, p_text, percent, points, split_name
 
 OUTCOMES = ("placed", "grasped", "missed", "errors")
@@ -48,7 +48,17 @@ def axes_table(family: Family, pictures: Pictures) -> str:
         "tried, so where one has more seeds they are not those of the rates beside them. p allows for scenes that "
         "several episodes share, and is adjusted by Holm’s method over all comparisons of this table. Task not learnt: "
         "in scenes like its own demonstrations it places fewer than half.</p>"
-        f"{all_numbers(family)}{paper_sources(family)}"
+        f"{errors(family)}{all_numbers(family)}{paper_sources(family)}"
+    )
+
+
+def errors(family: Family) -> str:
+    """What the episodes that raised said, run by run; empty where none did."""
+    found = [(run, error_list(run)) for run in family.runs]
+    return "".join(
+        f"<div{filter_attributes(axis=run.axis, outcome='error')}><h4>{escape(title_of(run))}</h4>{said}</div>"
+        for run, said in found
+        if said
     )
 
 

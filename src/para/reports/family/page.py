@@ -12,6 +12,7 @@ from typing import NamedTuple
 from para.assets import in_brief
 from para.files import write_atomic
 from para.reports.family.ablation import ablation_of
+from para.reports.family.aims import aims
 from para.reports.family.axes_table import axes_table
 from para.reports.family.distances import distances_of
 from para.reports.family.executions import executions_of
@@ -146,6 +147,7 @@ def executions_section(family: Family, pictures: Pictures) -> str:
 SECTIONS = (
     Section("axes", "Ours and the paper’s, axis by axis", axes_table),
     Section("verdicts", "In plain words", verdicts),
+    Section("aims", "What was aimed at", aims),
     Section("learnt", "Who has learnt the task", learnt),
     Section("views", "When the camera moves", views_section),
     Section("distance", "When the object moves", distances_section),
