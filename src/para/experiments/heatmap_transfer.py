@@ -14,7 +14,7 @@ from para.experiments.experiment import Execution, Experiment, Recipe, SceneSet
 from para.experiments.few_shot import CIRCLES, everywhere_on_the_grid
 from para.experiments.position_sets import everywhere
 from para.experiments.scale import Scale
-from para.experiments.track_pretraining import ACT_3D, PARA_2D, PARA_3D
+from para.experiments.track_pretraining import ACT_2D, ACT_3D, PARA_2D, PARA_3D
 from para.worlds.scenes import Workspace
 
 ON_CIRCLES = "+on_circles"
@@ -38,7 +38,7 @@ def both_ways(recipe: Recipe) -> Recipe:
     return replace(recipe, executions={"": how, ON_CIRCLES: Execution(how.rollout, (("circles", True),))})
 
 
-RECIPES = tuple(both_ways(recipe) for recipe in (PARA_2D, PARA_3D, ACT_3D))
+RECIPES = tuple(both_ways(recipe) for recipe in (PARA_2D, PARA_3D, ACT_3D, ACT_2D))
 
 HEATMAP_TRANSFER = Experiment(
     name="heatmap_transfer",
