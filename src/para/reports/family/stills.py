@@ -18,6 +18,9 @@ from para.reports.wording import base_policy
 N_SCENES = 4
 """So many episodes of each policy are drawn."""
 
+FOLDED = ("position", "view", "clutter")
+"""Axes of which all other experiments are drawn too, folded."""
+
 Tried = Mapping[tuple[str, int], Mapping[str, EpisodeRecord]]
 """(split, scene_index) -> policy -> its episode there."""
 
@@ -30,13 +33,19 @@ def stills(family: Family) -> str:
     return (
         "<div><p>Episodes drawn from their records, of every policy in the same scenes: a column is a scene. Scenes "
         "are ranked by how many of these policies placed there, and taken evenly spaced, from where most did to where "
-        "fewest did. Along each axis stand as few experiments as show every policy of the table.</p>"
+        "fewest did. Along each axis stand as few experiments as show every policy of the table; of the axes that the "
+        "paper has all others are folded.</p>"
         f"<p class='caption'>{how_to_read()}</p>{parts}</div>"
     )
 
 
 def _of_axis(axis: str, runs: Sequence[RunFiles]) -> str:
-    grids = "".join(map(_grid, enough(runs)))
+    shown = enough(runs)
+    grids = "".join(map(_grid, shown))
+    others = [run for run in runs if run not in shown and axis in FOLDED and one_of_each(run)]
+    if others:
+        named = ", ".join(escape(title_of(run).partition(":")[0]) for run in others)
+        grids += f"<details><summary>More: {named}</summary>{''.join(map(_grid, others))}</details>"
     return f"<div{filter_attributes(axis=axis)}><h3>{escape(AXES[axis])}</h3>{grids}</div>" if grids else ""
 
 
