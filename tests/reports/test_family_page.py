@@ -29,6 +29,7 @@ from para.reports.family.sweeps import swept_policies
 from para.reports.family.traces import trace
 from para.reports.family.views import mean_of_curve, mean_of_tilts, tilt_points
 from para.reports.pictures import Pictures
+from para.reports.tables import row_of
 from para.reports.wording import brief, interval_text, p_text, points, rate_text
 from tests.experiments.test_provenance import GENERATED, USERS
 from tests.reports.synthetic_family import PAPER_CURVES, THETAS, synthetic_experiments, views, write_family
@@ -131,6 +132,26 @@ def test_numbers_of_the_other_outcomes_are_in_the_page_and_hidden_until_asked_fo
     hidden = re.findall(r'<span data-asked="missed" hidden>(.*?)</span></span>', page)
     said = brief(f"({turned['placed']}/{turned['trials']}, {interval_text(*interval_of(turned))})")
     assert any(said in text for text in hidden) and turned["missed"] != turned["placed"]
+
+
+def test_episodes_with_errors_are_counted_among_errors_alone():
+    values = {"world": "w", "scene": Scene((0.1, 0.2)).to_dict(), "train_seed": 0, "steps": 1, "seconds": 1.0}
+    ended = [("grasped", None), ("missed", None), (None, "TimeoutError: too long")]
+    records = [
+        EpisodeRecord(
+            experiment="e",
+            policy="act",
+            split="test",
+            scene_index=i,
+            outcome=outcome,
+            error=error,
+            checkpoint="x",
+            **values,
+        )
+        for i, (outcome, error) in enumerate(ended)
+    ]
+    counts = {what: row_of(records, what) for what in ("grasped", "missed", "errors")}
+    assert [(row["placed"], row["trials"]) for row in counts.values()] == [(1, 2), (1, 2), (1, 3)]
 
 
 def test_names_from_files_are_escaped(tmp_path):

@@ -261,7 +261,8 @@ def row_of(records: Sequence[EpisodeRecord], outcome: str) -> Row:
     def turned(record: EpisodeRecord) -> EpisodeRecord:
         if outcome == "errors":
             return replace(record, error=None, outcome="placed" if record.error else "missed")
-        return replace(record, outcome="placed" if record.outcome == outcome else "missed")
+        ended = None if record.error else "placed" if record.outcome == outcome else "missed"
+        return replace(record, outcome=ended)
 
     return {**summary_row([turned(record) for record in records]), "paper": None}
 
