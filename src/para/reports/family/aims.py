@@ -63,7 +63,7 @@ def _lines(runs: dict[str, RunFiles], aim: Aim) -> list[str]:
         return []
     row = summary_row(found)
     reached = row["rate"] >= aim.rate
-    said = f"{'' if reached else 'below '}{percent(aim.rate)}"
+    said = f"{percent(aim.rate)}{'' if reached else ', not reached'}"
     where = f"{aim.experiment}, {split_name(aim.split).lower()}"
     where += "" if aim.tilt_deg is None else f", {aim.tilt_deg:g}°"
     lines = [_line(run, row, f'<th scope="row">{escape(where)}</th>', said)]
