@@ -7,6 +7,8 @@ the end effector goes next) and a height (how far above the table), and leaves t
 Here no network is involved yet: the demonstrator's moves are told as pixels and heights, and still place the bowl.
 """
 
+from pathlib import Path
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -51,5 +53,7 @@ plt.plot(path[:, 0], path[:, 1], color="white", linewidth=1)
 plt.scatter(path[:, 0], path[:, 1], c=range(len(path)), cmap="viridis", s=24, zorder=2)
 plt.title("Where the end effector goes, as pixels of the first image")
 plt.axis("off")
-plt.savefig("pixel_to_action.png", dpi=100, bbox_inches="tight")
-print("picture: pixel_to_action.png")
+picture = Path("runs/example_01/pixel_to_action.png")
+picture.parent.mkdir(parents=True, exist_ok=True)
+plt.savefig(picture, dpi=100, bbox_inches="tight")
+print(f"picture: {picture}")

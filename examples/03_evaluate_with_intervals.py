@@ -34,7 +34,7 @@ class NoisyDemonstrator(torch.nn.Module):
 
     def act(self, obs: Observation) -> ActionChunk:
         """A chunk of one step."""
-        if self.world.n_steps == 0:
+        if self.world.n_steps == 0:  # a new episode
             self.expert = self.world.expert()
         action = self.expert.act()
         position = torch.tensor(action.position if action else obs.ee_position[0], dtype=torch.float32).view(1, 1, 3)
@@ -48,7 +48,8 @@ class NoisyDemonstrator(torch.nn.Module):
 world = make_world("tabletop", (128, 128))
 low, high = TABLETOP.region()
 positions = sample_object_xy(low, high, N_SCENES, generator=np.random.default_rng(7))
-results = Path("example_03_results.jsonl")
+results = Path("runs/example_03/results.jsonl")
+results.parent.mkdir(parents=True, exist_ok=True)
 results.unlink(missing_ok=True)
 
 for name, noise_px in (("noise_0.4px", 0.4), ("noise_0.8px", 0.8), ("noise_1.5px", 1.5)):
@@ -76,7 +77,7 @@ for pair in summary["comparisons"]:
     print(
         f"{pair['a']} - {pair['b']}, {pair['n_pairs']} pairs: {100 * pair['difference']:+.0f} points, 95% interval "
         f"{100 * pair['ci_low']:+.0f} to {100 * pair['ci_high']:+.0f}, exact McNemar p = {pair['p_value']:.2g}: "
-        + ("a difference" if pair["ci_low"] > 0 else "no difference shown: it takes more scenes")
+        + ("a difference" if pair["ci_low"] > 0 or pair["ci_high"] < 0 else "no difference shown: it takes more scenes")
     )
 print("what few trials can say: 95% intervals of a policy that always succeeds")
 for n in (5, 20, 64, 192):

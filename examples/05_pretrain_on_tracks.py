@@ -47,7 +47,8 @@ def film_a_fingertip(video: Path, scene: Scene) -> None:
 def fit(name: str, config: ParaConfig, data: Demonstrations, start: Path | None = None):
     """Train a policy on demonstrations, from random weights or from those of another."""
     torch.manual_seed(0)
-    policy, samples, begun = make_policy(config), ChunkDataset(data, config.horizon), ""
+    policy, samples = make_policy(config), ChunkDataset(data, config.horizon)
+    begun = ""  # what the starting weights are: trainings from others are other runs
     policy.fit_ranges(samples.actions(), data.camera(slice(None)))
     if start is not None:
         done, begun = start_from(policy, start)
@@ -69,7 +70,7 @@ told = {part: bool(getattr(chunk, f"{part}_known").any()) for part in ("pixel", 
 print(f"{tracks.n_episodes} videos, {len(tracks)} frames; known of a step: {told}; hidden: "
       f"{int((~chunk.pixel_known).sum())} of its first 8 steps")  # fmt: skip
 
-# 2. Pretraining: the heat-map alone, one height class and no gripper.
+# 2. Pretraining: the heatmap alone, one height class and no gripper.
 full = ParaConfig(image_size=SIZE, horizon=8, backbone=SmallConvConfig(channels=24, dilations=(1, 2, 4, 8)))
 pixels = ParaConfig(image_size=SIZE, horizon=8, backbone=full.backbone, n_height_bins=1, n_gripper_bins=0)
 fit("pretrained", pixels, tracks)

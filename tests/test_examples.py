@@ -17,7 +17,11 @@ TIME_LIMIT_S = 600
 """Far more than the minute that an example may take: tests run on shared cores."""
 
 PROMISES = {
-    "01_pixel_to_action.py": ("at (0.100, -0.250, 0.055) m", "the bowl is placed", "picture: pixel_to_action.png"),
+    "01_pixel_to_action.py": (
+        "at (0.100, -0.250, 0.055) m",
+        "the bowl is placed",
+        "picture: runs/example_01/pixel_to_action.png",
+    ),
     "02_record_and_train.py": ("recorded 16 demonstrations", "height classes", "trained: 200 steps", "move 8 of 8"),
     "03_evaluate_with_intervals.py": ("noise_0.4px placed 12/12", "exact McNemar p = ", "64/64: 94 to 100%"),
     "05_pretrain_on_tracks.py": (
@@ -68,7 +72,7 @@ def test_an_example_runs_anywhere_and_prints_what_it_promises(name, printed_by):
 @pytest.mark.slow
 def test_the_first_example_draws_its_picture(printed_by):
     _, folder = printed_by("01_pixel_to_action.py")
-    assert cv2.imread(str(folder / "pixel_to_action.png")).std() > 20
+    assert cv2.imread(str(folder / "runs/example_01/pixel_to_action.png")).std() > 20
 
 
 @pytest.mark.slow

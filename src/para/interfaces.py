@@ -92,6 +92,7 @@ class ActionChunk:
     entropy: Tensor | None = None
     """(B, T) entropy of each step's distribution over the image, in nats. None in demonstrations."""
 
+    # The next two are for training on videos; a first reader can pass over them.
     known: Tensor | None = None
     """(B, T, 3) bool: of each step, whether its pixel, its height and its gripper are known; None: all of every step.
     Where the height is not, `position` is a point that projects to the pixel, at a nominal height
@@ -288,7 +289,10 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class Policy(Protocol):
-    """`Observation` to `ActionChunk`, and the loss that trains it. A stateless `nn.Module`; see `para.policies`."""
+    """`Observation` to `ActionChunk`, and the loss that trains it. A stateless `nn.Module`; see `para.policies`.
+
+    One that learns something from points of which only the pixel is known says so by `learns_from_pixels = True`.
+    """
 
     name: str
     """Its key in `para.policies.POLICIES`, by which checkpoints find it."""

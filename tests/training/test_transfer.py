@@ -170,7 +170,7 @@ OTHER = {
     "formulation": (FACTORISED, "formulation is 'joint' there and 'factorised' here"),
     "depth": (replace(JOINT, third="depth"), "predicts height, to be fine-tuned is depth"),
     "heights": (replace(JOINT, n_height_bins=4), "8 classes of height, to be fine-tuned are 4: .* --n-height-bins 4"),
-    "no heights": (replace(JOINT, n_height_bins=1), "these hold the heat-map, which would be lost"),
+    "no heights": (replace(JOINT, n_height_bins=1), "these hold the heatmap, which would be lost"),
     "policy": (ACT, "holds the policy 'para', to be fine-tuned is 'act'"),
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ SEED = 31
 """Of the order in which positions are taken."""
 
 PIXELS_ONLY = {"n_height_bins": 1, "n_gripper_bins": 0}
-"""Heads of a PARA that is pretrained on pixels: the heat-map, and no more."""
+"""Heads of a PARA that is pretrained on pixels: the heatmap, and no more."""
 
 
 def few(workspace: Workspace, counts: Sequence[int], headline: int, half: str | None = None) -> dict[str, np.ndarray]:
@@ -84,7 +84,7 @@ def everywhere_on_the_grid(workspace: Workspace, scale: Scale, half: str | None 
 
 
 def pretrained(base: Recipe, name: str, data: str, supervision: Supervision, why: str) -> Recipe:
-    """A policy as it is before it sees the robot: on all its heads, or, where only pixels are told, PARA's heat-map."""
+    """A policy as it is before it sees the robot: on all its heads, or, where only pixels are told, PARA's heatmap."""
     recipe = variant(base, f"+{name}", why, data=data)
     bare = supervision == "pixels" and base.name.split("+")[0] == "para"
     config = with_options(recipe.config, PIXELS_ONLY) if bare else recipe.config

@@ -1,6 +1,6 @@
 """What pretraining on circles sees: on circles, and on a robot, which it has never seen (original report, figures).
 
-The pretrained policies, nothing fine-tuned: pictures of their heat-maps, the pixel errors along demonstrations, and
+The pretrained policies, nothing fine-tuned: pictures of their heatmaps, the pixel errors along demonstrations, and
 what they do in closed loop.
 """
 
@@ -43,7 +43,7 @@ RECIPES = tuple(both_ways(recipe) for recipe in (PARA_2D, PARA_3D, ACT_3D, ACT_2
 HEATMAP_TRANSFER = Experiment(
     name="heatmap_transfer",
     title="What pretraining on a disc sees, and sees in a robot",
-    question="Do heat-maps that were learnt from a moving disc find the places where a robot must go?",
+    question="Do heatmaps that were learnt from a moving disc find the places where a robot must go?",
     axis="pretraining",
     scenes=scenes,
     recipes=RECIPES,

@@ -1,7 +1,7 @@
 """Pretraining on circles (the original report on it, and the paper): few demonstrations after many videos of a disc.
 
 In the pretraining videos the robot is hidden and an orange disc marks its end effector. "2D": only the disc's pixels
-are told, and PARA learns its heat-map; "3D": heights and gripper too, in the same pictures. The pretraining set covers
+are told, and PARA learns its heatmap; "3D": heights and gripper too, in the same pictures. The pretraining set covers
 the whole grid, and so the places of the test: `track_pretraining_fair` leaves those out.
 """
 

@@ -11,7 +11,7 @@ class FullPrecisionLinear(nn.Linear):
     """A linear layer in its weights' precision under `torch.autocast` too. (..., C) -> (..., C').
 
     A coordinate that leaves a network in bfloat16 has 8 bits: over a workspace of a metre it would come in steps of up
-    to 5 mm, which no class of a heat-map does, and regression would lose to pixels for that alone.
+    to 5 mm, which no class of a heatmap does, and regression would lose to pixels for that alone.
     """
 
     def forward(self, x: Tensor) -> Tensor:

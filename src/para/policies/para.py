@@ -68,7 +68,8 @@ class ParaConfig:
     sees the same places at other depths."""
 
     formulation: Formulation = "joint"
-    """A softmax over pixels and heights read there, or one softmax over pixels x heights."""
+    """`joint`: one softmax over pixels x heights. `factorised` (the paper's text): a softmax over pixels, and one over
+    heights read at the pixel."""
 
     heatmap_resolution: Literal["cells", "image"] = "cells"
     """Where the softmax over pixels lives: on the feature grid, or on the grid upsampled to the image (the paper)."""
@@ -95,7 +96,8 @@ class ParaConfig:
     """The backbone and its options."""
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """Variation of training images; pixel labels follow it."""
+    """Variation of training images, which pixel labels follow. None by default, as in the paper; the experiments' PARA
+    has `para.experiments.recipes.VIEWS`."""
 
     def __post_init__(self):
         if self.horizon < 1 or self.n_height_bins < 1 or (self.n_gripper_bins < 2 and self.n_gripper_bins != 0):
@@ -156,7 +158,7 @@ class Para(nn.Module):
             formulation=config.formulation, read_start=config.read_start,
             n_rotation_bins=config.n_rotation_bins,
         )  # fmt: skip
-        # named for heights, the paper's; of depths where `third` says so
+        # Named for heights, the paper's; of depths where `third` says so. Placeholders: `fit_ranges` sets their span.
         self.height_bins = Bins(config.n_height_bins, *((0.0, 0.4) if config.third == "height" else (0.1, 3.0)))
         self.gripper_bins = Bins(config.n_gripper_bins, 0.0, 1.0) if config.n_gripper_bins else None
         self.rotation_bins = RotationBins(config.n_rotation_bins) if config.n_rotation_bins else None
@@ -168,7 +170,7 @@ class Para(nn.Module):
             self.height_bins.fit(actions.position[..., 2][keep], self.config.height_margin_m)
             return
         cameras = training_cameras(camera, self.config.augment)
-        targets = [make_targets(actions, camera, supervise_padding=False) for camera in cameras]
+        targets = [make_targets(actions, seen_from, supervise_padding=False) for seen_from in cameras]
         depths = torch.cat([target.depth[target.valid] for target in targets])
         self.height_bins.fit(depths, self.config.depth_margin_m)
 
@@ -226,7 +228,7 @@ class Para(nn.Module):
             uv = targets.uv if config.soft_targets else cell_centre(targets.uv, stride)
             at_pixel = self.heads.height_logits(grid, uv, stride)
             heat = None
-            if height_known is not None:
+            if height_known is not None:  # where the pixel alone is known, the volume is summed over heights
                 share = cell_weights(uv, stride, tuple(volume.shape[-2:]))  # (B, T, h * w)
                 heat = (volume.float().logsumexp(dim=2).flatten(2) * share).sum(dim=-1)
             terms = {"height_known": height_known, "heatmap_at_pixel": heat}

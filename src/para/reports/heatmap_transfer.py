@@ -1,4 +1,4 @@
-"""What pretrained policies see on circles, and on a robot that they were never shown: heat-maps and pixel errors."""
+"""What pretrained policies see on circles, and on a robot that they were never shown: heatmaps and pixel errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from para.reports.tables import table
 from para.reports.wording import in_reading_order, policy_name
 
 N_STEPS = 4
-"""Heat-maps of so many steps, t+1 on, as in the original's figure."""
+"""Heatmaps of so many steps, t+1 on, as in the original's figure."""
 
 WIDTH = 200
 """Of a panel, pixels."""
@@ -72,7 +72,7 @@ def errors_table(run: RunFiles) -> str:
 
 
 def _line(prediction: Prediction, suffix: str, pictures: Pictures) -> str:
-    """Input with the start point, then the heat-maps of the next steps; for a regressor, its path alone."""
+    """Input with the start point, then the heatmaps of the next steps; for a regressor, its path alone."""
     on_circles = prediction.policy.endswith(suffix)
     name = policy_name(prediction.policy.removesuffix(suffix))
     errors = np.linalg.norm(prediction.uv - prediction.demonstrated_uv, axis=-1)

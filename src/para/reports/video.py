@@ -122,7 +122,7 @@ def _panel(image: np.ndarray, **marks: Any) -> np.ndarray:
 
 
 def _sheet(policy: str, number: int, look: Mapping[str, Any], pictures: Pictures) -> str:
-    """The alignment figure of a moment: what came, what was imagined, and both with heat-map and keypoints."""
+    """The alignment figure of a moment: what came, what was imagined, and both with heatmap and keypoints."""
     heatmaps, true, said = look.get("heatmaps"), look["ee_uv"], look["predicted_uv"]
     rows = [
         [_panel(look["real"][0], cross=true[0]), *(_panel(frame) for frame in look["real"][1:])],
@@ -141,7 +141,7 @@ def _sheet(policy: str, number: int, look: Mapping[str, Any], pictures: Pictures
     off = np.linalg.norm(said - look["found_generated_uv"], axis=-1)
     caption = (
         f"Columns: now (cross: the end effector), {steps}. Rows: what came; what was imagined; what came, and what was "
-        "imagined, with the heat-map, the predicted keypoint (dot), the true one (ring) and the end effector found in "
+        "imagined, with the heatmap, the predicted keypoint (dot), the true one (ring) and the end effector found in "
         f"the imagined picture (cross): {', '.join(f'{value:.1f}' for value in off)} px from the predicted one."
     )
     return (

@@ -223,7 +223,7 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
     if n not in (1, own_n) and here.formulation == "joint":
         raise ValueError(
             f"it has {n} classes of {there.third}, to be fine-tuned are {own_n}: in the joint form these hold the "
-            f"heat-map, which would be lost; pretrain with --n-height-bins {own_n}, or with 1 on pixels alone"
+            f"heatmap, which would be lost; pretrain with --n-height-bins {own_n}, or with 1 on pixels alone"
         )
 
 

@@ -19,7 +19,7 @@ def pretraining(family: Family, pictures: Pictures) -> str:
 
 
 def part_of(run: RunFiles, pictures: Pictures) -> str:
-    """What a run's own page has of it, as far as records tell: pictures of heat-maps and imagined frames are there."""
+    """What a run's own page has of it, as far as records tell: pictures of heatmaps and imagined frames are there."""
     told = alignment_errors(run)
     parts = [
         few_shot_section(run, pictures, f"{name_of(run)}_") or "",
