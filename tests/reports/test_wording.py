@@ -69,3 +69,10 @@ def test_the_options_that_choose_a_backbone_are_those_of_the_command_line():
 def test_another_world_than_the_usual_one_is_named():
     config = make_config(command=f"{FIRST}; {LATER}", train_seeds=1, world="libero")
     assert one_command(config) == "para experiment left_to_right --scale small --world libero --train-seeds 1"
+
+
+def test_a_run_without_the_first_trainings_is_made_without_them():
+    commands = [f"para experiment left_to_right --train-seeds 3 --first-seed {first}" for first in (2, 1)]
+    made = one_command(make_config(command="; ".join(commands), train_seeds=3))
+    assert made == "para experiment left_to_right --scale small --train-seeds 3 --first-seed 1"
+    assert "--first-seed" not in one_command(make_config(command="; ".join([*commands, FIRST]), train_seeds=3))
