@@ -31,10 +31,10 @@ ACT_LONG = tuple(
     extra(
         trained_longer(variant(ACT, f"+n{n}+long", f"{n} demonstrations, four times the steps", data=f"corners{n}"), 4)
     )
-    for n in (32, 64)
+    for n in reversed(COUNTS)
 )
-"""Where regression could catch up it is given more steps too: after the usual ones its trainings differ by half the
-table, and in distribution as well."""
+"""Regression is given more steps too: after the usual ones its trainings with 32 demonstrations differ by half the
+table, and it is short in distribution as well."""
 
 CORNER_SCALING = Experiment(
     name="corner_scaling",
