@@ -100,9 +100,15 @@ def test_every_policy_of_a_run_is_in_the_table_in_a_sweep_or_among_the_variants(
 
 
 def test_exceptions_from_choosing_on_validation_scenes_are_those_that_the_method_tells_of(unlearnt):
-    method = "".join((ROOT / "docs" / name).read_text() for name in ("method.md", "pretraining.md"))
+    method, pretraining = (
+        " ".join((ROOT / "docs" / name).read_text().split()) for name in ("method.md", "pretraining.md")
+    )
+    for told in ("on the very scenes", "were added when the first had been seen"):
+        assert told in pretraining  # of `track_pretraining`, and of `track_pretraining_apart`
     assert set(SEEN_BEFORE) <= set(EXPERIMENTS) and all(
-        f"`{name}`" in method for name in SEEN_BEFORE if name != "distractors"
+        f"`{name}`" in method
+        for name in SEEN_BEFORE
+        if name != "distractors" and not name.startswith("track_pretraining")
     )
     family = read_family(unlearnt)
     assert "exceptions" not in how_chosen(family)
@@ -125,7 +131,9 @@ def test_an_aim_that_was_missed_is_said_and_what_its_variants_reach_in_the_same_
     tilts = {record["scene"]["view_theta_deg"] for record in records if record["split"] == "beyond"} & {32.0, 40.0}
     said = text_of(f"<body>{aims(read_family(folder), Pictures())}")
     assert tilts and said.count("%, not reached") == len(tilts)
-    assert said.count("PARA, home view 100%") == len(tilts) and "viewpoints, out of distribution PARA 97% 100%" in said
+    assert (
+        said.count("° PARA, home view 100%") == len(tilts) and "viewpoints, out of distribution PARA 97% 100%" in said
+    )
     assert aims(read_family(write_family(tmp_path / "other", experiments=[made("window")])), Pictures()) is None
 
 
@@ -210,7 +218,11 @@ def test_who_has_not_learnt_the_task_says_nothing_of_its_factors(tmp_path):
     ]
     run = replace(run, summary=run.summary | {"rows": rows})
     factors = {"para": {"head": "map"}, "act": {"head": "vector"}}
-    assert "Left out: ACT. In scenes like" in text(who_keeps_up(run, factors, ["test"]))
+    said = text(who_keeps_up(run, factors, ["test"]))
+    assert "Left out: ACT. In scenes like" in said and "Out of distribution: none of the others." in said
+    nobody = replace(run, summary=run.summary | {"rows": [row | {"rate": 0.25} for row in rows]})
+    said = text(who_keeps_up(nobody, factors, ["test"]))
+    assert said.strip().startswith("Left out: PARA, ACT. In scenes like") and "Who is not behind" not in said
 
 
 def record(**changes) -> EpisodeRecord:

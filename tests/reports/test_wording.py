@@ -72,7 +72,7 @@ def test_another_world_than_the_usual_one_is_named():
 
 
 def test_a_run_without_the_first_trainings_is_made_without_them():
-    commands = [f"para experiment left_to_right --train-seeds 3 --first-seed {first}" for first in (2, 1)]
+    commands = [f"para experiment left_to_right --train-seeds 3 --first-seed{first}" for first in ("=2", " 1")]
     made = one_command(make_config(command="; ".join(commands), train_seeds=3))
     assert made == "para experiment left_to_right --scale small --train-seeds 3 --first-seed 1"
     assert "--first-seed" not in one_command(make_config(command="; ".join([*commands, FIRST]), train_seeds=3))

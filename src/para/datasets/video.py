@@ -201,7 +201,8 @@ def _n_promised(stream: VideoStream) -> int:
     A cut between key frames that copies the stream (`ffmpeg -ss ... -c copy`) keeps the frames since the key frame
     before it and hides them by an edit list; the container's count has them, its index marks them.
     """
-    listed = sum(not entry.is_discard for entry in stream.index_entries)
+    entries = getattr(stream, "index_entries", ())  # PyAV 17 and later; before, hidden frames are missed
+    listed = sum(not entry.is_discard for entry in entries)
     return min(stream.frames, listed) if listed else stream.frames
 
 

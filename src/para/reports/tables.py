@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 def headline(run: RunFiles) -> tuple[str, str]:
     """The result in a short sentence and in a full one, as HTML: the first two policies out of distribution."""
     splits = splits_in_reading_order(row["split"] for row in run.summary["rows"])
-    split = "test" if "test" in splits else splits[0]
+    split = "test" if "test" in splits else run.headline_splits[0]
     rows = [row for policy in run.main_policies for row in run.rows(policy, split)][:2]
     if not rows:
         return "No policy was scored", ""

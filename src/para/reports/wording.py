@@ -188,7 +188,7 @@ def one_command(config: Mapping[str, Any]) -> str:
     words += ["--world", config["world"]] if config["world"] != "tabletop" else []
     words += ["--train-seeds", str(config["train_seeds"])]
     if all(firsts := [options_of(command, {"--first-seed": 1}) for command in commands]):
-        words += min(firsts, key=lambda option: int(option[-1]))
+        words += min(firsts, key=lambda option: int(option[-1].rpartition("=")[2]))
     extras, run = set(config.get("extras", [])), set(config["policies"])
     left_out = set(config.get("data", {})) - run
     if left_out - (set() if extras & run else extras):

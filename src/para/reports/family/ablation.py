@@ -57,9 +57,11 @@ def ablation_of(run: RunFiles) -> str:
 def who_keeps_up(run: RunFiles, factors: Mapping[str, Mapping[str, str]], splits: Sequence[str]) -> str:
     """The answer to the heading, as a list: in each split, who is not behind ours, and what these have in common."""
     left_out = [policy for policy in factors if not has_learnt(run, policy)]
-    factors = {policy: of_policy for policy, of_policy in factors.items() if policy not in left_out}
     ours, *others = factors
-    items = []
+    if ours in left_out:
+        return f"<p>{unlearnt_said(left_out)}</p>"
+    factors = {policy: of_policy for policy, of_policy in factors.items() if policy not in left_out}
+    others, items = [policy for policy in others if policy in factors], []
     for split in splits:
         level = [other for other in others if keeps_up(run, ours, other, split)]
         listed = ", ".join(map(coloured, level)) or "none of the others"
@@ -68,7 +70,7 @@ def who_keeps_up(run: RunFiles, factors: Mapping[str, Mapping[str, str]], splits
         items.append(f"<li>{escape(split_name(split))}: {listed}{what}.</li>")
     return (
         f"<p>Who is not behind {coloured(ours)}: the 95% interval of the difference on the same scenes holds 0 "
-        f"(not adjusted for how many are looked at).{unlearnt_said(left_out)}</p>"
+        f"(not adjusted for how many are looked at). {unlearnt_said(left_out)}</p>"
         f"<ul class='plain'>{''.join(items)}</ul>"
     )
 
@@ -79,7 +81,7 @@ def unlearnt_said(policies: Sequence[str]) -> str:
         return ""
     names = ", ".join(map(coloured, policies))
     return (
-        f" Left out: {names}. In scenes like their own demonstrations they place fewer than half, so what their "
+        f"Left out: {names}. In scenes like their own demonstrations they place fewer than half, so what their "
         "factors would give a policy that has learnt the task is open."
     )
 

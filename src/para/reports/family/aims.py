@@ -42,7 +42,10 @@ AIMS = (
 
 
 def aims(family: Family, pictures: Pictures) -> str | None:
-    """A row per aim that there are records of; below one that was missed, PARA's variants in the same scenes."""
+    """A row per aim that there are records of; below one that was missed, PARA's variants in the same scenes. They were
+    set for the world `tabletop`."""
+    if family.numbers["worlds"] != ["tabletop"]:
+        return None
     runs = {name_of(run): run for run in family.runs}
     lines = [line for aim in AIMS if aim.experiment in runs for line in _lines(runs, aim)]
     if not lines:
@@ -63,11 +66,12 @@ def _lines(runs: dict[str, RunFiles], aim: Aim) -> list[str]:
         return []
     row = summary_row(found)
     reached = row["rate"] >= aim.rate
-    said = f"{percent(aim.rate)}{'' if reached else ', not reached'}"
+    said = percent(aim.rate) if reached else f"{percent(aim.rate)}, not reached ({100 * row['rate']:.1f}%)"
     where = f"{aim.experiment}, {split_name(aim.split).lower()}"
     where += "" if aim.tilt_deg is None else f", {aim.tilt_deg:g}°"
     lines = [_line(run, row, f'<th scope="row">{escape(where)}</th>', said)]
-    return lines if reached else lines + [_line(run, other, "<td></td>", "") for other in _variants(runs, aim)]
+    again = f'<th scope="row" class="why">{escape(where)}</th>'
+    return lines if reached else lines + [_line(run, other, again, "") for other in _variants(runs, aim)]
 
 
 def _variants(runs: dict[str, RunFiles], aim: Aim) -> list[dict]:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from para.evaluation.results import interval_of
-from para.reports.family.files import AXES, Family, in_distribution, loser, name_of, title_of, verdict
+from para.reports.family.files import AXES, Family, in_distribution, is_ours, loser, name_of, title_of, verdict
 from para.reports.family.marks import filter_attributes, in_a_row
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
@@ -21,6 +21,9 @@ Row = Mapping[str, Any]
 
 VERDICTS = {"a": "ours ahead", "b": "ours behind", "open": "not told apart", "unlearnt": "task not learnt"}
 """What the minuend of a difference is, in words that leave the table as wide as its page."""
+
+BETWEEN_OTHERS = {"a": "first ahead", "b": "first behind"}
+"""The same where it is a baseline, too."""
 
 N_COLUMNS = 7
 
@@ -113,7 +116,8 @@ def holm_text(comparison: Row) -> str:
 
 def _verdict(family: Family, comparison: Row) -> str:
     found = verdict(family, comparison)
-    said = f'<span class="verdict {found}">{VERDICTS[found]}</span>'
+    kind, words = (found, VERDICTS) if is_ours(family, comparison) else ("open", VERDICTS | BETWEEN_OTHERS)
+    said = f'<span class="verdict {kind}">{words[found]}</span>'
     if found != "unlearnt":
         return said
     whose = f"{coloured(comparison['a'])}, " if loser(comparison) == comparison["a"] else ""

@@ -11,7 +11,7 @@ from para.evaluation.curves import LogisticFit
 from para.evaluation.family import ALONE, summarise_family
 from para.evaluation.records import EpisodeRecord
 from para.reports.run_files import RunFiles, read_run
-from para.reports.wording import trained_policy
+from para.reports.wording import base_policy, trained_policy
 
 AXES = {
     "position": "Position of the object",
@@ -98,6 +98,12 @@ def verdict(family: Family, comparison: Mapping[str, Any]) -> str:
     if not has_learnt(family.run(comparison["experiment"]), loser(comparison)):
         return "unlearnt"
     return "a" if comparison["difference"] > 0 else "b"
+
+
+def is_ours(family: Family, comparison: Mapping[str, Any]) -> bool:
+    """Whether the minuend is a recipe of the policy that its experiment is about, and not of a baseline's."""
+    ours = family.run(comparison["experiment"]).headline[0]
+    return base_policy(comparison["a"]) == base_policy(ours)
 
 
 def has_learnt(run: RunFiles, policy: str) -> bool:

@@ -52,10 +52,10 @@ def gallery(family: Family, pictures: Pictures) -> str | None:
     if not failures:
         return None
     return (
-        "<p>Every episode of the table above that was not placed, by what the arm did. That is told from the record "
-        "alone: its path, and where the gripper closed and opened. Counts pool the training seeds, and what a policy "
-        "does after other numbers of demonstrations or in other executions; its variants are counted together and "
-        "apart from it, and those that have not learnt the task are left out.</p>"
+        "<p>Episodes of the table above that were not placed, by what the arm did, of policies that have learnt the "
+        "task in that experiment. It is told from the record alone: its path, and where the gripper closed and opened. "
+        "Counts pool the training seeds, and what a policy does after other numbers of demonstrations or in other "
+        "executions; its variants are counted together and apart from it.</p>"
         f"{modes_table(family, failures)}{gallery_of_traces(failures)}"
     )
 

@@ -36,7 +36,8 @@ SEEN_BEFORE = {
     "track_pretraining_apart": "the form without augmentation had its second and third training after results of the "
     "first",
 }
-"""Experiments whose test scenes were not quite unknown when a recipe was chosen, as `docs/method.md` tells, and why."""
+"""Experiments whose test scenes were not quite unknown when a recipe was chosen, as `docs/method.md` and
+`docs/pretraining.md` tell, and why."""
 
 
 def methods(family: Family, pictures: Pictures) -> str:

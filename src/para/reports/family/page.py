@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -99,10 +99,14 @@ def filters(family: Family) -> str:
     outcomes = ("placed", "grasped", "missed", "error")
     return Template(files("para.reports").joinpath("filters.html").read_text(encoding="utf-8")).substitute(
         axes=_options((axis, AXES[axis]) for axis in axes),
-        policies=_options((policy, policy_name(policy)) for policy in policies)
-        + f'<optgroup label="alone">{_options((variant, policy_name(variant)) for variant in variants)}</optgroup>',
+        policies=_options((policy, policy_name(policy)) for policy in policies) + _one_alone(variants),
         outcomes=_options((outcome, outcome) for outcome in outcomes),
     )
+
+
+def _one_alone(variants: Sequence[str]) -> str:
+    options = _options((variant, policy_name(variant)) for variant in variants)
+    return f'<optgroup label="one variant alone">{options}</optgroup>' if options else ""
 
 
 def _options(choices: Iterable[tuple[str, str]]) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from para.reports.family.axes_table import unlearnt_text
-from para.reports.family.files import Family, loser, title_of, verdict
+from para.reports.family.files import Family, is_ours, loser, title_of, verdict
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
 from para.reports.tables import coloured
@@ -28,6 +28,7 @@ KINDS = (
     ("open", "Not told apart"),
     ("unlearnt", "The one that is behind has not learnt the task"),
     ("a", "Ours is ahead"),
+    ("others", "Between other policies"),
 )
 """Verdicts, the uncomfortable one first."""
 
@@ -88,7 +89,7 @@ def verdicts(family: Family, pictures: Pictures) -> str:
     for c in family.numbers["comparisons"]:
         run = family.run(c["experiment"])
         where = f"{escape(title_of(run))} ({escape(split_name(c['split']).lower())})"
-        found = verdict(family, c)
+        found = verdict(family, c) if is_ours(family, c) else "others"
         why = f"; {coloured(loser(c))}: {unlearnt_text(family, c)}" if found == "unlearnt" else ""
         said[found].append(
             f"<li{filter_attributes(axis=run.axis, policy=c['b'])}>{where}: {coloured(c['a'])} "
