@@ -19,7 +19,7 @@ OUTCOMES = ("placed", "grasped", "missed", "errors")
 
 Row = Mapping[str, Any]
 
-VERDICTS = {"a": "ours ahead", "b": "ours behind", "open": "not told apart", "unlearnt": "task not learnt"}
+VERDICTS = {"a": "ours ahead", "b": "ours behind", "open": "not distinguishable", "unlearnt": "task not learnt"}
 """What the minuend of a difference is, in words that leave the table as wide as its page."""
 
 BETWEEN_OTHERS = {"a": "first ahead", "b": "first behind"}

@@ -25,7 +25,7 @@ from para.reports.wording import (
 
 KINDS = (
     ("b", "Ours is behind: the baseline, or the other variant, places more"),
-    ("open", "Not told apart"),
+    ("open", "Not distinguishable"),
     ("unlearnt", "The one that is behind has not learnt the task"),
     ("a", "Ours is ahead"),
     ("others", "Between other policies"),
@@ -50,7 +50,7 @@ def headline(family: Family) -> tuple[str, str]:
     if not counted:
         short = "PARA was compared with no baseline that has learnt the task"
     full = (
-        f"Behind in {behind}, not told apart in {open_} (paired tests, adjusted for their number){left_out}. "
+        f"Behind in {behind}, not distinguishable in {open_} (paired tests, adjusted for their number){left_out}. "
         f"{controls_text(against_others(family, controls=True))}"
         f"It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
         "the paper has a number; its pictures and its backbone were others: read its numbers beside ours, not against."
@@ -78,7 +78,7 @@ def controls_text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     more = f"; in {n['unlearnt']} more the other has not learnt the task" if n["unlearnt"] else ""
     return (
         f"In the controls and in pretraining, counted apart, it is ahead of other policies in {n['a']} of "
-        f"{n['a'] + n['b'] + n['open']}, behind in {n['b']} and not told apart in {n['open']}"
+        f"{n['a'] + n['b'] + n['open']}, behind in {n['b']} and not distinguishable in {n['open']}"
         f"{f' ({names})' if names else ''}{more}. "
     )
 
