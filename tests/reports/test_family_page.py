@@ -321,6 +321,15 @@ def test_sweeps_are_read_from_the_configuration_or_from_numbers_of_demonstration
     assert {s.quantity for s in wrong} == {"rotation_deg", "translation_mm", "focal_percent"} and len(wrong) == 9
 
 
+def test_a_variant_on_so_many_demonstrations_is_a_point_of_its_own_curve(tmp_path):
+    (made,) = [m for m in synthetic_experiments(4) if m.name == "corner_scaling"]
+    names = (*made.policies, "act+n32+long", "act+n64+long")
+    folder = write_family(tmp_path, experiments=[replace(made, policies=names, headline=names)])
+    swept = swept_policies(read_family(folder).run("corner_scaling"))
+    assert {(s.policy, s.value) for s in swept if s.base == "act+long"} == {("act+n32+long", 32), ("act+n64+long", 64)}
+    assert {s.base for s in swept} == {"para", "act", "act+long"}
+
+
 def test_failures_are_counted_once_each_and_none_is_lost(family):
     for policy, by_axis in find_failures(family).items():
         for axis, ways in by_axis.items():

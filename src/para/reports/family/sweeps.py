@@ -29,8 +29,8 @@ QUANTITIES = {
 }
 """What is swept, as an axis label; another quantity goes by its own name."""
 
-POSITIONS = re.compile(r"(?P<base>.+)\+n(?P<n>\d+)")
-"""Names of policies that were trained on so many positions."""
+POSITIONS = re.compile(r"(?P<base>.+)\+n(?P<n>\d+)(?P<variant>\+.+)?")
+"""Names of policies that were trained on so many positions: `act+n32+long` is `act+long` on 32."""
 
 
 class Swept(NamedTuple):
@@ -51,7 +51,7 @@ def swept_policies(run: RunFiles) -> list[Swept]:
     swept = [Swept(p, s["base"], s["quantity"], float(s["value"])) for p, s in named.items() if p in there]
     for policy in sorted(there - set(named)):
         if found := POSITIONS.fullmatch(policy):
-            swept.append(Swept(policy, found["base"], "n", float(found["n"])))
+            swept.append(Swept(policy, found["base"] + (found["variant"] or ""), "n", float(found["n"])))
     return swept
 
 
