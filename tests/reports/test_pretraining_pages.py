@@ -128,7 +128,7 @@ def test_trainings_in_the_share_of_the_curves_have_a_panel_of_their_own(few_shot
     run = read_run(few_shot)
     told = run.config["few_shot"]
     svg = curves_figure(told, cases(run, told, "test"))
-    assert "PARA, plain, 1/8 of the steps" in svg and "1/16" not in svg
+    assert "PARA, no augmentation, 1/8 of the steps" in svg and "1/16" not in svg
     usual = [case for case in cases(run, told, "test") if "short" not in case.policy]
     assert "of the steps" not in curves_figure(told, usual)
 

@@ -47,9 +47,9 @@ def test_rates_the_papers_and_differences_stand_under_their_number(few_shot):
     assert rows["placed, out of distribution | started from"] == ["N = 1", "N = 10", "N = 256"]
     assert rows["PARA | 2D"] == ["38% (3/8, 14 to 69%)", "88% (7/8, 53 to 98%)", "–"]
     assert rows["the paper's | 2D"] == ["–", "39%", "–"] and rows["the paper's | scratch"] == ["–", "–", "83%"]
-    assert rows["PARA, plain, 1/8 of the steps | scratch"] == ["–", "12% (1/8, 2 to 47%)", "–"]
+    assert rows["PARA, no augmentation, 1/8 of the steps | scratch"] == ["–", "12% (1/8, 2 to 47%)", "–"]
     rows = lines_of(differences)
-    assert rows["PARA, plain, 1/8 of the steps | 2D"][1].startswith("+88 (") and "p = 0.016" in differences
+    assert rows["PARA, no augmentation, 1/8 of the steps | 2D"][1].startswith("+88 (") and "p = 0.016" in differences
     assert "PARA | scratch" not in rows and "ACT | scratch" not in rows
 
 

@@ -21,6 +21,18 @@ POLICY_NAMES = {
 }
 """How policies are called in text; one that is missing here goes by its own name."""
 
+SAID = {
+    "all": "all steps executed",
+    "ensemble": "temporal ensembling",
+    "2d": "2D",
+    "3d": "3D",
+    "plain": "no augmentation",
+    "twice": "twice the steps",
+    "moves10": "moves to 10°",
+    "moves35": "moves to 35°",
+}
+"""How variants and ways of execution are called in text, where their own name does not say it."""
+
 SPLIT_NAMES = {
     "train": "In distribution",
     "test": "Out of distribution",
@@ -147,8 +159,7 @@ def _variant_name(variant: str) -> str:
     way = execution_of(variant)
     if isinstance(way, int):
         return f"{way} step{'' if way == 1 else 's'} executed"
-    said = {"all": "all steps executed", "ensemble": "temporal ensembling", "2d": "2D", "3d": "3D"}
-    return said.get(way or variant, variant.replace("_", " "))
+    return SAID.get(way or variant, variant.replace("_", " "))
 
 
 def split_name(split: str) -> str:

@@ -50,7 +50,8 @@ def swept_policies(run: RunFiles) -> list[Swept]:
     there = {row["policy"] for row in run.summary["rows"]}
     swept = [Swept(p, s["base"], s["quantity"], float(s["value"])) for p, s in named.items() if p in there]
     for policy in sorted(there - set(named)):
-        if found := POSITIONS.fullmatch(policy):
+        found = POSITIONS.fullmatch(policy)
+        if found and (policy in run.headline or not found["variant"]):
             swept.append(Swept(policy, found["base"] + (found["variant"] or ""), "n", float(found["n"])))
     return swept
 
