@@ -51,6 +51,7 @@ def headline(family: Family) -> tuple[str, str]:
         short = "PARA was compared with no baseline that has learnt the task"
     full = (
         f"Behind in {behind}, not distinguishable in {open_} (paired tests, adjusted for their number){left_out}. "
+        "A comparison with one of PARA’s variants counts as one, so that a baseline can be counted twice. "
         f"{controls_text(against_others(family, controls=True))}"
         f"It places more often than the paper’s PARA in {sum(beyond)} of the {len(beyond)} settings for which "
         "the paper has a number; its pictures and its backbone were others: read its numbers beside ours, not against."
