@@ -138,8 +138,8 @@ class Experiment:
 
     extras: bool = False
     """Also the extra policies: checks on the others that train for two to six times as long (...+long, ...+many,
-    ...+twice), those without any augmentation (+plain) or that look from home (+home_view), baselines on axes where the
-    paper has ACT alone, and those that a world leaves out."""
+    ...+twice), those without warps (+no_warps) or any augmentation (+plain) or that look from home (+home_view),
+    baselines on axes where the paper has ACT alone, and those that a world leaves out."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""

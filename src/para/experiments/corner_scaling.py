@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.position_sets import corner_positions, everywhere
-from para.experiments.recipes import ACT, FURTHER_BASELINES, PARA, extra, trained_longer, variant
+from para.experiments.recipes import (
+    ACT,
+    FURTHER_BASELINES,
+    PARA,
+    PARA_NO_WARPS,
+    extra,
+    no_warps_compared,
+    trained_longer,
+    variant,
+)
 from para.experiments.scale import Scale
 from para.worlds.scenes import Workspace
 
@@ -36,6 +47,15 @@ ACT_LONG = tuple(
 """Regression is given more steps too: after the usual ones its trainings with 32 demonstrations differ by half the
 table, and it is short in distribution as well."""
 
+NO_WARPS = tuple(
+    extra(
+        replace(PARA_NO_WARPS, name=f"para+n{n}+no_warps", data=f"corners{n}", why=f"{n} demonstrations, never warped")
+    )
+    for n in COUNTS
+)
+"""Warps move the bowl in the picture, and the label with it: with few demonstrations they could be what covers the
+table."""
+
 CORNER_SCALING = Experiment(
     name="corner_scaling",
     title="Corner scaling: from four demonstrations to dense coverage",
@@ -46,15 +66,17 @@ CORNER_SCALING = Experiment(
         *(recipe for n in (HEADLINE, *(n for n in COUNTS if n != HEADLINE)) for recipe in RECIPES[n]),
         *OTHERS,
         *ACT_LONG,
+        *NO_WARPS,
     ),
     comparisons=(
         *((f"para+n{n}", f"act+n{n}", "test") for n in COUNTS),
         *((f"para+n{HEADLINE}", recipe.name, "test") for recipe in OTHERS),
         *(("para" + recipe.name.removeprefix("act").removesuffix("+long"), recipe.name, "test") for recipe in ACT_LONG),
+        *(pair for n in COUNTS for pair in no_warps_compared("test", suffix=f"+n{n}")),
     ),
     headline=(
         *(f"{kind}+n{n}" for n in COUNTS for kind in ("para", "act")),
-        *(recipe.name for recipe in (*OTHERS, *ACT_LONG)),
+        *(recipe.name for recipe in (*OTHERS, *ACT_LONG, *NO_WARPS)),
     ),
     paper={
         "para+n4": {"test": PaperNumber(0.01, "original report of 2 April, first grid, LIBERO")},

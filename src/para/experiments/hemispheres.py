@@ -8,9 +8,11 @@ from para.experiments.experiment import Experiment, PaperNumber, SceneSet
 from para.experiments.recipes import (
     ACT,
     LONGER_BASELINES,
+    NO_WARPS,
     PARA_MANY_VIEWS,
     extra,
     headlines_compared,
+    no_warps_compared,
     trained_longer,
     variant,
 )
@@ -54,9 +56,9 @@ HEMISPHERES = Experiment(
     question="Trained with the camera at many places on one side, does the policy work with it on the other side?",
     axis="view",
     scenes=scenes,
-    recipes=tuple(replace(recipe, data="train") for recipe in RECIPES),
-    comparisons=headlines_compared("test", "train", recipes=RECIPES),
-    headline=tuple(recipe.name for recipe in RECIPES),
+    recipes=tuple(replace(recipe, data="train") for recipe in (*RECIPES, *NO_WARPS)),
+    comparisons=(*headlines_compared("test", "train", recipes=RECIPES), *no_warps_compared("test", "train")),
+    headline=tuple(recipe.name for recipe in (*RECIPES, *NO_WARPS)),
     paper={
         "para": {"test": PaperNumber(0.40, "paper draft, sec. 4.2, LIBERO; the split of phi is not stated there")},
         "act": {"test": PaperNumber(0.10, "paper draft, sec. 4.2, LIBERO; the split of phi is not stated there")},

@@ -13,7 +13,7 @@ import numpy as np
 
 from para.experiments.experiment import EvaluationScene, Experiment, Recipe, SceneSet, TrainingSet
 from para.experiments.halves import with_random_starts
-from para.experiments.recipes import ACT, PARA, extra, trained_longer, variant
+from para.experiments.recipes import ACT, NO_WARPS, PARA, extra, no_warps_compared, trained_longer, variant
 from para.experiments.scale import Scale
 from para.interfaces import Scene
 from para.worlds.scenes import Workspace, sample_object_and_goal_xy
@@ -76,11 +76,10 @@ INDEPENDENT_OBJECTS = Experiment(
     question="Does left to right still hold where bowl and plate lie anywhere, each by itself?",
     axis="control",
     scenes=partial(independent_scenes, "left", "right"),
-    recipes=(PARA, ACT, on_many(PARA), on_many(ACT)),
-    comparisons=tuple(
-        comparison
-        for split in ("test", "train")
-        for comparison in (("para", "act", split), ("para+many", "act+many", split))
+    recipes=(PARA, ACT, on_many(PARA), on_many(ACT), *NO_WARPS),
+    comparisons=(
+        *((f"para{size}", f"act{size}", split) for split in ("test", "train") for size in ("", "+many")),
+        *no_warps_compared("test", "train"),
     ),
-    headline=("para", "act", "para+many", "act+many"),
+    headline=("para", "act", "para+many", "act+many", "para+no_warps"),
 )

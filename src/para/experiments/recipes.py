@@ -211,6 +211,22 @@ PARA_NO_WARPS = variant(
     PARA, "+no_warps", "PARA on pictures that are never moved: all that new positions ask for is in the head",
     augment=COLOUR,
 )  # fmt: skip
+NO_WARPS = (extra(PARA_NO_WARPS),)
+"""PARA on what ACT is trained on, pictures and all: whether virtual views and warps are what new places ask for."""
+
+
+def no_warps_compared(
+    *splits: str, others: tuple[str, ...] = ("act",), suffix: str = ""
+) -> tuple[tuple[str, str, str], ...]:
+    """PARA without warps against the others and against itself, on each of the splits; all names end in `suffix`."""
+    ours = f"para{suffix}+no_warps"
+    return tuple(
+        pair
+        for split in splits
+        for pair in (*((ours, other + suffix, split) for other in others), (f"para{suffix}", ours, split))
+    )
+
+
 PARA_PLAIN, ACT_PLAIN = (
     variant(base, "+plain", "pictures as they are, without any augmentation", augment=AugmentConfig())
     for base in (PARA, ACT)

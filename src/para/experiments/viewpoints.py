@@ -5,9 +5,11 @@ from __future__ import annotations
 from para.experiments.experiment import Experiment, PaperNumber
 from para.experiments.recipes import (
     FAIR_IN_NEW_VIEWS,
+    NO_WARPS,
     PLAIN,
     WHOLE_TABLE,
     at_home,
+    no_warps_compared,
     plain_compared,
     whole_table_compared,
 )
@@ -41,14 +43,15 @@ VIEWPOINTS = Experiment(
     question="Trained with the camera in one place, does the policy work when the camera is moved?",
     axis="view",
     scenes=default_to_all,
-    recipes=(*RECIPES, *AT_HOME, *PLAIN),
+    recipes=(*RECIPES, *AT_HOME, *PLAIN, *NO_WARPS),
     comparisons=(
         *whole_table_compared(*SPLITS, recipes=RECIPES),
         *((f"{name}+home_view", name, split) for name in ("para", "act", "para+long", "act+long") for split in SPLITS),
         *((f"para{time}+home_view", f"act{time}+home_view", split) for time in ("", "+long") for split in SPLITS),
         *plain_compared(*SPLITS),
+        *no_warps_compared(*SPLITS, others=("act", "motion_tracks", "diffusion", "motion_tracks+views+long")),
     ),
-    headline=tuple(recipe.name for recipe in (*RECIPES, *AT_HOME, *PLAIN)),
+    headline=tuple(recipe.name for recipe in (*RECIPES, *AT_HOME, *PLAIN, *NO_WARPS)),
     headline_splits=("test", "beyond"),
     paper={
         policy: {
