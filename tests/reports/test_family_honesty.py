@@ -15,10 +15,11 @@ from para.interfaces import Scene
 from para.reports import build_family_report
 from para.reports.family.ablation import keeps_up, shared, who_keeps_up
 from para.reports.family.aims import aims
+from para.reports.family.choosing import SEEN_BEFORE, how_chosen, shared_trainings
 from para.reports.family.curves import half_text, tells, undrawn_text
 from para.reports.family.files import in_distribution, read_family, verdict
 from para.reports.family.learnt import learnt, learnt_rows
-from para.reports.family.made import SEEN_BEFORE, how_chosen, times
+from para.reports.family.made import times
 from para.reports.family.maps import places_of
 from para.reports.family.traces import BOWL_M, HEIGHT_OF_DRAWING, MARK, TABLE_HEIGHT, WIDTH, trace
 from para.reports.family.variants import left_out
@@ -105,9 +106,12 @@ def test_exceptions_from_choosing_on_validation_scenes_are_those_that_the_method
     )
     for told in ("on the very scenes", "were added when the first had been seen"):
         assert told in pretraining  # of `track_pretraining`, and of `track_pretraining_apart`
-    assert set(SEEN_BEFORE) <= set(EXPERIMENTS) and all(
+    libero = (ROOT / "docs" / "libero.md").read_text()
+    assert all(set(of_world) <= set(EXPERIMENTS) for of_world in SEEN_BEFORE.values())
+    assert all(f"`{name}`" in libero for name in SEEN_BEFORE["libero"])
+    assert all(
         f"`{name}`" in method
-        for name in SEEN_BEFORE
+        for name in SEEN_BEFORE["tabletop"]
         if name != "distractors" and not name.startswith("track_pretraining")
     )
     family = read_family(unlearnt)
@@ -115,7 +119,33 @@ def test_exceptions_from_choosing_on_validation_scenes_are_those_that_the_method
     changed = replace(
         family, runs=[replace(run, summary={**run.summary, "experiment": "hemispheres"}) for run in family.runs]
     )
-    assert SEEN_BEFORE["hemispheres"] in how_chosen(changed) and SEEN_BEFORE["inner_outer"] not in how_chosen(changed)
+    said = how_chosen(changed)
+    assert SEEN_BEFORE["tabletop"]["hemispheres"] in said and SEEN_BEFORE["tabletop"]["inner_outer"] not in said
+
+
+def test_what_was_seen_before_is_told_of_the_world_in_which_it_was(unlearnt):
+    family = read_family(unlearnt)
+    runs = [
+        replace(run, summary={**run.summary, "experiment": "left_to_right"}, config={**run.config, "world": "libero"})
+        for run in family.runs
+    ]
+    said = how_chosen(replace(family, runs=runs))
+    assert SEEN_BEFORE["libero"]["left_to_right"] in said and SEEN_BEFORE["tabletop"]["left_to_right"] not in said
+
+
+def test_experiments_that_tried_the_same_weights_are_named_together(tmp_path):
+    folder = write_family(tmp_path, experiments=[made("left_to_right"), made("distractors")])
+    seeds = set()
+    for name in ("left_to_right", "distractors"):
+        path = folder / name / "results.jsonl"
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in records:
+            whose = "both" if record["policy"] == "para" else name
+            record["checkpoint"] = f"{whose} {record['policy']} {record['train_seed']}"
+            seeds.add(record["train_seed"])
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    said = re.sub("<[^>]*>", "", shared_trainings(read_family(folder)))
+    assert f"PARA, {len(seeds)} training" in said and "left_to_right, distractors" in said and "ACT" not in said
 
 
 def test_an_aim_that_was_missed_is_said_and_what_its_variants_reach_in_the_same_views_stands_below(tmp_path):

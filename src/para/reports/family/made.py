@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 from para.assets import with_own_entry
+from para.reports.family.choosing import how_chosen, shared_trainings
 from para.reports.family.files import Family, name_of, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.pictures import Pictures
@@ -24,22 +26,6 @@ STATISTICS = {
 """What each name of the summary (`para.evaluation.family`) is for."""
 
 
-SEEN_BEFORE = {
-    "viewpoints": "its views are those on which the augmentation was chosen, at other positions; that pictures are "
-    "warped towards the home view was thought of after results in these views",
-    "distractors": "the things in the way are those on which the augmentation was chosen, in other places",
-    "new_environment": "PARA’s stronger looks were sought after a weak result here, and chosen in validation rooms",
-    "inner_outer": "PARA’s virtual moves and ACT’s steps in the outer views were changed after a weak result here",
-    "hemispheres": "PARA’s virtual moves were made narrower after a weak result here, and chosen on validation scenes",
-    "track_pretraining": "that a form without augmentation and fewer steps were tried, and how few, was decided after "
-    "results here",
-    "track_pretraining_apart": "the form without augmentation had its second and third training after results of the "
-    "first",
-}
-"""Experiments whose test scenes were not quite unknown when a recipe was chosen, as `docs/method.md` and
-`docs/pretraining.md` tell, and why."""
-
-
 def methods(family: Family, pictures: Pictures) -> str:
     """What was compared how, each statistic with its source, and the table of episodes needed."""
     lines = [
@@ -51,26 +37,8 @@ def methods(family: Family, pictures: Pictures) -> str:
         "<p>All policies of an experiment are trained on the same demonstrations and tried in the same scenes, so they "
         "are compared pair by pair. Each training seed counts with its last checkpoint, never the best of several. "
         "An episode that raised an error is counted apart, not as a miss.</p>"
-        f"{how_chosen(family)}{table(['for', 'how'], lines, kind='compact')}"
+        f"{how_chosen(family)}{shared_trainings(family)}{table(['for', 'how'], lines, kind='compact')}"
         f"<h3>How many episodes a difference takes</h3>{power(family)}"
-    )
-
-
-def how_chosen(family: Family) -> str:
-    """On what recipes were chosen, and for which experiments that was not wholly apart from the test."""
-    there = [run for run in family.runs if name_of(run) in SEEN_BEFORE]
-    items = "".join(
-        f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))} (<code>{escape(name_of(run))}</code>): "
-        f"{escape(SEEN_BEFORE[name_of(run)])}.</li>"
-        for run in there
-    )
-    said = "Recipes were chosen on validation scenes, which lie apart from the scenes of the tables"
-    if not items:
-        return f"<p>{said}.</p>"
-    return (
-        f"<p>{said}; the sections on training, views and augmentation in <code>docs/method.md</code>, and "
-        f"<code>docs/pretraining.md</code>, say how each was chosen.</p><div><p>Exceptions:</p>"
-        f"<ul class='plain'>{items}</ul></div>"
     )
 
 
@@ -117,6 +85,11 @@ def times(run: RunFiles) -> str:
     return f"{said} ({covers})" if said else ""
 
 
+def versions_text(versions: Mapping[str, str]) -> str:
+    """As `para 0.1.0, python 3.11.7`."""
+    return ", ".join(f"{name} {value}" for name, value in versions.items())
+
+
 def _run_made(run: RunFiles) -> str:
     config = with_own_entry(run.config)
     seeds = sorted({seed for row in run.summary["rows"] for seed in row["train_seeds"]})
@@ -125,7 +98,8 @@ def _run_made(run: RunFiles) -> str:
         ("Assets", config.get("assets", "")),
         ("Seeds", f"{len(seeds)} training seeds ({', '.join(map(str, seeds))})"),
         ("Time", times(run)),
-        ("Versions", ", ".join(f"{name} {value}" for name, value in (config.get("versions") or {}).items())),
+        ("Versions", versions_text(config.get("versions") or {})),
+        *(("Versions of earlier commands", versions_text(old)) for old in config.get("earlier_versions", [])),
         ("Records", f"{len(run.records)} episodes in {run.folder.name}/results.jsonl"),
     ]
     items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts if value)
