@@ -167,6 +167,20 @@ def test_an_aim_that_was_missed_is_said_and_what_its_variants_reach_in_the_same_
     assert aims(read_family(write_family(tmp_path / "other", experiments=[made("window")])), Pictures()) is None
 
 
+@pytest.mark.parametrize("weights", ["its own", "those of viewpoints"])
+def test_variants_of_another_experiment_stand_below_that_experiments_own_trainings_of_para(tmp_path, weights):
+    policies = ("para", "para+factorised")
+    other = replace(made("viewpoints"), name="formulation", policies=policies, headline=policies)
+    folder = write_family(tmp_path, experiments=[made("viewpoints"), other])
+    if weights == "its own":
+        path = folder / "formulation" / "results.jsonl"
+        path.write_text(path.read_text().replace('"checkpoint": "0123456789ab"', '"checkpoint": "ba9876543210"'))
+    said = text_of(f"<body>{aims(read_family(folder), Pictures())}")
+    where = "formulation, beyond the paper's cap, 40° PARA"
+    assert said.count(f"{where}, factorised") == 1
+    assert len(re.findall(f"{where} [0-9]", said)) == (weights == "its own")
+
+
 def steep(half: float, low: float = 0.0, high: float = 40.0):
     """A well-told curve over a range, that falls to one half somewhere."""
     x = np.repeat(np.linspace(low, high, 41), 8)
@@ -183,6 +197,14 @@ def test_a_half_point_is_printed_only_where_it_and_its_interval_lie_within_what_
     for fit in (beyond, vague):
         assert "one half at" not in half_text(fit, "°")
     assert "not adjusted" in half_text(steep(15), "°")
+
+
+def test_of_separated_data_the_gap_is_printed_and_no_half_point():
+    x = np.repeat([0.0, 4.0, 9.0], 20)
+    said = half_text(fit_logistic(x, x < 2), " cm")
+    assert said.startswith("one half somewhere between 0 and 4 cm") and "one half at" not in said
+    touching = fit_logistic([0, 1, 2, 2, 3, 4] * 8, [1, 1, 1, 0, 0, 0] * 8)
+    assert (touching.gap_low, touching.gap_high) == pytest.approx((2, 2))
 
 
 def test_a_fit_whose_band_fills_the_plot_is_not_drawn_and_the_caption_says_so():

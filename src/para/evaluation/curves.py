@@ -37,6 +37,10 @@ class LogisticFit:
     separated: bool
     """Whether one x divides success from failure: then it is Firth's estimate, else maximum likelihood."""
 
+    gap_low: float | None
+    gap_high: float | None
+    """Where it does, the ends of the range in which it lies: there are no trials in between. Else None."""
+
     design_effect: float
     """How many times larger the clusters make the variances; 1: as of independent trials."""
 
@@ -99,6 +103,7 @@ def fit_logistic(
         at = float(-best[0] / best[1])
         ends = _interval(lambda c: 2 * (top - data.with_half_at(c)) - limit, at, abs(reach / best[1]))
         half = [shift + scale * c for c in (at, *ends)]
+    gap = (None, None) if data.gap is None else tuple(shift + scale * end for end in data.gap)
     back = np.array([[1.0, -shift / scale], [0.0, 1.0 / scale]])  # (a, b) of the standardised x to those of x
     intercept, slope = back @ best
     covariance = design_effect * back @ data.covariance(best) @ back.T
@@ -106,7 +111,8 @@ def fit_logistic(
         intercept=float(intercept), slope=float(slope), slope_low=low / scale, slope_high=high / scale,
         half_at=half[0], half_low=half[1], half_high=half[2],
         p_value=float(stats.f.sf(max(0.0, of_no_slope) / design_effect, 1, n_clusters - 1)),
-        separated=data.separated, design_effect=design_effect, n_trials=len(y), n_clusters=n_clusters,
+        separated=data.separated, gap_low=gap[0], gap_high=gap[1],
+        design_effect=design_effect, n_trials=len(y), n_clusters=n_clusters,
         x_low=float(x.min()), x_high=float(x.max()), covariance=tuple(map(tuple, covariance.tolist())), level=level,
     )  # fmt: skip
 
@@ -129,7 +135,9 @@ class _Trials:
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
         failed, succeeded = x[y == 0], x[y == 1]
-        self.separated = bool(failed.max() <= succeeded.min() or succeeded.max() <= failed.min())
+        gaps = [(float(a.max()), float(b.min())) for a, b in ((failed, succeeded), (succeeded, failed))]
+        self.gap = next((gap for gap in gaps if gap[0] <= gap[1]), None)
+        self.separated = self.gap is not None
         self.x, self.n = np.unique(x, return_counts=True)  # trials of one x together: (M,)
         self.k = np.array([y[x == value].sum() for value in self.x])
         self.design = np.stack([np.ones_like(self.x), self.x], axis=1)  # (M, 2)

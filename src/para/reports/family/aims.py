@@ -53,7 +53,8 @@ def aims(family: Family, pictures: Pictures) -> str | None:
     heads = ["what", "policy", "aimed at", "reached", ""]
     return (
         "<p>What PARA was to place, as it was set before the runs. Where it places less, its variants stand below, in "
-        "the same scenes: what one of them gives says what it lacks.</p>"
+        "the same scenes, and with those of another experiment its own trainings of PARA, where it has any: what a "
+        "variant gives beyond these says what PARA lacks.</p>"
         f"{table(heads, lines, kind='compact')}<p class='caption'>In brackets: counts and {INTERVALS_OF_RATES}, all "
         "trainings together.</p>"
     )
@@ -67,21 +68,33 @@ def _lines(runs: dict[str, RunFiles], aim: Aim) -> list[str]:
     row = summary_row(found)
     reached = row["rate"] >= aim.rate
     said = percent(aim.rate) if reached else f"{percent(aim.rate)}, not reached ({100 * row['rate']:.1f}%)"
-    where = f"{aim.experiment}, {split_name(aim.split).lower()}"
-    where += "" if aim.tilt_deg is None else f", {aim.tilt_deg:g}°"
-    lines = [_line(run, row, f'<th scope="row">{escape(where)}</th>', said)]
-    again = f'<th scope="row" class="why">{escape(where)}</th>'
-    return lines if reached else lines + [_line(run, other, again, "") for other in _variants(runs, aim)]
+    lines = [_line(run, row, f'<th scope="row">{escape(_where(run, aim))}</th>', said)]
+    if reached:
+        return lines
+    again = '<th scope="row" class="why">{}</th>'
+    return lines + [_line(of, other, again.format(escape(_where(of, aim))), "") for of, other in _variants(runs, aim)]
 
 
-def _variants(runs: dict[str, RunFiles], aim: Aim) -> list[dict]:
-    """The rows of PARA's other recipes in the scenes of an aim, best first; views are the same ones in every run."""
-    rows = {}
-    for run in [runs[aim.experiment]] if aim.tilt_deg is None else runs.values():
-        for policy in run.headline:
-            if base_policy(policy) == "para" != policy and (found := episodes(run, aim, policy)):
-                rows.setdefault(policy, summary_row(found))
-    return sorted(rows.values(), key=lambda row: -row["rate"])
+def _where(run: RunFiles, aim: Aim) -> str:
+    tilt = "" if aim.tilt_deg is None else f", {aim.tilt_deg:g}°"
+    return f"{name_of(run)}, {split_name(aim.split).lower()}{tilt}"
+
+
+def _variants(runs: dict[str, RunFiles], aim: Aim) -> list[tuple[RunFiles, dict]]:
+    """The rows of PARA's other recipes in the scenes of an aim, with the run that each is of; views are the same ones
+    in every run. Of a run with trainings of its own, PARA too: its variants are to be read against that.
+    """
+    own = runs[aim.experiment]
+    known = {record.checkpoint for record in episodes(own, aim, aim.policy)}
+    found = []
+    for run in [own] if aim.tilt_deg is None else [own, *(other for other in runs.values() if other is not own)]:
+        there = {p: episodes(run, aim, p) for p in run.headline if base_policy(p) == "para"}
+        variants = [(run, summary_row(of_policy)) for p, of_policy in there.items() if p != "para" and of_policy]
+        ours = there.get("para") or []
+        if variants and {record.checkpoint for record in ours} - known:
+            found.append((run, summary_row(ours)))
+        found += sorted(variants, key=lambda pair: -pair[1]["rate"])
+    return found
 
 
 def episodes(run: RunFiles, aim: Aim, policy: str) -> list[EpisodeRecord]:

@@ -124,7 +124,7 @@ def draw_band(
 def half_text(fit: LogisticFit | None, unit: str, scale: float = 1.0) -> str:
     """Where a fitted curve falls to one half, with its interval, in words; only where that lies within what was tried.
 
-    Beyond it a half-point is a guess of the curve's form.
+    Beyond it a half-point is a guess of the curve's form; and so it is within a gap between successes and failures.
     """
     if fit is None:
         return "no curve to fit: all episodes ended alike, or there are too few of them"
@@ -132,6 +132,9 @@ def half_text(fit: LogisticFit | None, unit: str, scale: float = 1.0) -> str:
     tried = f"{scale * fit.x_low:.3g} to {scale * fit.x_high:.3g}{unit}"
     if fit.half_at is None:
         return f"the fit does not tell whether success changes from {tried}; {slope}"
+    if fit.separated:
+        between = f"{scale * fit.gap_low:.3g} and {scale * fit.gap_high:.3g}{unit}"
+        return f"one half somewhere between {between}: all episodes below end one way, all above the other; {slope}"
     low, high = sorted((scale * fit.half_low, scale * fit.half_high))
     if fit.x_low <= fit.half_low and fit.half_high <= fit.x_high:
         return f"one half at {scale * fit.half_at:.3g}{unit} (95% interval {low:.3g} to {high:.3g}{unit}); {slope}"

@@ -39,7 +39,8 @@ def distances_of(family: Family, run: RunFiles, pictures: Pictures) -> str:
     drawn = plot(
         pictures, f"distance_{name_of(run)}", figure,
         f"Placed, against how far the object lies from {distance_meaning(run)}. "
-        f"Points: bins with about equally many scenes, with {INTERVALS_OF_RATES}. Lines: logistic fits "
+        f"Points: bins with about equally many scenes, moved sideways a little where policies would hide one another, "
+        f"with {INTERVALS_OF_RATES}. Lines: logistic fits "
         "to single episodes with 95% bands, episodes of one place counted as a cluster."
         f"{undrawn_text(fits)}{splits_text(splits, splits)}",
         "Success against distance from the demonstrations", axis=run.axis, title=title_of(run),

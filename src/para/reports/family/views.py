@@ -142,7 +142,8 @@ def tilt_caption(run: RunFiles, fits: Mapping[str, LogisticFit | None]) -> str:
     papers = f" Hollow diamonds: the paper’s rates ({escape(str(source))})." if source else ""
     thin = " Variants have smaller marks, and their intervals in the table below alone." if thin_policies(run) else ""
     return (
-        f"Points: our rate at each tilt, bars: {INTERVALS_OF_RATES}. Lines: logistic fits with their 95% bands, "
+        f"Points: our rate at each tilt, moved sideways a little where policies would hide one another, bars: "
+        f"{INTERVALS_OF_RATES}. Lines: logistic fits with their 95% bands, "
         f"episodes of one view counted as a cluster.{thin}{undrawn_text(fits)}{splits_text(used, there)}{papers}"
     )
 
