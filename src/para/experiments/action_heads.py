@@ -22,6 +22,7 @@ from para.experiments.recipes import (
     ACT_CAMERA_LONG,
     AFFINE,
     COLOUR,
+    DIFFUSION,
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
     PARA,
@@ -86,6 +87,7 @@ RECIPES = (
     extra(ACT_CAMERA_FRAME_LONG),
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
+    extra(replace(DIFFUSION, executions={"": DIFFUSION.executions[""]})),
 )
 
 
@@ -102,7 +104,7 @@ OPPONENTS = {
         "motion_tracks+views",
         "para+no_warps",
     ),
-    "para+no_warps": ("soft_argmax+no_warps", "act", "motion_tracks"),
+    "para+no_warps": ("soft_argmax+no_warps", "act", "motion_tracks", "diffusion"),
 }
 """Each of ours against others: every head at its best, and all on the same pictures, of which none is warped."""
 
@@ -110,13 +112,13 @@ OPPONENTS = {
 def factors(name: str) -> dict[str, Any]:
     """The factors of a recipe, for the page's table."""
     head = {"para": "heatmap and heights", "soft_argmax": "expected pixel", "act": "pooled regression"}
-    head["motion_tracks"] = "regressed tracks"
+    head |= {"motion_tracks": "regressed tracks", "diffusion": "denoised chunk"}
     kind, *options = name.split("+")
     warped = kind in ("para", "soft_argmax") or {"camera", "camera_frame", "views"} & set(options)
     warps = "virtual views" if warped else "colour only"
     for suffix, text in AUGMENTATION.items():
         warps = text if suffix and suffix[1:] in options else warps
-    known = "lifts with it" if kind != "act" else "none"
+    known = "none" if kind in ("act", "diffusion") else "lifts with it"
     known = "input" if "camera" in options else "frame of the output" if "camera_frame" in options else known
     return {"head": head[kind], "augmentation": warps, "camera": known}
 
