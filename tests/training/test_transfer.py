@@ -1,5 +1,6 @@
 """Which tensors go from a pretrained policy into another, tensor by tensor, and what it then predicts."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from para.datasets.partial_supervision import pixels_only
+from para.pixel_actions.targets import make_targets
 from para.policies.augment import AugmentConfig
 from para.training import TrainConfig, save_policy, start_from, train, transfer_weights
 from tests.conftest import random_batch
@@ -151,6 +153,57 @@ def test_a_policy_whose_outputs_could_not_reach_its_own_box_is_refused_and_keeps
     policy = fresh(ACT)
     transfer_weights(source, policy)  # what it can reach holds all that is asked for
     assert torch.equal(policy.high, source.high)
+
+
+def lower(actions, to_m: float):
+    """The same chunks, nowhere higher than that."""
+    return replace(actions, position=actions.position.minimum(torch.tensor([9.0, 9.0, to_m])))
+
+
+def taught_low(to_m: float, **options):
+    """A policy whose demonstrations, of those of `random_batch`, went no higher than that."""
+    policy = build(replace(JOINT, **options), seed=1)
+    obs, actions = random_batch()
+    policy.fit_ranges(lower(actions, to_m), obs.camera)
+    return policy.eval()
+
+
+@pytest.mark.parametrize("form", [{}, {"formulation": "factorised"}, {"third": "depth", "depth_margin_m": 0.01}])
+def test_demonstrations_beyond_the_classes_that_would_go_over_are_refused_and_what_is_advised_lets_them_in(form):
+    obs, actions = random_batch()
+    policy = fresh(replace(JOINT, **form))
+    third = form.get("third", "height")
+    if third == "height":
+        source = taught_low(0.06, **form)
+    else:
+        source = build(replace(JOINT, **form), seed=1)
+        source.fit_ranges(replace(actions, position=actions.position[:1].expand(3, -1, -1)), obs.camera)
+    before = state(policy)
+    advice = rf"its {third}s span .* m .* but the demonstrations reach .* m: .* --{third}-margin-m ([\d.]+), or"
+    with pytest.raises(ValueError, match=advice) as error:
+        transfer_weights(source, policy)
+    assert "\n" not in str(error.value) and all(torch.equal(v, before[n]) for n, v in state(policy).items())
+    margin = float(re.search(advice, str(error.value))[1])
+    low, high = (x.item() for x in source.height_bins.edges)
+    wider = margin - getattr(source.config, f"{third}_margin_m")
+    source.height_bins.set_range(low - wider, high + wider)  # as fitted to the same data with that margin
+    assert "height_bins.edges" in transfer_weights(source, policy).copied
+    if third == "height":  # and with one class
+        assert transfer_weights(taught_low(0.06, n_height_bins=1, **form), fresh(replace(JOINT, **form)))
+
+
+def test_a_little_beyond_the_demonstrations_of_the_pretraining_is_what_its_margin_is_for():
+    highest = random_batch()[1].position[..., 2].max().item()
+    for short, refused in ((0.019, False), (0.023, True)):
+        source, policy = taught_low(highest - short), fresh(JOINT)
+        assert source.config.height_margin_m == 0.02
+        if refused:
+            with pytest.raises(ValueError, match="--height-margin-m 0.03"):
+                transfer_weights(source, policy)
+        else:
+            assert transfer_weights(source, policy).copied
+            targets = make_targets(random_batch()[1], random_batch()[0].camera, supervise_padding=False)
+            assert not policy.height_bins.outside(targets.height).any()
 
 
 def test_more_inputs_make_the_first_layer_new_and_the_report_says_so():

@@ -122,8 +122,8 @@ def transfer_weights(pretrained: nn.Module, policy: nn.Module) -> Transfer:
 
     Raises:
         ValueError: if the two are different policies, differ in their backbone or its options (except `FREE_OPTIONS`)
-            or in an option of `SAME_OPTIONS`, or `pretrained` cannot reach all that `policy` is to; nothing is copied
-            then.
+            or in an option of `SAME_OPTIONS`, or `pretrained` cannot reach all that `policy` is to, with its outputs
+            or its classes of height; nothing is copied then.
     """
     taught = getattr(pretrained, "taught", None)
     given, own = pretrained.state_dict(), policy.state_dict()
@@ -225,6 +225,8 @@ def _check_alike(pretrained: nn.Module, policy: nn.Module) -> None:
             f"it has {n} classes of {there.third}, to be fine-tuned are {own_n}: in the joint form these hold the "
             f"heatmap, which would be lost; pretrain with --n-height-bins {own_n}, or with 1 on pixels alone"
         )
+    if n == own_n > 1:
+        _check_third_range(pretrained, policy)
 
 
 def _check_reach(given: dict[str, Tensor], own: dict[str, Tensor]) -> None:
@@ -242,6 +244,27 @@ def _check_reach(given: dict[str, Tensor], own: dict[str, Tensor]) -> None:
             f"its outputs span {there} m and would go on to, but here they are to span {here} m: pretrain with the "
             "same workspace_low_m, workspace_high_m and output_range (in frame 'camera' also with the robot's camera)"
         )
+
+
+def _check_third_range(pretrained: nn.Module, policy: nn.Module) -> None:
+    """Raise ValueError where classes of height (or of depth), in the other's range, would not hold the policy's data.
+
+    Labels beyond the outermost classes are clamped to them: it would learn heights that nobody showed.
+    """
+    there, here = pretrained.config, policy.config
+    margin = f"{here.third}_margin_m"
+    low, high = (x.item() for x in pretrained.height_bins.edges)
+    shown = policy.height_bins.edges + policy.height_bins.edges.new_tensor([1.0, -1.0]) * getattr(here, margin)
+    lowest, highest = (x.item() for x in shown)  # of the demonstrations that its own range was fitted to
+    beyond = max(low - lowest, highest - high)
+    if beyond <= BOX_TOLERANCE_M:
+        return
+    enough = math.ceil((getattr(there, margin) + beyond) * 100) / 100
+    raise ValueError(
+        f"its {there.third}s span {low:.2f} to {high:.2f} m and would go on to, but the demonstrations reach "
+        f"{lowest:.2f} to {highest:.2f} m: pretrain with --{margin.replace('_', '-')} {enough:.2f}, or without "
+        f"{there.third}s, with --n-height-bins 1"
+    )
 
 
 def _check_backbones(what: str, there: Any, here: Any, free: tuple[str, ...]) -> None:
