@@ -289,6 +289,8 @@ def spoil(folder, tmp_path, what: str):
         (bad / "a.csv").rename(bad / "tapvid_davis.pkl")
     elif what == "two tracks":
         (bad / "a.parquet").write_text("")
+    elif what == "two videos":
+        (bad / "a.mov").write_bytes((folder / "a.mp4").read_bytes())
     elif what == "no videos":
         (bad / "a.mp4").unlink()
     return bad
@@ -305,6 +307,7 @@ def spoil(folder, tmp_path, what: str):
         ("a pickle", "found none but a.pkl; a pickle runs code when it is loaded"),
         ("a pickle of all", "found none but tapvid_davis.pkl; a pickle runs code when it is loaded"),
         ("two tracks", "found a.csv and a.parquet"),
+        ("two videos", "two videos of one name, a.mov and a.mp4, .* rename one of them"),
         ("no videos", "holds no video"),
     ],
 )

@@ -19,15 +19,14 @@ from para.datasets.lerobot_v3_layout import STEP_S, DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
 from para.datasets.point_tracks import Track
-from para.datasets.track_files import PICKLE_ADVICE, PICKLE_SUFFIXES, TRACK_SUFFIXES, read_track_file
+from para.datasets.track_files import read_track_file
+from para.datasets.track_folders import video_and_track_files
 from para.datasets.track_pictures import write_track_picture
 from para.datasets.video import frames_of
 from para.datasets.video_steps import step_frames
 from para.geometry import Camera, look_at
 from para.interfaces import Episode, Scene
 from para.progress import progress_bar
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
 MIN_FRAMES = 3
 """A shorter demonstration shows no motion."""
@@ -147,35 +146,6 @@ def check_options(image_size: tuple[int, int], step_s: float, track_size: tuple[
             raise ValueError(f"{name} must be (H, W), at least 1 pixel each; got {tuple(size)}")
     if not (math.isfinite(step_s) and step_s > 0):
         raise ValueError(f"step_s must be a number of seconds above 0, as {STEP_S}; got {step_s}")
-
-
-def video_and_track_files(folder: Path) -> list[tuple[Path, Path]]:
-    """The videos of a folder, by name, each with its file of tracks."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}; put videos there, and beside each its tracks")
-    # a name that begins with a dot is some system's note on another file, as macOS leaves them
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    if not videos:
-        raise FileNotFoundError(f"{folder} holds no video ({', '.join(VIDEO_SUFFIXES)}); put some there")
-    pairs = []
-    for video in videos:
-        tracks = [path for path in files if path.stem == video.stem and path.suffix.lower() in TRACK_SUFFIXES]
-        if len(tracks) != 1:
-            found = " and ".join(path.name for path in tracks) or f"none{_pickles_in(folder, video.stem)}"
-            raise FileNotFoundError(
-                f"{video} needs one file of tracks ({video.stem}.csv, .parquet or .npz); found {found}"
-            )
-        pairs.append((video, tracks[0]))
-    return pairs
-
-
-def _pickles_in(folder: Path, stem: str) -> str:
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICKLE_SUFFIXES)
-    if not pickles:
-        return ""
-    own = next((name for name in pickles if Path(name).stem == stem), pickles[0])
-    return f" but {own}; {PICKLE_ADVICE}"
 
 
 def read_episode(
