@@ -179,6 +179,21 @@ def test_tracks_of_a_resized_copy_are_scaled_and_no_others_are_added_to_them(vid
     assert "hand0.mp4 tracked at --track-size 30 50, asked for is the size of the video" in refusal(*command)
 
 
+def test_points_off_the_image_are_counted_with_what_may_be_wrong_and_an_option_says_that_they_leave(videos):
+    uv = dot_track()
+    uv[-2:, 0] = 101  # of 100 columns
+    write_csv(videos / "videos/hand0.csv", uv)
+    command = ("tracks", "--videos", videos / "videos", "--image-size", "60", "100", "--step-s", "0.05", "--out")
+    said = para(*command, videos / "few").out
+    assert f"in 2 of {len(uv)} frames the visible point is off the image (hand0.mp4), and is no target there: " in said
+    assert "were u and v exchanged, or was a copy of another size tracked (--track-size)?" in said
+    assert "u and v were exchanged" in said.split("look at")[1]
+    uv[-8:, 0] = 101
+    write_csv(videos / "videos/hand0.csv", uv)
+    assert f"in 8 of {len(uv)} frames, as in frame 23 at (101, " in refusal(*command, videos / "many")
+    assert "1 videos imported" in para(*command, videos / "many", "--leaves-image").out
+
+
 def test_from_tracks_to_an_evaluated_policy(made, tmp_path, monkeypatch):
     sized_world.register(monkeypatch)
     said = fine_tune(made[0], tmp_path / "tuned")

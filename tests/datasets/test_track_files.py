@@ -125,7 +125,9 @@ def test_points_off_the_image_count_as_not_visible_and_hidden_ones_may_hold_anyt
     uv = UV.copy()
     uv[3], uv[5], uv[6] = float("nan"), (W - 0.4, 10), (W + 20, 10)
     write_csv(tmp_path / "a.csv", uv, np.arange(12) != 3)
-    track = read_track_file(tmp_path / "a.csv").point(None, 12, SIZE)
+    track = read_track_file(tmp_path / "a.csv").point(
+        None, 12, SIZE, leaves_image=True
+    )  # of so few frames they are many
     assert np.flatnonzero(~track.visible).tolist() == [3, 5, 6]
 
 
@@ -186,10 +188,19 @@ FAR = np.where(np.arange(12)[:, None] == 4, 1e5, UV)
 BAD = {
     "frames": (spoilt(UV[:11]), "tells of 11 frames, its video has 12"),
     "size": (spoilt(width=200, height=120), r"for images of \(120, 200\) \(H, W\), its video has \(60, 100\)"),
-    "another size": (spoilt(2.5 * UV), "off the 60 x 100 .* were the tracks made for another size"),
-    "shares": (spoilt(UV / [W, H]), "within 0 to 1, as if in shares"),
+    "another size": (
+        spoilt(2.5 * UV),
+        "off the image in .* 60 x 100 .* copy of another size tracked .--track",
+    ),
+    "shares": (spoilt(UV / [W, H]), "within -1 to 1, as if in shares .* multiply shares from 0 to 1 by its width"),
+    "shares from -1": (spoilt(2 * UV / [W, H] - 1), r"as if in shares .* take \(u \+ 1\) \* width / 2 - 0.5"),
+    "shares that leave": (spoilt(2.2 * UV / [W, H] - 1.1), "as if in shares of the image"),
+    "cotracker's shares": (
+        lambda path: npz(path, pred_tracks=2 * UV[:, None] / [W, H] - 1, pred_visibility=VISIBLE[:, None]),
+        "as if in shares of the image",
+    ),
     "nan": (spoilt(NAN), "marked visible in frame 4 .1 such frames., where its pixel is not a number"),
-    "far": (spoilt(FAR), r"in frame 4 the visible point is at \(100000, 100000\)"),
+    "far": (spoilt(FAR), r"the visible point is off the image in 1 of 12 .* frame 4 at \(100000, 100000\)"),
     "never": (spoilt(visible=np.zeros(12)), "visible in none of its 12 frames"),
     "visible": (spoilt(visible=np.full(12, 2)), "visible must be 0 or 1"),
     "columns": (text("frame,x,y\n0,1,2\n"), "frame, u, v, visible are needed"),
@@ -210,7 +221,7 @@ BAD = {
     "other arrays": (lambda path: npz(path, xy=UV), "points and occluded .TAP-Vid. are needed"),
     "shares in pixels": (
         lambda path: npz(path, points=UV[None], occluded=~VISIBLE[None]),
-        "of the image; shares from 0 to 1 are needed",
+        "of it; shares from 0 to 1 are needed",
     ),
     "shapes": (lambda path: npz(path, tracks=UV[None], visibles=VISIBLE[None, :5]), "do not fit together"),
     "two points": (csv_with_a_second_point, "holds 2 points; say which one is the end effector: 0, 1"),
@@ -241,6 +252,50 @@ def test_what_cannot_be_used_is_said_in_one_line(case, tmp_path):
     with pytest.raises(DatasetError, match=message) as error:
         read_track_file(write(tmp_path / "hand")).point(None, 12, SIZE)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def along_u(first: float, last: float, n: int = 100) -> np.ndarray:
+    """(n, 2) a point that goes level from one column to another."""
+    return np.stack([np.linspace(first, last, n), np.full(n, 30.0)], axis=-1)
+
+
+def track_of(path, uv, **options):
+    write_csv(path, uv)
+    return read_track_file(path).point(None, len(uv), SIZE, **options)
+
+
+def test_a_point_that_trackers_follow_a_little_off_the_image_is_hidden_there_and_counted(tmp_path):
+    uv = along_u(50, 104)  # the last pixel's right edge is at 99.5
+    track = track_of(tmp_path / "a.csv", uv)
+    assert 5 < track.off_image.sum() < 10 and not (track.off_image & track.visible).any()
+    np.testing.assert_array_equal(track.off_image, uv[:, 0] >= 99.5)
+
+
+def test_more_off_the_image_than_trackers_do_is_a_mistake_unless_it_is_said_that_the_point_leaves(tmp_path):
+    uv = along_u(60, 115)  # 28 % of its frames
+    with pytest.raises(
+        DatasetError, match=r"in 28 of 100 frames, .* u and v exchanged, .* give --leaves-image"
+    ) as error:
+        track_of(tmp_path / "a.csv", uv)
+    assert "\n" not in str(error.value)
+    assert track_of(tmp_path / "a.csv", uv, leaves_image=True).off_image.sum() == 28
+    for gone in (along_u(80, 150), along_u(80, 250)):  # more than half, and by more than the image's size
+        with pytest.raises(DatasetError, match="off the image in"):
+            track_of(tmp_path / "a.csv", gone, leaves_image=True)
+
+
+def test_exchanged_columns_are_told_by_that_all_would_be_inside_the_other_way_round(tmp_path):
+    true = np.concatenate([along_u(40, 55, 95), along_u(55, 98, 5)])  # of the exchanged few are off, but far
+    assert track_of(tmp_path / "a.csv", true).visible.all()
+    with pytest.raises(DatasetError, match=r"in [1-5] of 100 .* as \(v, u\) it would .* exchange u, the column, and v"):
+        track_of(tmp_path / "a.csv", true[:, ::-1])
+    from_below = np.stack([np.full(100, 30.0), np.linspace(62, 20, 100)], axis=-1)  # a hand, into an image of 60 rows
+    assert 0 < track_of(tmp_path / "a.csv", from_below).off_image.sum() < 10
+
+
+def test_tracks_of_a_larger_copy_are_not_taken_for_the_videos(tmp_path):
+    with pytest.raises(DatasetError, match="copy of another size tracked"):
+        track_of(tmp_path / "a.csv", along_u(10, 90) * 4 / 3)
 
 
 def test_a_point_is_asked_for_as_its_column_calls_it(tmp_path):

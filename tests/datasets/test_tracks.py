@@ -268,6 +268,20 @@ def test_a_point_outside_of_the_part_that_is_kept_is_said_with_what_would_keep_i
     assert "\n" not in str(error.value)
 
 
+def test_frames_with_the_visible_point_off_the_image_are_counted_by_video(tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    uv = np.stack([np.linspace(50, 102, N), np.full(N, 30.0)], axis=-1)  # of 100 columns
+    for name, where in (("leaves", uv), ("stays", dot_track())):
+        write_dot_video(videos / f"{name}.mp4", where)
+        write_csv(videos / f"{name}.csv", where)
+    report = import_tracks(videos, tmp_path / "data", image_size=(60, 100), progress=False)
+    stored = uv[::3, 0]
+    assert report.off_image == {"leaves.mp4": (int((stored >= 99.5).sum()), len(stored))} and stored[-1] >= 99.5
+    again = import_tracks(videos, tmp_path / "data", image_size=(60, 100), progress=False)
+    assert again.reused == 2 and not again.off_image
+
+
 def spoil(folder, tmp_path, what: str):
     bad = tmp_path / "bad"
     bad.mkdir()

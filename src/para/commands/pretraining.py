@@ -17,7 +17,7 @@ NEVER_SAW_THE_ROBOT = f"never saw the robot, but a disc: {FINE_TUNE_FIRST}"
 
 LOOK_FOR = (
     "the ring must be on the end effector; where it is not, import into another folder, with --track-size H W of the "
-    "video that was tracked, or another --point"
+    "video that was tracked, another --point, or, where u and v were exchanged, tracks with both as they should be"
 )
 
 
@@ -31,6 +31,16 @@ def how_to_fine_tune(checkpoint: Path, policy: str) -> str:
     """The command that goes on from a pretrained checkpoint."""
     return (
         f"para train --pretrain {shlex.quote(str(checkpoint))} --data <demonstrations of the robot> --out ... {policy}"
+    )
+
+
+def said_of_points_off_the_image(off: Mapping[str, tuple[int, int]]) -> str:
+    """In one line; `off`: video -> in how many of how many frames its visible point is."""
+    n, of = (sum(counts) for counts in zip(*off.values()))
+    names = ", ".join(list(off)[:3]) + (f", and {len(off) - 3} more" if len(off) > 3 else "")
+    return (
+        f"in {n} of {of} frames the visible point is off the image ({names}), and is no target there: were "
+        "u and v exchanged, or was a copy of another size tracked (--track-size)?"
     )
 
 
@@ -64,6 +74,10 @@ class Tracks:
     step_s: float = 0.15
     """Seconds between frames: as in the robot's demonstrations; less where a hand is faster than the robot."""
 
+    leaves_image: bool = False
+    """The point does leave the image while its tracker still calls it visible, so that such frames are hidden ones.
+    Default: a little of that is, and more than a tenth of the frames are taken for a mistake."""
+
     task: str = "follow the point"
     """What the videos show, in words."""
 
@@ -77,6 +91,7 @@ class Tracks:
             point=self.point,
             track_size=self.track_size,
             step_s=self.step_s,
+            leaves_image=self.leaves_image,
             task=self.task,
         )
         told = f"{report.frames} frames, {report.frames_known} of them with a known next place"
@@ -84,6 +99,8 @@ class Tracks:
         if report.frames_cut:
             kept = f"the middle part that --image-size {self.image_size[0]} {self.image_size[1]} keeps"
             print(f"in {report.frames_cut} frames the point is seen outside of {kept}, and is no target there")
+        if report.off_image:
+            print(said_of_points_off_the_image(report.off_image))
         if report.pictures:
             print(f"look at {', '.join(map(str, report.pictures))}: {LOOK_FOR}")
         options = "--n-height-bins 1 --n-gripper-bins 0"

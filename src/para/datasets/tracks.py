@@ -7,7 +7,8 @@ point is what the end effector will be. The result is a dataset like any other, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from para.datasets.imported_videos import MADE_FROM, imported_before, made_from,
 from para.datasets.lerobot_v3_layout import STEP_S, DatasetError
 from para.datasets.lerobot_v3_write import DatasetWriter
 from para.datasets.partial_supervision import INFO_KEY, UNKNOWN_GRIPPER, nominal_points
-from para.datasets.point_tracks import Track
+from para.datasets.point_tracks import within
 from para.datasets.track_files import read_track_file
 from para.datasets.track_folders import video_and_track_files
 from para.datasets.track_pictures import write_track_picture
@@ -34,8 +35,8 @@ MIN_FRAMES = 3
 N_PICTURES = 3
 """Of the videos of one import, for people to look at."""
 
-CUT_OFF = "para.cut_off"
-"""In an episode's info, where there are any: how many frames `TrackImport.frames_cut` counts."""
+CUT_OFF, OFF_IMAGE = "para.cut_off", "para.off_image"
+"""In an episode's info, where there are any: how many frames `TrackImport.frames_cut` counts, and `off_image`."""
 
 NOWHERE = (float("nan"), float("nan"))
 """Where the object of a video is: nobody knows."""
@@ -59,6 +60,10 @@ class TrackImport:
 
     frames_cut: int = 0
     """Frames, one a step, whose point is seen in the video, and not in the part that the images' proportion keeps."""
+
+    off_image: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of these videos, by name, those whose point is marked visible off the image: in how many frames, one a step, and
+    of how many."""
 
     pictures: tuple[Path, ...] = ()
     """Of the first of these videos, with the point and its path; see `track_picture`."""
@@ -86,6 +91,7 @@ def import_tracks(
     point: int | None = None,
     track_size: tuple[int, int] | None = None,
     step_s: float = STEP_S,
+    leaves_image: bool = False,
     task: str = "follow the point",
     progress: bool = True,
 ) -> TrackImport:
@@ -104,6 +110,8 @@ def import_tracks(
         point: which point, where files hold several.
         track_size: (H, W) of the videos that were tracked, where those were resized copies; None: these very ones.
         step_s: seconds between stored frames; as in the robot's demonstrations, or less where a hand is faster.
+        leaves_image: whether the point is known to leave the image while its tracker calls it visible, for more than a
+            tenth of the time, or far; else that is taken for a mistake.
         task: what the videos show, in words.
         progress: show how far it is.
 
@@ -115,8 +123,7 @@ def import_tracks(
     """
     check_options(image_size, step_s, track_size)
     pairs = video_and_track_files(Path(videos))
-    known = n_frames = n_cut = imported = 0
-    pictures = []
+    added, pictures = [], []
     with DatasetWriter.open_or_create(root, image_size=image_size, step_s=step_s, task=task) as writer:
         done = imported_before(Path(root), writer.rows)
         refuse_changed(Path(root), pairs, done, point, track_size)
@@ -124,19 +131,32 @@ def import_tracks(
         for video, tracks in pairs:
             if video.name not in done:
                 episode = read_episode(
-                    video, tracks, image_size=image_size, point=point, track_size=track_size, step_s=step_s
-                )
+                    video, tracks, image_size=image_size, point=point, track_size=track_size, step_s=step_s,
+                    leaves_image=leaves_image,
+                )  # fmt: skip
                 writer.add(episode)
-                if imported < N_PICTURES:
+                if len(added) < N_PICTURES:
                     pictures.append(write_track_picture(root, episode))
-                imported, n_frames = imported + 1, n_frames + len(episode)
-                known += episode.info[INFO_KEY]["pixel"].count("1")
-                n_cut += episode.info.get(CUT_OFF, 0)
+                added.append((len(episode), episode.info))
             if bar is not None:
                 bar.update()
         if bar is not None:
             bar.close()
-    return TrackImport(imported, len(pairs) - imported, n_frames, known, n_cut, tuple(pictures))
+    return _report(added, len(pairs), tuple(pictures))
+
+
+def _report(added: list[tuple[int, dict[str, Any]]], n_videos: int, pictures: tuple[Path, ...]) -> TrackImport:
+    """Of the lengths and infos of the episodes that were added, among so many videos."""
+    infos = [info for _, info in added]
+    return TrackImport(
+        imported=len(added),
+        reused=n_videos - len(added),
+        frames=sum(length for length, _ in added),
+        frames_known=sum(info[INFO_KEY]["pixel"].count("1") for info in infos),
+        frames_cut=sum(info.get(CUT_OFF, 0) for info in infos),
+        off_image={info["video"]: tuple(info[OFF_IMAGE]) for info in infos if OFF_IMAGE in info},
+        pictures=pictures,
+    )
 
 
 def check_options(image_size: tuple[int, int], step_s: float, track_size: tuple[int, int] | None = None) -> None:
@@ -156,6 +176,7 @@ def read_episode(
     point: int | None = None,
     track_size: tuple[int, int] | None = None,
     step_s: float = STEP_S,
+    leaves_image: bool = False,
 ) -> Episode:
     """One video with its tracked point, as an episode of which only pixels are known; see `import_tracks`."""
     steps = step_frames(video, step_s)
@@ -165,10 +186,12 @@ def read_episode(
         crop = crop or Crop.of(frame.shape[:2], image_size)
         kept.append(crop.apply(frame))
     (H, W), (full_h, full_w) = image_size, crop.full_size
-    track = read_track_file(tracks).point(point, steps.n_frames, crop.full_size, track_size)
+    file = read_track_file(tracks)
+    track = file.point(point, steps.n_frames, crop.full_size, track_size, leaves_image=leaves_image)
     uv, in_video = crop.to_crop(track.uv[steps.index]), track.visible[steps.index] & steps.near
-    visible = in_video & (uv >= -0.5).all(axis=-1) & (uv < np.array(image_size[::-1]) - 0.5).all(axis=-1)
+    visible = in_video & within(uv, image_size)
     seen, n_cut = np.flatnonzero(visible), int((in_video & ~visible).sum())
+    n_off = int((track.off_image[steps.index] & steps.near).sum())
     if len(seen) < MIN_FRAMES:
         cut = f", and in {n_cut} others outside of the middle part that --image-size {H} {W} keeps" if n_cut else ""
         proportion = f"an --image-size of the video's proportion, {full_h} x {full_w}"
@@ -179,22 +202,21 @@ def read_episode(
         )
     span = slice(seen[0], seen[-1] + 1)
     info = {"video": video.name, MADE_FROM: made_from(video, tracks, point, track_size)}
-    info |= {CUT_OFF: n_cut} if n_cut else {}
+    info |= ({CUT_OFF: n_cut} if n_cut else {}) | ({OFF_IMAGE: [n_off, len(visible)]} if n_off else {})
     goes_on = span.stop < len(visible)
-    return _episode(np.stack(kept)[of_step[span]], Track(uv[span], visible[span]), image_size, info, goes_on)
+    return _episode(np.stack(kept)[of_step[span]], uv[span], visible[span], info, goes_on)
 
 
-def _episode(
-    image: np.ndarray, track: Track, image_size: tuple[int, int], info: dict[str, Any], goes_on: bool
-) -> Episode:
+def _episode(image: np.ndarray, uv: np.ndarray, visible: np.ndarray, info: dict[str, Any], goes_on: bool) -> Episode:
     """`goes_on`: the video does after these frames, and the point is hidden there, or off the image."""
-    n, camera = len(image), nominal_camera(image_size)
-    frames, seen = np.arange(n), np.flatnonzero(track.visible)
-    uv = np.stack([np.interp(frames, seen, track.uv[seen, axis]) for axis in (0, 1)], axis=-1)
+    n, image_size = len(image), image.shape[1:3]
+    camera = nominal_camera(image_size)
+    frames, seen = np.arange(n), np.flatnonzero(visible)
+    uv = np.stack([np.interp(frames, seen, uv[seen, axis]) for axis in (0, 1)], axis=-1)
     cameras = Camera(camera.K.expand(n, 3, 3), camera.T_world_cam.expand(n, 4, 4), image_size)
     position = nominal_points(torch.from_numpy(uv).float(), cameras).numpy().astype(np.float32)
     following = np.minimum(frames + 1, n - 1)
-    told = track.visible[following]
+    told = visible[following]
     # where the point goes next is not known then; else the video's end is the task's, and to stay is the last action
     told[-1] &= not goes_on
     pixel = "".join("1" if known else "0" for known in told)
