@@ -204,6 +204,9 @@ BAD = {
     "never": (spoilt(visible=np.zeros(12)), "visible in none of its 12 frames"),
     "visible": (spoilt(visible=np.full(12, 2)), "visible must be 0 or 1"),
     "columns": (text("frame,x,y\n0,1,2\n"), "frame, u, v, visible are needed"),
+    "semicolons": (text("frame;u;v;visible\n0;1,5;2;1\n"), "separated by commas and not by semicolons: save it as CSV"),
+    "tabs": (text("frame\tu\tv\tvisible\n0\t1\t2\t1\n"), "separated by commas and not by tabs"),
+    "other words": (text("label,x,y\ntip,1,2\n"), "has columns .'label', 'x', 'y'.; frame, u, v, visible are needed$"),
     "empty": (text(""), "are needed"),
     "rows": (text("frame,u,v,visible\n"), "has no rows"),
     "words": (text("frame,u,v,visible\n0,left,2,1\n"), "numbers are needed below frame, u, v, visible"),
@@ -232,6 +235,8 @@ BAD = {
     "nan width": (spoilt(width=float("nan"), height=H), "width must be one whole number .* it holds nan"),
     "no width": (spoilt(width=0, height=H), "width must be one whole number .* it holds 0"),
     "widths": (other_width_in_row_5, r"width must be one whole number .* it holds 100\.0, 200\.0"),
+    "width alone": (spoilt(width=640), r"of \(H, 640\) \(H, W\), its video has \(60, 100\); .* --track-size H 640, or"),
+    "height alone": (tapir_with(height=120), r"of \(120, W\) \(H, W\), its video .* --track-size 120 W, or"),
     "truncated npz": (half_an_npz, "is damaged .*save them again with numpy.savez"),
     "npy": (npy_by_another_name, r"is a single array \(.npy\) under another name"),
     "nan height": (tapir_with(height=np.nan, width=W), "height must be one whole number"),
@@ -321,6 +326,24 @@ def test_an_npz_with_one_damaged_byte_reads_the_same_or_is_refused(save, tmp_pat
             assert str(path) in str(error)
             refused += 1
     assert refused > len(whole) / 14  # most bytes are data, of which the archive holds a checksum
+
+
+def test_columns_that_nobody_reads_may_hold_words_or_the_same_name(tmp_path):
+    rows = [f"{k},{u},{v},{int(s)},fingertip,," for k, ((u, v), s) in enumerate(zip(UV, VISIBLE))]
+    csv_path = text("frame,u,v,visible,label,,\n" + "\n".join(rows))(tmp_path / "a")
+    words = table_with(tmp_path / "b", u=UV[:, 0], v=UV[:, 1], visible=VISIBLE, label=["fingertip"] * 12)
+    for path in (csv_path, words):
+        track = read_track_file(path).point(None, 12, SIZE)
+        np.testing.assert_allclose(track.uv, UV)
+        np.testing.assert_array_equal(track.visible, VISIBLE)
+
+
+def test_a_width_alone_that_is_the_videos_or_that_of_the_tracked_copy_is_no_fault(tmp_path):
+    assert read_track_file(spoilt(width=W)(tmp_path / "a")).point(None, 12, SIZE).visible.all()
+    copy = read_track_file(spoilt(UV / 2, width=W // 2)(tmp_path / "a"))
+    assert copy.point(None, 12, SIZE, (H // 2, W // 2)).visible.all()
+    with pytest.raises(DatasetError, match=r"of \(H, 50\) \(H, W\), and not of \(20, 40\), as --track-size says"):
+        copy.point(None, 12, SIZE, (20, 40))
 
 
 def test_a_csv_may_begin_with_the_mark_that_excel_gives_it(tmp_path):

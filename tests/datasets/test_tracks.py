@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import cv2
@@ -282,6 +283,14 @@ def test_frames_with_the_visible_point_off_the_image_are_counted_by_video(tmp_pa
     assert again.reused == 2 and not again.off_image
 
 
+def turn_by_90_degrees(path):
+    """Write into an MP4 file that it is to be shown turned, as phones do."""
+    content, upright = path.read_bytes(), struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    at = content.index(upright, content.index(b"tkhd"))
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 60 << 16, 0, 1 << 30)
+    path.write_bytes(content[:at] + turned + content[at + len(turned) :])
+
+
 def spoil(folder, tmp_path, what: str):
     bad = tmp_path / "bad"
     bad.mkdir()
@@ -303,6 +312,10 @@ def spoil(folder, tmp_path, what: str):
         (bad / "a.csv").rename(bad / "tapvid_davis.pkl")
     elif what == "two tracks":
         (bad / "a.parquet").write_text("")
+    elif what == "turned":
+        (bad / "a.mp4").rename(bad / "my clip.mov")
+        (bad / "a.csv").rename(bad / "my clip.csv")
+        turn_by_90_degrees(bad / "my clip.mov")
     elif what == "two videos":
         (bad / "a.mov").write_bytes((folder / "a.mp4").read_bytes())
     elif what == "no videos":
@@ -321,6 +334,7 @@ def spoil(folder, tmp_path, what: str):
         ("a pickle", "found none but a.pkl; a pickle runs code when it is loaded"),
         ("a pickle of all", "found none but tapvid_davis.pkl; a pickle runs code when it is loaded"),
         ("two tracks", "found a.csv and a.parquet"),
+        ("turned", r"own name, and track that: .* ffmpeg -i 'my clip.mov' 'upright/my clip.mp4'"),
         ("two videos", "two videos of one name, a.mov and a.mp4, .* rename one of them"),
         ("no videos", "holds no video"),
     ],

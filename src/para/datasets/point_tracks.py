@@ -57,8 +57,8 @@ class TrackFile:
     as_shares: bool = False
     """Whether 1 is the image's width and height."""
 
-    image_size: tuple[int, int] | None = None
-    """(H, W) of the video, where the file says so."""
+    image_size: tuple[int | None, int | None] = (None, None)
+    """(H, W) of the video, each where the file says it."""
 
     names: tuple[int, ...] | None = None
     """What the file calls its points, in their order; None: 0, 1, 2, ..."""
@@ -108,16 +108,18 @@ class TrackFile:
         return Track(uv, visible & inside, visible & ~inside)
 
     def _check_size(self, image_size: tuple[int, int], track_size: tuple[int, int] | None) -> None:
-        if self.image_size in (None, tuple(track_size or image_size)):
+        wanted = image_size if track_size is None else tuple(track_size)
+        if all(told in (None, side) for told, side in zip(self.image_size, wanted)):
             return
+        H, W = (side or letter for side, letter in zip(self.image_size, "HW"))
+        told = f"{self.path} is for images of ({H}, {W}) (H, W)"
         if track_size is not None:
             raise DatasetError(
-                f"{self.path} is for images of {self.image_size} (H, W), and not of {tuple(track_size)}, as "
-                "--track-size says; give the size of the video that was tracked"
+                f"{told}, and not of {wanted}, as --track-size says; give the size of the video that was tracked"
             )
         raise DatasetError(
-            f"{self.path} is for images of {self.image_size} (H, W), its video has {image_size}; if a resized copy of "
-            "it was tracked, give --track-size {} {}, or else track this very file".format(*self.image_size)
+            f"{told}, its video has {image_size}; if a resized copy of it was tracked, give --track-size {H} {W}, or "
+            "else track this very file"
         )
 
 

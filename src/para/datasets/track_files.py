@@ -33,6 +33,12 @@ PICKLE_ADVICE = "a pickle runs code when it is loaded: save its arrays with nump
 
 COLUMNS = ("frame", "u", "v", "visible")
 
+READ_COLUMNS = (*COLUMNS, "point", "width", "height")
+"""Others may hold what they like: nobody reads them."""
+
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""That spreadsheets separate columns by, beside commas."""
+
 
 def read_track_file(path: str | Path) -> TrackFile:
     """The tracks in a file; see the module's docstring for formats.
@@ -62,19 +68,18 @@ def read_csv(path: Path) -> TrackFile:
         raise DatasetError(f"{path} is no text in UTF-8 (it holds zero bytes); save it as CSV in UTF-8")
     try:
         rows = csv.reader(io.StringIO(text, newline=""))
-        names = column_names(path, next(rows, []))
+        head = next(rows, [])
         table = [row for row in rows if row]
     except csv.Error as error:
         raise DatasetError(f"{path} is no CSV ({error}); save it as CSV in UTF-8") from error
+    places = column_places(path, head)
     for number, row in enumerate(table):
-        if len(row) != len(names):
-            raise DatasetError(
-                f"{path}: line {number + 2} has {len(row)} entries, the head {len(names)}; mend the file"
-            )
+        if len(row) != len(head):
+            raise DatasetError(f"{path}: line {number + 2} has {len(row)} entries, the head {len(head)}; mend the file")
     try:
-        columns = {name: np.array([_number(row[i]) for row in table]) for i, name in enumerate(names)}
+        columns = {name: np.array([_number(row[i]) for row in table]) for name, i in places.items()}
     except ValueError as error:
-        raise DatasetError(f"{path}: {error}; numbers are needed below {', '.join(names)}") from error
+        raise DatasetError(f"{path}: {error}; numbers are needed below {', '.join(places)}") from error
     return from_table(path, columns)
 
 
@@ -83,12 +88,20 @@ def _number(text: str) -> float:
     return words[text.strip().lower()] if text.strip().lower() in words else float(text)
 
 
-def column_names(path: Path, head: Sequence[str]) -> list[str]:
-    """In lower case. Raises DatasetError where two are called the same."""
+def column_places(path: Path, head: Sequence[str]) -> dict[str, int]:
+    """Where each of `READ_COLUMNS` stands in a table, of those that it has; capitals and spaces do not count.
+
+    Raises:
+        DatasetError: where two are called the same, or one of `COLUMNS` is missing.
+    """
     names = [name.strip().lower() for name in head]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted({name for name in names if name in READ_COLUMNS and names.count(name) > 1}):
         raise DatasetError(f"{path} has several columns {', '.join(twice)}; which of them is meant? Leave one of each")
-    return names
+    if not set(COLUMNS) <= set(names):
+        other = next((word for mark, word in SEPARATORS.items() if any(mark in name for name in names)), "")
+        advice = f", separated by commas and not by {other}: save it as CSV with commas" if other else ""
+        raise DatasetError(f"{path} has columns {sorted(names)}; {', '.join(COLUMNS)} are needed{advice}")
+    return {name: names.index(name) for name in READ_COLUMNS if name in names}
 
 
 def read_parquet(path: Path) -> TrackFile:
@@ -98,18 +111,17 @@ def read_parquet(path: Path) -> TrackFile:
 
     try:
         table = pyarrow.parquet.read_table(path)
-        names = column_names(path, table.column_names)
-        columns = {name: np.asarray(table.column(i), dtype=np.float64) for i, name in enumerate(names)}
+        places = column_places(path, table.column_names)
+        columns = {name: np.asarray(table.column(i), dtype=np.float64) for name, i in places.items()}
+    except DatasetError:
+        raise
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
         raise DatasetError(f"{path} is no table of numbers in Parquet ({_one_line(error)}); write it again") from error
     return from_table(path, columns)
 
 
 def from_table(path: Path, columns: Mapping[str, np.ndarray]) -> TrackFile:
-    """Rows in any order, one for each point in each frame."""
-    missing = [name for name in COLUMNS if name not in columns]
-    if missing:
-        raise DatasetError(f"{path} has columns {sorted(columns)}; {', '.join(COLUMNS)} are needed")
+    """Rows in any order, one for each point in each frame; `columns` has at least `COLUMNS`."""
     frame = columns["frame"]
     if not len(frame):
         raise DatasetError(f"{path} has no rows; one for each frame is needed")
@@ -204,16 +216,17 @@ def to_bool(path: Path, name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarr
     return values >= 0.5
 
 
-def image_size_in(path: Path, columns: Mapping[str, np.ndarray]) -> tuple[int, int] | None:
-    """(H, W) of the video, where a file tells both.
+def image_size_in(path: Path, columns: Mapping[str, np.ndarray]) -> tuple[int | None, int | None]:
+    """(H, W) of the video, each where a file tells it.
 
     Raises:
         DatasetError: if one of them is not the same whole number of pixels in every entry.
     """
-    if not {"height", "width"} <= set(columns):
-        return None
-    sides = []
+    sides: list[int | None] = []
     for name in ("height", "width"):
+        if name not in columns:
+            sides.append(None)
+            continue
         found = np.unique(columns[name])
         whole = found.dtype.kind in "iuf" and np.isfinite(found).all() and (found == np.round(found)).all()
         if not whole or len(found) != 1 or found[0] < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -182,9 +183,10 @@ def _decoded(path: str | Path, read: Callable[[int, VideoFrame], T]) -> Iterator
             promised = _n_promised(stream)
             for frame in container.decode(stream):
                 if frame.rotation:
+                    name, upright = shlex.quote(path.name), shlex.quote(f"upright/{path.stem}.mp4")
                     raise ValueError(
-                        f"{path} is stored turned by {frame.rotation} degrees, as phones do; write it upright: "
-                        f"ffmpeg -i {path.name} upright.mp4"
+                        f"{path} is stored turned by {frame.rotation} degrees, as phones do; write it upright under "
+                        f"its own name, and track that: mkdir upright && ffmpeg -i {name} {upright}"
                     )
                 n += 1
                 yield read(n - 1, frame)
