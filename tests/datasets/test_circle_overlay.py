@@ -1,16 +1,14 @@
 """The disc stands where the end effector is, to a fraction of a pixel, and nothing else of the picture changes."""
 
 import math
-import re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from para.datasets import DatasetWriter, Demonstrations, check_dataset, record
+from para.datasets import Demonstrations, record
 from para.datasets.circle_overlay import ORANGE, circle_world, draw_disc, overlay, overlay_episode
 from para.geometry import Camera, look_at, project
 from para.interfaces import Observation, Scene, World
@@ -114,21 +112,3 @@ def test_in_a_recorded_circle_demonstration_something_orange_is_where_every_fram
     uv, _ = project(torch.from_numpy(circles.ee_position), circles.camera(slice(None)))
     for image, (u, v) in zip(np.asarray(circles.images), uv.round().long().tolist()):
         assert np.abs(image[v, u].astype(int) - ORANGE).max() < 12
-
-
-def test_recorded_datasets_become_circles_as_the_document_says(tmp_path, monkeypatch):
-    text = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text()
-    snippet = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "overlay_episode" in block)
-    monkeypatch.chdir(tmp_path)
-    with DatasetWriter.open_or_create("data/masked", image_size=EPISODES[0].camera.image_size, lossless=True) as writer:
-        for episode in EPISODES[:2]:
-            writer.add(replace(episode, image=np.full_like(episode.image, GREY)))
-    exec(snippet, {})
-    assert check_dataset("data/circles") == []
-    masked, circles = (Demonstrations.open(f"data/{name}") for name in ("masked", "circles"))
-    assert np.array_equal(circles.ee_position, masked.ee_position) and circles.scenes == masked.scenes
-    uv, _ = project(torch.from_numpy(circles.ee_position), circles.camera(slice(None)))
-    orange = np.array(ORANGE) - np.asarray(circles.images).astype(int)
-    nearest = np.abs(orange).sum(axis=-1).reshape(len(uv), -1).argmin(axis=1)
-    found = np.stack(np.unravel_index(nearest, circles.image_size)[::-1], axis=-1)
-    assert np.linalg.norm(found - uv.numpy(), axis=-1).max() < 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,23 +14,25 @@ from para.commands.converting import LiberoOptions, convert_libero
 
 @dataclass(frozen=True)
 class Dataset:
-    """Look into a dataset, check it, mend what a crash left behind, or make one of LIBERO's demonstrations.
+    """Look into a dataset, check it, mend what a crash left behind, make circles of it, or convert LIBERO's.
 
     For example:
 
         para dataset check data/left
         para dataset convert-libero libero_spatial/ data/libero
+        para dataset circles data/masked data/circles
     """
 
-    action: Annotated[Literal["info", "check", "repair", "convert-libero"], tyro.conf.Positional]
-    """info: what is in it; check: list every problem; repair: drop unfinished episodes, rebuild the index;
+    action: Annotated[Literal["info", "check", "repair", "circles", "convert-libero"], tyro.conf.Positional]
+    """info: what is in it; check: list every problem; repair: drop unfinished episodes, rebuild the index; circles: of
+    recordings in whose frames the robot is painted over, write others with an orange disc at its end effector;
     convert-libero: turn LIBERO's HDF5 files, or a LeRobotDataset made of them, into a dataset with camera geometry."""
 
     root: Annotated[Path, tyro.conf.Positional]
     """The dataset's folder; with convert-libero: a LeRobotDataset, or an HDF5 file of libero_spatial, or its folder."""
 
     out: Annotated[Path | None, tyro.conf.Positional] = None
-    """With convert-libero: folder of the new dataset; the same command goes on from what is there."""
+    """With circles and convert-libero: folder of the new dataset; the same command goes on from what is there."""
 
     libero: Annotated[LiberoOptions, tyro.conf.arg(name="")] = field(default_factory=LiberoOptions)
     """With convert-libero: how."""
@@ -39,6 +42,9 @@ class Dataset:
 
         if self.action == "convert-libero":
             self._convert()
+            return
+        if self.action == "circles":
+            self._circles()
             return
         if self.out is not None or self.libero != LiberoOptions():
             raise ValueError(f"`para dataset {self.action}` takes a dataset's folder and no more")
@@ -52,6 +58,16 @@ class Dataset:
         if problems:
             raise ValueError(f"{self.root} has {len(problems)} problems, listed above")
         print(f"{self.root}: no problems found")
+
+    def _circles(self) -> None:
+        from para.datasets import overlay_dataset
+
+        if self.out is None or self.libero != LiberoOptions():
+            raise ValueError("circles needs two paths and no more: recordings without the robot, and a new folder")
+        done = overlay_dataset(self.root, self.out)
+        print(f"{done.made} episodes written with a disc in each frame, {done.reused} were there already")
+        out = shlex.quote(str(self.out))
+        print(f"next: para dataset check {out}; para train --data {out} --out checkpoints/circles para")
 
     def _convert(self) -> None:
         if self.out is None:

@@ -5,6 +5,7 @@ To read another format, write a file that turns it into `Episode`s and give them
 
 from para.datasets.checks import check_dataset, describe_dataset
 from para.datasets.chunks import ChunkDataset
+from para.datasets.circle_datasets import overlay_dataset
 from para.datasets.circle_overlay import circle_world, overlay_episode
 from para.datasets.demonstrate import Perturbation, demonstrate
 from para.datasets.demonstrations import Demonstrations
@@ -28,6 +29,7 @@ __all__ = [
     "demonstrate",
     "describe_dataset",
     "episodes_where",
+    "overlay_dataset",
     "overlay_episode",
     "read_video",
     "record",

@@ -184,7 +184,7 @@ def recorded_assets(root: str | Path) -> str:
 
 def said_of_world(root: str | Path) -> dict[str, Any]:
     """What a dataset says of its world: "world", "options" and "assets", each where it does. One that was resampled
-    says what its source did."""
+    says what its source did; circles that were made of recordings say that, and that they are circles."""
     path = Path(root) / RECORDING_FILE
     if path.exists():
         return {name: value for name, value in read_json(path).items() if name in ("world", "options", "assets")}
