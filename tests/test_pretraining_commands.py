@@ -214,6 +214,23 @@ def test_what_was_trained_on_discs_is_to_be_fine_tuned_and_discs_are_not_mixed_w
     assert "it never saw the robot, but a disc: fine-tune it" in said and "next: para train --pretrain" in said
 
 
+def test_what_saw_the_robot_beside_discs_is_not_told_that_it_never_did(tmp_path, monkeypatch):
+    sized_world.register(monkeypatch)
+    record = ("record", "--positions", "2", "--workers", "0", "--image-size", "48", "64")
+    for name, options in (("robot", ()), ("hidden", ("--world-options", "robot_visible=False"))):
+        assert para(*record, "--out", tmp_path / name, *options).code == 0
+    assert para("dataset", "circles", tmp_path / "hidden", tmp_path / "circles").code == 0
+    circles = ("--data", tmp_path / "circles", *TRAINING)
+    alone = para("train", "--out", tmp_path / "alone", *circles, "para", *TINY_POLICY).out
+    assert "it never saw the robot, but a disc" in alone
+    also = ("--also", tmp_path / "robot")
+    both = para("train", "--out", tmp_path / "both", *circles, *also, "para", *TINY_POLICY).out
+    assert "never saw" not in both and "next: para evaluate" in both
+    assert "never saw the robot, but a disc" in evaluate(tmp_path / "alone", tmp_path / "run_alone").out
+    said = evaluate(tmp_path / "both", tmp_path / "run_both")
+    assert said.code == 0 and "never saw" not in said.out
+
+
 def test_both_at_once(made, tmp_path):
     also = ("--also", made[0] / "tracks", "--also-share", "0.5")
     said = para("train", "--data", made[0] / "data", "--out", tmp_path / "both", *also, *TRAINING, "para", *TINY_POLICY)

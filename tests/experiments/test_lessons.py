@@ -49,6 +49,26 @@ def test_a_lesson_is_read_as_it_was_noted(tmp_path):
     assert noted == ELSEWHERE == lesson_of(tmp_path / "checkpoint")
 
 
+def test_only_circles_is_what_saw_nothing_else_in_any_of_its_datasets_and_no_other_is_evaluated_on_discs(tmp_path):
+    discs, robot = ({"world": "tabletop", "options": {"arm": "printed"} | more} for more in ({"circles": True}, {}))
+    sets = {name: recorded(tmp_path / name, **told) for name, told in (("discs", discs), ("robot", robot))}
+    for data, also, only in (
+        ("discs", [], True),
+        ("discs", ["discs"], True),
+        ("discs", ["discs", "robot"], False),
+        ("robot", ["discs"], False),
+        ("robot", [], False),
+    ):
+        note_lesson(tmp_path, sets[data], filmed(0.0, 0.0), (), [sets[name] for name in also])
+        lesson = lesson_of(tmp_path)
+        assert lesson.only_circles == only and [other["world"] for other in lesson.also] == ["tabletop"] * len(also)
+        assert where_to_evaluate(lesson, None, {}) == (
+            "tabletop",
+            {"arm": "printed"} | ({"circles": True} if only else {}),
+        )
+        assert where_to_evaluate(lesson, None, {"circles": True})[1]["circles"]
+
+
 def test_a_note_that_is_there_stays_as_it_is_and_a_damaged_one_is_written_again(tmp_path):
     note_lesson(tmp_path, tmp_path, filmed(0.0, 0.0), ("heights",))
     before = (tmp_path / LESSON_FILE).stat()
@@ -85,6 +105,7 @@ def test_a_checkpoint_without_a_note_and_a_dataset_without_one_say_nothing(tmp_p
         '{"world": "", "world_options": {}, "never_told": [], "tasks": [], "camera": {"K": [[1.0]]}}',
         '{"world": "", "world_options": {}, "never_told": [], "tasks": [], "camera": [0.0]}',
         '{"world": "", "world_options": {}, "never_told": [3], "tasks": []}',
+        '{"also": ["circles"]}', '{"also": [{"world": "", "world_options": []}]}', '{"also": [{"world": ""}]}',
     ],
 )  # fmt: skip
 def test_a_damaged_note_is_refused_with_its_path(tmp_path, note):

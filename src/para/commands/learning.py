@@ -193,8 +193,8 @@ class Train:
         errors = ", ".join(f"{name} {value:.3g}" for name, value in sorted(result.metrics.items()))
         print(f"{policy.name} {how}; {f'held out: {errors}' if errors else 'nothing was held out to measure it on'}")
         lacking = sorted({*never_told([demonstrations, *others]), *not_predicted(vars(config))})
-        lesson = note_lesson(self.out, self.data, training, lacking)
-        if lacking or lesson.world_options.get(CIRCLES):
+        lesson = note_lesson(self.out, self.data, training, lacking, self.also)
+        if lacking or lesson.only_circles:
             why = f"was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}" if lacking else NEVER_SAW_THE_ROBOT
             print(f"it {why}")
             print(f"next: {how_to_fine_tune(self.out, policy.name)}")

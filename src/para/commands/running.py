@@ -14,7 +14,6 @@ import tyro
 from para.commands.backbone_options import BackboneOptions
 from para.commands.defaults import DEFAULT_WORKERS
 from para.commands.pretraining import (
-    CIRCLES,
     FINE_TUNE_FIRST,
     NEVER_SAW_THE_ROBOT,
     how_to_fine_tune,
@@ -239,7 +238,7 @@ class Evaluate:
         held, lesson, warning = describe(self.checkpoint), lesson_of(self.checkpoint), ""
         if lacking := sorted({*lesson.never_told, *not_predicted(held.config)}):
             warning = f"{self.checkpoint} was never told {' and '.join(lacking)}: {FINE_TUNE_FIRST}"
-        elif lesson.world_options.get(CIRCLES):
+        elif lesson.only_circles:
             warning = f"{self.checkpoint} {NEVER_SAW_THE_ROBOT}"
         if warning:
             print(f"{warning} ({how_to_fine_tune(self.checkpoint, held.name)})")

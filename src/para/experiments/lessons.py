@@ -44,8 +44,17 @@ class Lesson:
     assets: str = ""
     """What their world was made of, in words (`para.assets`); "" where it had no choice, or they do not say."""
 
+    also: tuple[Mapping[str, Any], ...] = ()
+    """Of each further dataset that it was trained on at the same time: "world" and "world_options", as above."""
+
     camera: Mapping[str, Any] | None = None
     """K (3, 3), T_world_cam (4, 4) and image_size (H, W) of the one camera that took all of them; None: of several."""
+
+    @property
+    def only_circles(self) -> bool:
+        """Whether all of them, and of the further ones, show a disc in the robot's place."""
+        shown = (self.world_options, *(other["world_options"] for other in self.also))
+        return all(options.get("circles") for options in shown)
 
     def home_camera(self) -> Camera | None:
         """That camera, float32, batched (1,)."""
@@ -57,19 +66,25 @@ class Lesson:
 
 
 def note_lesson(
-    checkpoint: Path, dataset: Path, demonstrations: Demonstrations, never_told: Sequence[str]
-) -> Lesson:  # fmt: skip
+    checkpoint: Path,
+    dataset: Path,
+    demonstrations: Demonstrations,
+    never_told: Sequence[str],
+    also: Sequence[Path] = (),
+) -> Lesson:
     """Note in a checkpoint's folder what it was trained on.
 
     Args:
         checkpoint: its folder.
         dataset: the folder of the demonstrations.
         demonstrations: those of them that it was trained on.
-        never_told: what they do not tell.
+        never_told: what neither they nor the further ones tell.
+        also: folders of further datasets that it was trained on at the same time.
     """
     lesson = Lesson(
         recorded_in(dataset), recorded_with(dataset), tuple(never_told), tuple(sorted(set(demonstrations.tasks))),
-        recorded_assets(dataset), one_camera(demonstrations),
+        recorded_assets(dataset), tuple({"world": recorded_in(d), "world_options": recorded_with(d)} for d in also),
+        one_camera(demonstrations),
     )  # fmt: skip
     with suppress(ValueError):  # of a damaged one, which is written again
         if lesson_of(checkpoint) == lesson and (checkpoint / LESSON_FILE).exists():
@@ -92,9 +107,11 @@ def lesson_of(checkpoint: Path) -> Lesson:
         return Lesson()
     values = read_json(path)
     try:
-        lesson = Lesson(**values | {name: tuple(values.get(name, ())) for name in ("never_told", "tasks")})
-        words = (lesson.world, lesson.assets, *lesson.never_told, *lesson.tasks)
-        if not all(isinstance(word, str) for word in words) or not isinstance(lesson.world_options, dict):
+        lesson = Lesson(**values | {name: tuple(values.get(name, ())) for name in ("never_told", "tasks", "also")})
+        worlds = (other["world"] for other in lesson.also)
+        words = (lesson.world, lesson.assets, *lesson.never_told, *lesson.tasks, *worlds)
+        options = (lesson.world_options, *(other["world_options"] for other in lesson.also))
+        if not all(isinstance(word, str) for word in words) or not all(isinstance(o, dict) for o in options):
             raise TypeError
         lesson.home_camera()
     except (TypeError, KeyError, ValueError) as error:
@@ -118,10 +135,14 @@ def where_to_evaluate(lesson: Lesson, world: str | None, options: Mapping[str, A
     Args:
         lesson: of the policy.
         world: asked for; None: that of the lesson, or `tabletop`.
-        options: asked for. Those of the lesson count too, in the lesson's world.
+        options: asked for. Those of the lesson count too, in the lesson's world; but what was taught on discs and on
+            robots is to do without discs.
     """
     chosen = world or lesson.world or "tabletop"
-    return chosen, {**(lesson.world_options if chosen == lesson.world else {}), **options}
+    taught = dict(lesson.world_options) if chosen == lesson.world else {}
+    if not lesson.only_circles:
+        taught.pop("circles", None)
+    return chosen, taught | dict(options)
 
 
 def said_before_evaluation(lesson: Lesson, world: str, options: Mapping[str, Any]) -> list[str]:
