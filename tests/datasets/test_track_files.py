@@ -4,6 +4,7 @@ import pickle
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -363,7 +364,18 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
         read_track_file(tmp_path / "a.npz")
 
 
-def test_an_entry_of_tap_vids_pickle_is_imported_as_the_document_says(tmp_path, monkeypatch):
+def as_jpeg(frames):
+    """Of Kinetics, frames are JPEG files."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
+    return [cv2.imencode(".jpg", frame[..., ::-1], quality)[1].tobytes() for frame in frames]
+
+
+@pytest.mark.parametrize(
+    "pickled", [lambda entry: {"dot": entry}, lambda entry: [entry],
+                lambda entry: [entry | {"video": as_jpeg(entry["video"])}]],
+    ids=["DAVIS", "RGB-Stacking", "Kinetics"],
+)  # fmt: skip
+def test_an_entry_of_tap_vids_pickle_is_imported_as_the_document_says(tmp_path, monkeypatch, pickled):
     text = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text()
     snippet = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "pickle" in block)
     monkeypatch.chdir(tmp_path)
@@ -371,9 +383,9 @@ def test_an_entry_of_tap_vids_pickle_is_imported_as_the_document_says(tmp_path, 
     uv = dot_track(12, size)
     points = ((np.stack([uv[::-1], uv]) + 0.5) / [W, H]).astype(np.float32)  # shares from the image's corner
     entry = {"video": dot_frames(uv, size), "points": points, "occluded": np.zeros((2, 12), dtype=bool)}
-    Path("tapvid_davis.pkl").write_bytes(pickle.dumps({"dot": entry}))
+    Path("tapvid_davis.pkl").write_bytes(pickle.dumps(pickled(entry)))
     exec(snippet, {})
-    import_tracks("films/davis", "data", image_size=(48, 64), point=1, step_s=1 / 24, progress=False)
+    import_tracks("films/tapvid", "data", image_size=(48, 64), point=1, step_s=1 / 24, progress=False)
     data = Demonstrations.open("data")
     assert len(data) == 12
     shown, _ = project(torch.from_numpy(data.ee_position), data.camera(slice(None)))
