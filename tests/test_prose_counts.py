@@ -22,6 +22,8 @@ PAPER = "the paper's own"
 EXPERT = "the scripted expert, from benchmarks/libero_world.py"
 PART = "a part of the failures, told by the page's failure modes"
 
+DIRECTIONS = "a ring of views by direction, of several experiments together; tested below"
+
 ROOMS = "three of the four rooms together, which the table above it counts one by one"
 
 ELSEWHERE = {
@@ -31,6 +33,7 @@ ELSEWHERE = {
         "39 of 40": VALIDATION, "40 of 40": VALIDATION, "102 of 112": VALIDATION, "171 of 192": VALIDATION,
         "165 of 192": VALIDATION, "2 of 36": VALIDATION, "0 of 36": VALIDATION, "92 of 126": EARLIER,
         "46 of 50": EARLIER, "24 of 42": PART,
+        **dict.fromkeys(("0 of 14", "1 of 14", "58 of 70", "25 of 30", "23 of 30"), DIRECTIONS),
     },
     "libero.md": {"54 of 64": EARLIER, "256 of 256": EXPERT},
     "pretraining.md": {"10 of 100": PAPER},
@@ -83,3 +86,23 @@ def test_counts_in_prose_are_of_some_record_or_said_to_be_from_elsewhere(page, r
 def test_what_is_said_to_be_from_elsewhere_is_in_the_page(page):
     (path,) = [path for path in PAGES if path.name == page]
     assert set(ELSEWHERE[page]) <= counts(path)
+
+
+@pytest.mark.parametrize("policy", ["para", "para+wide", "para+home_view"])
+def test_the_counts_by_direction_at_40_degrees_are_those_of_the_records(policy):
+    trials: dict[tuple, bool] = {}  # experiments on the same weights tried the same scenes
+    for name in ("viewpoints", "formulation", "wide_views"):
+        for line in (ROOT / "results" / "tabletop" / name / "results.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            scene = record["scene"]
+            if record["policy"] == policy and round(scene["view_theta_deg"]) == 40:
+                where = record["checkpoint"], round(scene["view_phi_deg"]), record["scene_index"]
+                trials[where] = record["outcome"] == "placed"
+    cells = [len({weights for weights, *_ in trials})]
+    for directions in ({45}, {135}, {270}, {0, 90, 180, 225, 315}):
+        placed = [outcome for (_, phi, _), outcome in trials.items() if phi in directions]
+        cells.append(f"{sum(placed)} of {len(placed)}")
+    row = re.search(
+        rf"\| `{re.escape(policy)}`[^|]*\| (\d+ \|.*?) \|$", (ROOT / "docs/method.md").read_text(), re.MULTILINE
+    )
+    assert row is not None and row[1].split(" | ") == list(map(str, cells))
