@@ -8,6 +8,7 @@ from para.reports.family.files import Family, name_of, title_of
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured
+from para.reports.wording import in_reading_order
 
 HALF_MOVED = (
     "that half of PARA’s pictures stay as they were recorded was thought of after weaker results here, and chosen on "
@@ -81,7 +82,8 @@ def shared_trainings(family: Family) -> str:
     items = "".join(
         f"<li>{coloured(policy)}, {n} training{'s' if n > 1 else ''}: "
         f"{', '.join(f'<code>{escape(name)}</code>' for name in names)}</li>"
-        for (policy, names), n in sorted(groups.items())
+        for policy in in_reading_order({policy for policy, _ in groups})
+        for names, n in ((names, n) for (of, names), n in groups.items() if of == policy)
     )
     return (
         "<details><summary>Experiments that tried the same weights</summary><p>Experiments on the same demonstrations "
