@@ -25,7 +25,7 @@ from para.reports.family.gallery import N_TRACES, TOGETHER, examples, find_failu
 from para.reports.family.marks import filterable
 from para.reports.family.polar import ring_edges, view_counts
 from para.reports.family.rollouts import rollouts
-from para.reports.family.sweeps import swept_policies
+from para.reports.family.sweeps import sweeps_of, swept_policies
 from para.reports.family.traces import trace
 from para.reports.family.views import mean_of_curve, mean_of_tilts, tilt_points
 from para.reports.pictures import Pictures
@@ -319,6 +319,14 @@ def test_sweeps_are_read_from_the_configuration_or_from_numbers_of_demonstration
     assert corners == {(base, n) for base in ("para", "act") for n in (4.0, 8.0, 16.0, 32.0, 64.0)}
     wrong = swept_policies(family.run("calibration_error"))
     assert {s.quantity for s in wrong} == {"rotation_deg", "translation_mm", "focal_percent"} and len(wrong) == 9
+
+
+def test_a_caption_speaks_of_unchanged_policies_only_where_a_sweep_has_one(family):
+    said = {name: sweeps_of(family.run(name), Pictures()) for name in ("corner_scaling", "calibration_error")}
+    assert {name: "nothing was done" in text for name, text in said.items()} == {
+        "corner_scaling": False,
+        "calibration_error": True,
+    }
 
 
 def test_a_variant_on_so_many_demonstrations_is_a_point_of_its_own_curve(tmp_path):

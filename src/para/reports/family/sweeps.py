@@ -61,8 +61,7 @@ def sweeps_of(run: RunFiles, pictures: Pictures) -> str:
     split_said = ", ".join(split_name(split).lower() for split in run.headline_splits)
     drawn = plot(
         pictures, f"sweep_{name_of(run)}", sweep_figure(run),
-        f"Placed, {escape(split_said)}; bars, and in the table: {INTERVALS}. Dashed lines, where "
-        f"there are any: policies to which nothing was done.{_paper_said(run)}",
+        f"Placed, {escape(split_said)}; bars, and in the table: {INTERVALS}.{_unchanged_said(run)}{_paper_said(run)}",
         "Success along a sweep", title=title_of(run),
     )  # fmt: skip
     return drawn and f"<div{filter_attributes(axis=run.axis)}>{drawn}{sweep_table(run)}</div>"
@@ -91,6 +90,15 @@ def _sweep_line(run: RunFiles, swept: Swept, row: Mapping[str, Any]) -> str:
     paper = "–" if row["paper"] is None else escape(percent(row["paper"]))
     cells = [escape(what), coloured(swept.policy), rate_cell(row), paper, "<br>".join(said) or "–"]
     return f"<tr{filter_attributes(policy=swept.policy)}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _unchanged_said(run: RunFiles) -> str:
+    """What the lines without marks are, where there are any."""
+    swept = swept_policies(run)
+    names = {s.policy for s in swept}
+    bases = {*(s.base for s in swept), *run.headline} - names
+    drawn = any(scored(run, base, [split]) for base in bases for split in run.headline_splits)
+    return " Level dashed lines without marks: policies to which nothing was done." if drawn else ""
 
 
 def _paper_said(run: RunFiles) -> str:
