@@ -247,6 +247,69 @@ def test_later_seeds_alone_add_to_anothers_records_without_its_checkpoints(folde
     assert {path.name for path in folder.glob("checkpoints/*/seed?")} == {"seed1"}
 
 
+def test_what_is_recorded_is_not_trained_again_where_its_weights_are_not_here(folder, fake, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for name in ("config.json", "results.jsonl", "trainings.json"):
+        shutil.copy(folder / name, copy / name)
+    before, rows = (copy / "results.jsonl").read_bytes(), load(copy / "trainings.json")
+    told = describe_plan([options(copy)], estimate=False)
+    assert "0 demonstrations, 0 trainings, 0 episodes" in told and "not trained again" in told
+    summary = run_experiment(options(copy))
+    assert summary["rows"] == load(folder / "summary.json")["rows"]
+    assert (copy / "results.jsonl").read_bytes() == before and load(copy / "trainings.json") == rows
+    assert not (copy / "checkpoints").exists() and not (copy / "demonstrations").exists()
+    assert "2 trainings are recorded, their weights are not here" in caplog.text
+
+
+@pytest.mark.parametrize("lost", ["an episode", "the recipe", "an episode's outcome"])
+def test_a_training_is_done_again_where_not_all_is_recorded_of_what_it_is_today(folder, fake, tmp_path, lost):
+    copy = tmp_path / "run"
+    copy.mkdir()
+    shutil.copy(folder / "config.json", copy / "config.json")
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert last["policy"].startswith("act")
+    if lost == "the recipe":
+        config = load(copy / "config.json")
+        config["policies"]["act"]["use_state"] = not config["policies"]["act"]["use_state"]
+        write_json(copy / "config.json", config)
+    else:
+        raised = json.dumps(last | {"outcome": None, "error": "ValueError: it broke"})
+        lines[-1:] = [] if lost == "an episode" else [raised]
+    (copy / "results.jsonl").write_text("\n".join(lines) + "\n")
+    assert plan_run(options(copy)).recorded == {("para", 0)}
+
+
+def test_a_further_policy_joins_anothers_records_and_what_it_starts_from_is_trained(folder, fake, tmp_path):
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for name in ("config.json", "results.jsonl", "trainings.json"):
+        shutil.copy(folder / name, copy / name)
+    before = read_results(copy / "results.jsonl")
+    run_experiment(options(copy, recipes=(*POLICIES, "para+no_warps")))
+    records = read_results(copy / "results.jsonl")
+    assert records[: len(before)] == before
+    assert {record.policy for record in records[len(before) :]} == {"para+no_warps"}
+    assert {path.name for path in (copy / "checkpoints").iterdir()} == {"para+no_warps"}
+    plan = plan_run(options(copy, recipes=POLICIES))
+    later = replace(pick_recipes(plan.experiment, plan.scale, ("para",))[0], name="para+later", start=plan.recipes[0])
+    assert plan.jobs == [] and plan.trained_sets == {}
+    with_later = replace(plan, recipes=[*plan.recipes, later])
+    assert [[job.name for job in wave] for wave in with_later.waves] == [["para"], ["para+later"]]
+
+
+def test_a_further_policy_is_not_trained_on_other_demonstrations_than_those_of_the_records(folder, fake, tmp_path):
+    copy = tmp_path / "run"
+    copy.mkdir()
+    shutil.copy(folder / "results.jsonl", copy / "results.jsonl")
+    config = load(folder / "config.json")
+    write_json(copy / "config.json", config | {"data_hash": {"demonstrations": "0" * 64}})
+    with pytest.raises(ValueError, match=r"holds records of other demonstrations \(demonstrations\)"):
+        run_experiment(options(copy, recipes=(*POLICIES, "para+no_warps")))
+
+
 def test_later_seeds_are_not_added_to_records_of_other_demonstrations(folder, fake, tmp_path):
     folder = Path(shutil.copytree(folder, tmp_path / "run"))
     config = load(folder / "config.json")
@@ -330,8 +393,8 @@ def test_extras_are_longer_trainings_controls_or_further_baselines_and_run_where
         same = others.get(recipe.name.rpartition("+")[0], scale.train_steps)
         longer = train_config(scale, recipe, 0).steps >= 2 * same
         at_home = recipe.executions[""].rollout.home_view_m is not None
-        # the same on pictures as they are, or with the other reach of virtual moves
-        control = {"plain", "moves10", "moves35"} & set(recipe.name.split("+"))
+        # the same on pictures as they are, without warps, or with the other reach of virtual moves
+        control = {"plain", "no_warps", "moves10", "moves35"} & set(recipe.name.split("+"))
         assert longer or at_home or control or recipe.name.split("+")[0] in ("motion_tracks", "diffusion"), recipe.name
     left_out, all_of_it = (
         describe_plan([RunOptions(name, tmp_path, extras=asked)], estimate=False) for asked in (False, True)

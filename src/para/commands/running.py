@@ -112,7 +112,8 @@ class Experiment:
     cross_embodiment, heatmap_transfer, video_backbone, video_features."""
 
     out: Path | None = None
-    """Folder for everything it leaves behind; default: runs/<name>. Of a family, a folder for each experiment in it."""
+    """Folder for everything it leaves behind; default: runs/<name>. Of a family, a folder for each experiment in it.
+    It may be a copy of another machine's records, as results/tabletop: what is recorded is not trained again."""
 
     shared: Path | None = None
     """Folder for demonstrations and checkpoints that several experiments share; default: each has its own in --out, but

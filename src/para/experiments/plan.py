@@ -111,6 +111,7 @@ def describe_one(plan: Plan, left: Work, costs: Costs | None) -> list[str]:
         f"  left to do: {left.demonstrations} demonstrations, {left.trainings} trainings, {left.episodes} episodes"
         + minutes,
         *left_out(plan),
+        *recorded_before(plan),
         *own_trainings(plan),
         *([] if on_scales_backbone(plan) else ["  brings its own backbones, which are what it compares"]),
         *needs_line(plan, "  needs "),
@@ -123,6 +124,14 @@ def left_out(plan: Plan) -> list[str]:
     if not extra or plan.options.recipes:
         return []
     return [f"  left out: {', '.join(extra)}; --extras runs them too"]
+
+
+def recorded_before(plan: Plan) -> list[str]:
+    """A line on the trainings that are not done again; none where there are none."""
+    if not plan.recorded:
+        return []
+    names = ", ".join(recipe.name for recipe in plan.recipes if any(name == recipe.name for name, _ in plan.recorded))
+    return [f"  recorded, and not trained again though their weights are not here: {names}"]
 
 
 def on_scales_backbone(plan: Plan) -> bool:
@@ -159,7 +168,7 @@ def total_line(plans: list[Plan], work: list[Work], costs: Costs | None) -> str:
 def work_left(plan: Plan, known: set) -> Work:
     """What no earlier run does, and no folder holds yet. `known` gains what this run does."""
     demonstrations = 0
-    for name, data in plan.sets.items():
+    for name, data in plan.trained_sets.items():
         folder = plan.folder_of(name)
         if folder not in known and not (folder / "meta" / "info.json").exists():
             demonstrations += len(data.scenes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from para.datasets import Demonstrations
 from para.datasets.recording import record
 from para.devices import trainings_at_a_time
-from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.evaluation.protocol import Run, WorldSpec, evaluate
 from para.experiments import pick_experiment
 from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
@@ -27,11 +27,11 @@ from para.experiments.store import HELDOUT, Store, assets_of, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.experiments.trainings import export_trainings
+from para.experiments.trials import all_trials, recorded_alone
 from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.locks import check_free, only_writer, turn_to_write
 from para.policies import make_policy
-from para.training.checkpoint import weights_hash
 from para.worlds import check_options, world_entry
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,9 @@ class Plan:
     spec: WorldSpec
     store: Store
 
+    recorded: frozenset[tuple[str, int]] = frozenset()
+    """Recipe and seed of the trainings that are not to be done again (`para.experiments.trials.recorded_alone`)."""
+
     @property
     def sets(self) -> dict[str, TrainingSet]:
         """The sets of demonstrations that its recipes train on, and the held-out one."""
@@ -56,6 +59,12 @@ class Plan:
         first = next(iter(self.scenes.train.values()))
         sets = {name: data for name, data in self.scenes.train.items() if name in used}
         return sets | {HELDOUT: TrainingSet(self.scenes.heldout, first.world)}
+
+    @property
+    def trained_sets(self) -> dict[str, TrainingSet]:
+        """Those that trainings of this run need."""
+        folders = {folder for wave in self.waves for job in wave for folder in (job.demonstrations, job.heldout)}
+        return {name: data for name, data in self.sets.items() if self.folder_of(name) in folders}
 
     def folder_of(self, name: str) -> Path:
         """Where a set of demonstrations lies."""
@@ -69,13 +78,30 @@ class Plan:
 
     @property
     def jobs(self) -> list[TrainJob]:
-        """One per recipe and seed, the headline policies of the first seed first."""
-        return [self.job(recipe, seed) for seed in self.options.seeds for recipe in self.recipes]
+        """One per recipe and seed to be trained, the headline policies of the first seed first."""
+        return [
+            self.job(recipe, seed)
+            for seed in self.options.seeds
+            for recipe in self.recipes
+            if (recipe.name, seed) not in self.recorded or self.is_start(recipe, seed)
+        ]
+
+    def is_start(self, recipe: Recipe, seed: int) -> bool:
+        """Whether a training of this run starts from that one."""
+        return any(
+            other.start is not None and other.start.name == recipe.name and (other.name, seed) not in self.recorded
+            for other in self.recipes
+        )
 
     @property
     def waves(self) -> list[list[TrainJob]]:
         """Everything to train, in the order in which it must be: what others start from comes before them."""
-        extra = [self.job(recipe, seed) for seed in self.options.seeds for recipe in self.starts]
+        extra = [
+            self.job(recipe, seed)
+            for seed in self.options.seeds
+            for recipe in self.starts
+            if self.is_start(recipe, seed)
+        ]
         first = [job for job in self.jobs if job.start is None]
         return [wave for wave in (extra + first, [job for job in self.jobs if job.start is not None]) if wave]
 
@@ -110,7 +136,8 @@ def plan_run(options: RunOptions) -> Plan:
     recipes = pick_recipes(experiment, scale, options.recipes, extras=options.extras)
     scenes = experiment.scenes(world_entry(options.world).workspace, scale, options.validation)
     spec = WorldSpec(options.world, scale.image_size)
-    return Plan(options, experiment, scale, recipes, scenes, spec, Store(options.out, options.shared))
+    plan = Plan(options, experiment, scale, recipes, scenes, spec, Store(options.out, options.shared))
+    return replace(plan, recorded=recorded_alone(plan))
 
 
 def config_of(plan: Plan) -> dict[str, Any]:
@@ -192,7 +219,9 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     look_inside(plan)
-    if plan.experiment.look is not None:
+    if plan.recorded:
+        logger.info("%d trainings are recorded, their weights are not here: no pictures of these", len(plan.recorded))
+    elif plan.experiment.look is not None:
         plan.experiment.look(plan)
     return summary
 
@@ -201,11 +230,11 @@ def hashes_of_data(plan: Plan, told: Mapping[str, str]) -> dict[str, str]:
     """What tells each set of demonstrations from another.
 
     Raises:
-        ValueError: if later seeds would be trained on other demonstrations than those of the records that are there.
+        ValueError: if policies would be trained on other demonstrations than those of the records that are there.
     """
-    found = {name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.sets if name != HELDOUT}
+    found = {name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.trained_sets if name != HELDOUT}
     others = [name for name, data_hash in found.items() if told.get(name, data_hash) != data_hash]
-    if others and plan.options.first_seed > 0:
+    if others and (plan.options.first_seed > 0 or plan.recorded):
         raise ValueError(
             f"{plan.options.out} holds records of other demonstrations ({', '.join(others)}); record them with the "
             "versions that its config.json names, or choose another --out"
@@ -229,7 +258,7 @@ def look_inside(plan: Plan) -> None:
     for job in chosen:
         if job.seed == 0:
             export_predictions(out, circles, [job], plan.scenes, suffixes[job.name])
-    if chosen:
+    if chosen and not plan.recorded:  # else its table would lose what the others were measured at
         scenes = [item.scene for item in list(plan.scenes.evaluation.values())[-1]]
         worlds = {"circles": circles, "robot": plan.spec}
         export_pixel_errors(out, worlds, [(job.name, job.seed, job.folder) for job in chosen], scenes)
@@ -246,7 +275,7 @@ def everything_trained(plan: Plan) -> list[tuple[str, int, Path]]:
 def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
     """Record what is missing of the training and held-out demonstrations."""
     started = time.monotonic()
-    for name, data in plan.sets.items():
+    for name, data in plan.trained_sets.items():
         spec, folder = plan.spec.with_options(data.world), plan.folder_of(name)
         with turn_to_write(folder):
             report = record(
@@ -258,30 +287,3 @@ def record_demonstrations(plan: Plan, config: dict[str, Any]) -> None:
             config["seconds"]["record"] = round(config["seconds"]["record"] + time.monotonic() - started, 1)
         started = time.monotonic()
     write_json(plan.options.out / "config.json", config)
-
-
-def all_trials(plan: Plan) -> list[Trial]:
-    """Every episode of the run: each policy, each execution of it, each training run, in the same scenes."""
-    return [trial for seed in plan.options.seeds for recipe in plan.recipes for trial in trials_of(plan, recipe, seed)]
-
-
-def trials_of(plan: Plan, recipe: Recipe, seed: int) -> list[Trial]:
-    """Every episode of one trained policy."""
-    checkpoint = plan.checkpoint(recipe, seed)
-    weights = weights_hash(checkpoint)
-    workspace = world_entry(plan.options.world).workspace
-    trials = []
-    for suffix, how in recipe.executions.items():
-        name, world = recipe.name + suffix, plan.spec.with_options(dict(how.world))
-        for split, items in plan.scenes.evaluation.items():
-            for index, item in enumerate(items):
-                filmed = seed == 0 and suffix == "" and index < plan.scale.videos_per_split
-                video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
-                goal = tuple(round(float(x), 4) for x in workspace.goal_of(item.scene))
-                trials.append(
-                    Trial(
-                        name, str(checkpoint), weights, seed, split, index, item.scene, world, how.rollout,
-                        item.boundary_distance_m, goal, video,
-                    )
-                )  # fmt: skip
-    return trials
