@@ -263,21 +263,31 @@ def test_what_is_recorded_is_not_trained_again_where_its_weights_are_not_here(fo
     assert "2 trainings are recorded, their weights are not here" in caplog.text
 
 
-@pytest.mark.parametrize("lost", ["an episode", "the recipe", "an episode's outcome"])
+def test_an_episode_that_raised_stays_one_where_its_weights_are_not_here(folder, fake, tmp_path):
+    copy = tmp_path / "run"
+    copy.mkdir()
+    shutil.copy(folder / "config.json", copy / "config.json")
+    *lines, last = (folder / "results.jsonl").read_text().splitlines()
+    raised = json.loads(last) | {"outcome": None, "error": "TimeoutError: it took too long"}
+    (copy / "results.jsonl").write_text("\n".join([*lines, json.dumps(raised)]) + "\n")
+    assert "0 trainings, 0 episodes" in describe_plan([options(copy)], estimate=False)
+    run_experiment(options(copy))
+    assert sum(record.error is not None for record in read_results(copy / "results.jsonl")) == 1
+
+
+@pytest.mark.parametrize("lost", ["an episode", "the recipe"])
 def test_a_training_is_done_again_where_not_all_is_recorded_of_what_it_is_today(folder, fake, tmp_path, lost):
     copy = tmp_path / "run"
     copy.mkdir()
     shutil.copy(folder / "config.json", copy / "config.json")
     lines = (folder / "results.jsonl").read_text().splitlines()
-    last = json.loads(lines[-1])
-    assert last["policy"].startswith("act")
+    assert json.loads(lines[-1])["policy"].startswith("act")
     if lost == "the recipe":
         config = load(copy / "config.json")
         config["policies"]["act"]["use_state"] = not config["policies"]["act"]["use_state"]
         write_json(copy / "config.json", config)
     else:
-        raised = json.dumps(last | {"outcome": None, "error": "ValueError: it broke"})
-        lines[-1:] = [] if lost == "an episode" else [raised]
+        lines.pop()
     (copy / "results.jsonl").write_text("\n".join(lines) + "\n")
     assert plan_run(options(copy)).recorded == {("para", 0)}
 

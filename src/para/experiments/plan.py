@@ -185,17 +185,18 @@ def work_left(plan: Plan, known: set) -> Work:
     for recipe in plan.recipes:
         config = recipe.config(plan.scale)
         for suffix, how in recipe.executions.items():
-            left = max(0, plan.n_scenes * len(plan.options.seeds) - done[recipe.name + suffix])
+            seeds = [seed for seed in plan.options.seeds if (recipe.name, seed) not in plan.recorded]
+            left = sum(max(0, plan.n_scenes - done[recipe.name + suffix, seed]) for seed in seeds)
             episodes += left
             looks[kind_of(config)] += left * EPISODE_FRAMES / steps_before_looking(how.rollout, config.horizon)
     return Work(demonstrations, len(jobs), steps, episodes, +looks)
 
 
-def episodes_done(plan: Plan) -> Counter[str]:
-    """How many episodes of each policy the run's folder holds that need not be run again."""
+def episodes_done(plan: Plan) -> Counter[tuple[str, int]]:
+    """How many episodes of each policy and training seed the run's folder holds that need not be run again."""
     path = plan.options.out / "results.jsonl"
     records = read_results(path) if path.exists() else []
-    return Counter(r.policy for r in records if r.error is None and r.train_seed in plan.options.seeds)
+    return Counter((r.policy, r.train_seed) for r in records if r.error is None)
 
 
 def costs_of(plans: Sequence[Plan], work: Sequence[Work]) -> Costs | None:

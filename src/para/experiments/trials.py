@@ -59,8 +59,8 @@ def recorded_alone(plan: Plan) -> frozenset[tuple[str, int]]:
     """Recipe and seed of each training all of whose episodes are recorded, and whose weights are not here.
 
     So it is with a copy of another machine's records, as the committed ones. To train such a policy again would take
-    its time and give weights that may differ from those of its records. One of another recipe than today's does not
-    count, nor one with an episode that raised.
+    its time and give weights that may differ from those of its records; so an episode that raised stays as it is, too.
+    One of another recipe than today's does not count.
     """
     out = plan.options.out
     if not (out / "config.json").exists() or not (out / "results.jsonl").exists():
@@ -92,7 +92,7 @@ def is_same_recipe(config: dict[str, Any], recipe: Recipe, scale: Scale) -> bool
 
 
 def is_record_of(record: EpisodeRecord | None, trial: Trial) -> bool:
-    """Whether an episode is recorded, in its scene and carried out in its way, and did not raise."""
-    if record is None or record.error is not None:
+    """Whether an episode is recorded, in its scene and carried out in its way."""
+    if record is None:
         return False
     return Scene.from_dict(record.scene) == trial.scene and record.execution in ("", trial.execution)
