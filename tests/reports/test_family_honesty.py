@@ -202,9 +202,10 @@ def test_a_half_point_is_printed_only_where_it_and_its_interval_lie_within_what_
 def test_of_separated_data_the_gap_is_printed_and_no_half_point():
     x = np.repeat([0.0, 4.0, 9.0], 20)
     said = half_text(fit_logistic(x, x < 2), " cm")
-    assert said.startswith("one half somewhere between 0 and 4 cm") and "one half at" not in said
+    assert said.startswith("one half somewhere between 0 cm and 4 cm") and "one half at" not in said
     touching = fit_logistic([0, 1, 2, 2, 3, 4] * 8, [1, 1, 1, 0, 0, 0] * 8)
     assert (touching.gap_low, touching.gap_high) == pytest.approx((2, 2))
+    assert half_text(touching, "°").startswith("one half at 2°: all episodes below")
 
 
 def test_a_fit_whose_band_fills_the_plot_is_not_drawn_and_the_caption_says_so():

@@ -133,8 +133,9 @@ def half_text(fit: LogisticFit | None, unit: str, scale: float = 1.0) -> str:
     if fit.half_at is None:
         return f"the fit does not tell whether success changes from {tried}; {slope}"
     if fit.separated:
-        between = f"{scale * fit.gap_low:.3g} and {scale * fit.gap_high:.3g}{unit}"
-        return f"one half somewhere between {between}: all episodes below end one way, all above the other; {slope}"
+        ends = f"{scale * fit.gap_low:.3g}{unit}", f"{scale * fit.gap_high:.3g}{unit}"
+        where = f"at {ends[0]}" if ends[0] == ends[1] else f"somewhere between {ends[0]} and {ends[1]}"
+        return f"one half {where}: all episodes below end one way, all above the other; {slope}"
     low, high = sorted((scale * fit.half_low, scale * fit.half_high))
     if fit.x_low <= fit.half_low and fit.half_high <= fit.x_high:
         return f"one half at {scale * fit.half_at:.3g}{unit} (95% interval {low:.3g} to {high:.3g}{unit}); {slope}"
