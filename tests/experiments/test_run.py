@@ -310,24 +310,62 @@ def test_a_further_policy_joins_anothers_records_and_what_it_starts_from_is_trai
     assert [[job.name for job in wave] for wave in with_later.waves] == [["para"], ["para+later"]]
 
 
+OTHER_BITS = {"data_hash": {"demonstrations": "0" * 64}}
+
+
+def other_frames(config):
+    summary = config["data_summary"]["demonstrations"]
+    return OTHER_BITS | {"data_summary": {"demonstrations": summary | {"frames": 2 * summary["frames"]}}}
+
+
 def test_a_further_policy_is_not_trained_on_other_demonstrations_than_those_of_the_records(folder, fake, tmp_path):
     copy = tmp_path / "run"
     copy.mkdir()
     shutil.copy(folder / "results.jsonl", copy / "results.jsonl")
     config = load(folder / "config.json")
-    write_json(copy / "config.json", config | {"data_hash": {"demonstrations": "0" * 64}})
-    with pytest.raises(ValueError, match=r"holds records of other demonstrations \(demonstrations\)"):
+    write_json(copy / "config.json", config | other_frames(config))
+    with pytest.raises(ValueError, match="there are records of other demonstrations .'demonstrations': "):
         run_experiment(options(copy, recipes=(*POLICIES, "para+no_warps")))
 
 
 def test_later_seeds_are_not_added_to_records_of_other_demonstrations(folder, fake, tmp_path):
     folder = Path(shutil.copytree(folder, tmp_path / "run"))
     config = load(folder / "config.json")
-    write_json(folder / "config.json", config | {"data_hash": {"demonstrations": "0" * 64}})
+    write_json(folder / "config.json", config | other_frames(config))
     before = times_of_change(folder / "checkpoints")
-    with pytest.raises(ValueError, match=r"holds records of other demonstrations \(demonstrations\)"):
+    with pytest.raises(ValueError, match="there are records of other demonstrations .'demonstrations': "):
         run_experiment(options(folder, train_seeds=2, first_seed=1))
     assert times_of_change(folder / "checkpoints") == before
+
+
+@pytest.mark.parametrize("summarised", [True, False], ids=["summarised", "before summaries were recorded"])
+def test_later_seeds_join_records_of_demonstrations_that_another_processor_made_of_the_same_scenes(
+    folder, fake, tmp_path, summarised
+):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    config = load(folder / "config.json")
+    here = config["data_hash"]["demonstrations"]
+    told = config | OTHER_BITS
+    if not summarised:
+        del told["data_summary"]
+    write_json(folder / "config.json", told)
+    before = read_results(folder / "results.jsonl")
+    run_experiment(options(folder, train_seeds=2, first_seed=1))
+    records, joined = read_results(folder / "results.jsonl"), load(folder / "config.json")
+    assert {record.train_seed for record in records} == {0, 1} and [r for r in records if r.train_seed == 0] == before
+    assert joined["data_hash"]["demonstrations"] == here
+    assert joined["earlier_data_hash"] == {"demonstrations": ["0" * 64]} and "data_summary" in joined
+
+
+def test_records_of_other_scenes_are_refused_and_stay_as_they_are(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    config = load(folder / "config.json")
+    scenes = config["training"]["demonstrations"]
+    write_json(folder / "config.json", config | {"training": {"demonstrations": scenes | {"xy": scenes["xy"][1:]}}})
+    before = times_of_change(folder)
+    with pytest.raises(ValueError, match="records are of other scenes of demonstrations 'demonstrations'"):
+        run_experiment(options(folder))
+    assert times_of_change(folder) == before
 
 
 @pytest.mark.parametrize("changes", [{"scale": "small"}, {"validation": True}])

@@ -54,7 +54,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         ValueError: if a policy is now another, or executed otherwise, than in the records that are there, or the world
-            is made of other assets.
+            is made of other assets, or demonstrations are of other scenes.
     """
     assets = told_of_both(with_own_entry(old).get("assets", ""), made.get("assets", ""))
     for what in ("policies", "execute", "learning_rates", "train_steps", "starts", "trainings"):
@@ -65,6 +65,11 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
                     f"the folder holds records of '{name}' made with {before[name]}, and it is now {how}; "
                     "choose another --out"
                 )
+    for name, scenes in made.get("training", {}).items():
+        if old.get("training", {}).get(name, scenes) != scenes:
+            raise ValueError(
+                f"the folder holds records of demonstrations '{name}' of other scenes; choose another --out"
+            )
     commands = old["command"].split("; ")
     if made["command"] not in commands:
         commands.append(made["command"])
@@ -84,6 +89,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         "policies": old["policies"] | made["policies"],
         "execute": old["execute"] | made["execute"],
         "data_hash": old.get("data_hash", {}),
+        **{name: old[name] for name in ("data_summary", "earlier_data_hash") if name in old},
         **({UNFINISHED: old[UNFINISHED]} if UNFINISHED in old else {}),
     }
 

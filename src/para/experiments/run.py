@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from para.experiments.pixel_errors import export_pixel_errors
 from para.experiments.predictions import export_predictions
 from para.experiments.run_config import pick_recipes, run_config
 from para.experiments.run_options import RunOptions, scale_of
+from para.experiments.same_demonstrations import told_with
 from para.experiments.scale import Scale
 from para.experiments.store import HELDOUT, Store, assets_of, demonstrations_key
 from para.experiments.summaries import summarise_run
@@ -203,7 +204,8 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     options, config = plan.options, config_of(plan)
     write_json(options.out / "config.json", config)
     record_demonstrations(plan, config)
-    config["data_hash"] |= hashes_of_data(plan, config["data_hash"])
+    opened = {name: Demonstrations.open(plan.folder_of(name)) for name in plan.trained_sets if name != HELDOUT}
+    config |= told_with(config, opened, joins=options.first_seed > 0 or bool(plan.recorded))
     write_json(options.out / "config.json", config)
     for jobs in plan.waves:
         finished = sum(job.finished for job in jobs)
@@ -224,22 +226,6 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     elif plan.experiment.look is not None:
         plan.experiment.look(plan)
     return summary
-
-
-def hashes_of_data(plan: Plan, told: Mapping[str, str]) -> dict[str, str]:
-    """What tells each set of demonstrations from another.
-
-    Raises:
-        ValueError: if policies would be trained on other demonstrations than those of the records that are there.
-    """
-    found = {name: Demonstrations.open(plan.folder_of(name)).data_hash for name in plan.trained_sets if name != HELDOUT}
-    others = [name for name, data_hash in found.items() if told.get(name, data_hash) != data_hash]
-    if others and (plan.options.first_seed > 0 or plan.recorded):
-        raise ValueError(
-            f"{plan.options.out} holds records of other demonstrations ({', '.join(others)}); record them with the "
-            "versions that its config.json names, or choose another --out"
-        )
-    return found
 
 
 def look_inside(plan: Plan) -> None:

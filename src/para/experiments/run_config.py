@@ -37,6 +37,7 @@ def run_config(
         "validation": validation,
     }
     made = provenance() | {
+        "training": describe_training(scenes),
         "policies": {recipe.name: config_to_dict(recipe.config(scale)) for recipe in recipes},
         "recipes": {recipe.name: recipe.why for recipe in recipes},
         "learning_rates": {recipe.name: train_config(scale, recipe, 0).optim.lr for recipe in recipes},
@@ -60,7 +61,6 @@ def run_config(
         "headline": list(experiment.headline),
         "headline_splits": list(experiment.headline_splits),
         "train_seeds": train_seeds,
-        "training": describe_training(scenes),
         "data": {recipe.name: recipe.data for recipe in experiment.recipes},
         "extras": [recipe.name for recipe in experiment.recipes if recipe not in pick_recipes(experiment, scale)],
         "thresholds": world_entry(world).describe_stages(),
@@ -145,8 +145,8 @@ def describe_training(scenes: SceneSet) -> dict[str, Any]:
     return {
         name: {
             "n": len(data.scenes),
-            "xy": sorted({scene.object_xy for scene in data.scenes}),
-            "views": sorted({(scene.view_theta_deg, scene.view_phi_deg) for scene in data.scenes}),
+            "xy": [list(xy) for xy in sorted({scene.object_xy for scene in data.scenes})],
+            "views": [list(v) for v in sorted({(scene.view_theta_deg, scene.view_phi_deg) for scene in data.scenes})],
         }
         for name, data in scenes.train.items()
     }

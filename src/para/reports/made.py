@@ -14,7 +14,7 @@ from para.reports.wording import INTERVALS, commands_of, duration, in_reading_or
 
 SHOWN_ELSEWHERE = frozenset(
     "training_xy command versions earlier_versions seconds started data_hash title question thresholds assets "
-    "unfinished warning".split()
+    "unfinished warning data_summary earlier_data_hash".split()
 )
 """Entries of `config.json` that need no place among the options."""
 
@@ -34,6 +34,8 @@ def how_it_was_made(run: RunFiles, pictures: Pictures) -> str:
         facts += [("Versions of earlier commands", text) for text in others]
     if config.get("data_hash"):
         facts.append(("Demonstrations", _hashes(config["data_hash"])))
+    if anew := recorded_anew_text(config):
+        facts.append(("Recorded anew", escape(anew)))
     facts.append(("Weights", _weights(run)))
     n = len(run.records)
     facts.append(("Records", f"{n} episodes in <code>results.jsonl</code>; every rate above is computed from them"))
@@ -57,6 +59,12 @@ def notes(run: RunFiles, name: str = "") -> str:
 
 def _versions(versions: Mapping[str, str]) -> str:
     return escape(", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def recorded_anew_text(config: Mapping[str, Any]) -> str:
+    """Which demonstrations differ in their last bits between trainings; empty where none do."""
+    names = ", ".join(config.get("earlier_data_hash") or {})
+    return names and f"{names}: on another kind of processor, so the trainings' pictures differ in their last bits"
 
 
 def _hashes(data_hash: Any) -> str:

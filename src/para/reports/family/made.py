@@ -9,6 +9,7 @@ from para.assets import with_own_entry
 from para.reports.family.choosing import how_chosen, shared_trainings
 from para.reports.family.files import Family, name_of, title_of
 from para.reports.family.marks import filter_attributes
+from para.reports.made import recorded_anew_text
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import table
@@ -100,6 +101,7 @@ def _run_made(run: RunFiles) -> str:
         ("Time", times(run)),
         ("Versions", versions_text(config.get("versions") or {})),
         *(("Versions of earlier commands", versions_text(old)) for old in config.get("earlier_versions", [])),
+        ("Recorded anew", recorded_anew_text(config)),
         ("Records", f"{len(run.records)} episodes in {run.folder.name}/results.jsonl"),
     ]
     items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts if value)
