@@ -7,6 +7,8 @@ import pytest
 
 from para.backbones import make_backbone
 from para.backbones.small_conv import SmallConvConfig
+from para.files import read_json
+from para.training.run_folder import SUMMARY_FILE
 from tests.datasets.test_resample import SIZE, write
 from tests.test_cli import para, refusal
 
@@ -32,6 +34,24 @@ def test_training_says_what_is_unlike_the_defaults_data_and_resampled_it_is_sile
     assert para("resample", recorded, tmp_path / "small", "--step-s", "0.15", "--image-size", "16", "32").code == 0
     said = train(tmp_path / "small", tmp_path / "b")
     assert said.code == 0 and "in the experiments" not in said.out and "to each side" not in said.out
+
+
+def test_training_on_several_tasks_says_that_they_are_mixed_and_one_of_them_can_be_chosen(recorded, tmp_path):
+    said = train(recorded, tmp_path / "mixed")
+    assert said.code == 0 and "are of 2 tasks ('task 0', 'task 1'), and no policy reads which is asked for" in said.out
+    chosen = para("train", "--data", recorded, "--out", tmp_path / "one", "--task", "task 1", *TRAIN, *TINY)
+    assert chosen.code == 0 and "no policy reads" not in chosen.out
+    samples = [read_json(tmp_path / name / SUMMARY_FILE)["identity"]["samples"]["count"] for name in ("mixed", "one")]
+    assert samples == [11 + 9, 9]
+    line = refusal("train", "--data", recorded, "--out", tmp_path / "none", "--task", "task 2", *TRAIN, *TINY)
+    assert "no episode of the task 'task 2'; its tasks: 'task 0', 'task 1'" in line and not (tmp_path / "none").exists()
+
+
+def test_the_camera_to_train_on_can_be_named_and_an_unknown_one_is_refused_with_those_there_are(recorded, tmp_path):
+    line = refusal("train", "--data", recorded, "--out", tmp_path / "a", "--camera", "wrist", *TRAIN, *TINY)
+    assert "has no camera 'wrist'; it has front" in line and not (tmp_path / "a").exists()
+    named = para("train", "--data", recorded, "--out", tmp_path / "a", "--camera", "front", *TRAIN, *TINY)
+    assert named.code == 0 and "was trained before" not in named.out
 
 
 def test_another_picture_size_than_the_datasets_is_refused_with_the_command_that_makes_it(recorded, tmp_path):

@@ -8,6 +8,9 @@ from typing import Any
 GENERATED = "generated"
 """How the words for assets begin that para made itself, and what an option says for these."""
 
+VARIABLE = "PARA_LIBERO_ASSETS"
+"""Environment variable with the folder of the user's assets for LIBERO, or the word `generated`."""
+
 AFTER_STAGES = " Assets: "
 """Comes before them at the end of a config's "thresholds", where they stood at first."""
 

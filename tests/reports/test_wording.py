@@ -76,3 +76,10 @@ def test_a_run_without_the_first_trainings_is_made_without_them():
     made = one_command(make_config(command="; ".join(commands), train_seeds=3))
     assert made == "para experiment left_to_right --scale small --train-seeds 3 --first-seed 1"
     assert "--first-seed" not in one_command(make_config(command="; ".join([*commands, FIRST]), train_seeds=3))
+
+
+@pytest.mark.parametrize("commands", [FIRST, f"{FIRST}; {LATER}"])
+def test_a_run_with_generated_assets_is_made_again_with_these_also_where_the_user_has_others(commands):
+    config = make_config(command=commands, train_seeds=3, assets="generated stand-ins, in hf-libero 0.1.4")
+    assert one_command(config).startswith("PARA_LIBERO_ASSETS=generated para experiment")
+    assert one_command(config | {"assets": "LIBERO's own (abc)"}).startswith("para experiment")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -132,6 +132,13 @@ class Train:
     heldout_fraction: float = 0.1
     """Share of the episodes that are measured and never trained on."""
 
+    task: str | None = None
+    """Train on the episodes of this task alone, in the dataset's words; default: on all. No policy reads the words, so
+    that one training can learn one task."""
+
+    camera: str | None = None
+    """Name of the camera, the last part of its feature's name; default: the first that has geometry."""
+
     step: Literal["dense", "keypose"] = "dense"
     """What a step is: every stored frame (the paper), or the next key poses of the task."""
 
@@ -167,7 +174,7 @@ class Train:
         from para.training.engine import train
         from para.training.transfer import start_from
 
-        demonstrations = Demonstrations.open(self.data)
+        demonstrations = self._demonstrations()
         chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
         training = demonstrations.subset(chosen)
         heldout = demonstrations.subset(left_out) if len(left_out) else None
@@ -186,7 +193,7 @@ class Train:
             self.training,
             self.out,
             heldout=None if heldout is None else chunks_for(config, heldout, self.step),
-            data_hash=demonstrations.data_hash + data_hash,
+            data_hash=demonstrations.data_hash + ("" if self.camera is None else f" by {self.camera}") + data_hash,
             start=start,
         )
         how = "was trained before" if result.reused else f"trained in {result.seconds:.0f} s"
@@ -201,6 +208,18 @@ class Train:
         else:
             where = "" if lesson.world else " --world <one that looks like its demonstrations: they do not say which>"
             print(f"next: para evaluate --checkpoint {shlex.quote(str(self.out))} --out runs/{policy.name}{where}")
+
+    def _demonstrations(self) -> Demonstrations:
+        """What is trained on. Raises ValueError for a task that no episode is of."""
+        from para.datasets import Demonstrations
+
+        every = Demonstrations.open(self.data, camera=self.camera)
+        if self.task is None:
+            return every
+        chosen = [i for i, task in enumerate(every.tasks) if task == self.task]
+        if not chosen:
+            raise ValueError(f"{self.data} has no episode of the task {self.task!r}; its tasks: {named(every.tasks)}")
+        return every.subset(chosen)
 
     def _image_size(self, demonstrations: Demonstrations) -> tuple[int, int]:
         asked, own = tuple(self.policy.image_size), demonstrations.image_size
@@ -234,6 +253,11 @@ def said_before_training(demonstrations: Demonstrations, policy: Any, step: str)
 
     horizon, step_s, side = policy.config.horizon, demonstrations.step_s, max(demonstrations.image_size)
     lines = []
+    if (n := len(set(demonstrations.tasks))) > 1:
+        lines.append(
+            f"these demonstrations are of {n} tasks ({named(demonstrations.tasks)}), and no policy reads which is "
+            "asked for: it learns them mixed; --task trains on one\n"
+        )
     if step == "dense" and not STEP_S / 2 <= step_s <= STEP_S * 2:
         advice = "; `para resample` thins them out" if step_s < STEP_S else ""
         lines.append(
@@ -247,3 +271,10 @@ def said_before_training(demonstrations: Demonstrations, policy: Any, step: str)
             "makes them smaller, and other backbones see all of them (docs/backbones.md)\n"
         )
     return lines
+
+
+def named(tasks: Sequence[str], most: int = 3) -> str:
+    """Different tasks in their own words, the first few of them."""
+    different = sorted(set(tasks))
+    rest = len(different) - most
+    return ", ".join(map(repr, different[:most])) + (f" and {rest} more" if rest > 0 else "")

@@ -89,7 +89,7 @@ class Experiment:
     """Run one table or figure of the paper, or a family of them: record, train, evaluate, and build the page.
 
     Restartable: the same command goes on from what is in --out. Of a family, one that fails does not stop the others,
-    and the exit code is 1. Examples (two CPU cores; ten minutes, an hour, and hours):
+    and the exit code is 1. Examples (two CPU cores; ten minutes, an hour, and fifteen hours):
 
         para experiment left_to_right --scale small --policies para act
         para experiment position --scale small

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from para.assets import GENERATED, VARIABLE, look, with_own_entry
 from para.evaluation.results import interval_of, shares_clusters
 
 POLICY_NAMES = {
@@ -193,9 +194,11 @@ def commands_of(config: Mapping[str, Any]) -> list[str]:
 def one_command(config: Mapping[str, Any]) -> str:
     """The command that makes all of a run at once: the one that did, or one in place of the several that did."""
     commands = commands_of(config)
+    generated = look(with_own_entry(config).get("assets", "")) == GENERATED
+    assets = [f"{VARIABLE}={GENERATED}"] if generated else []
     if len(commands) == 1:
-        return commands[0]
-    words = ["para experiment", config["experiment"], "--scale", config["scale"]["name"]]
+        return " ".join([*assets, commands[0]])
+    words = [*assets, "para experiment", config["experiment"], "--scale", config["scale"]["name"]]
     words += ["--world", config["world"]] if config["world"] != "tabletop" else []
     words += ["--train-seeds", str(config["train_seeds"])]
     if all(firsts := [options_of(command, {"--first-seed": 1}) for command in commands]):

@@ -15,12 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from para.assets import GENERATED
+from para.assets import GENERATED, VARIABLE
 from para.worlds import libero_made, libero_made_furniture
 from para.worlds.libero_package import cache_folder, package_root
-
-VARIABLE = "PARA_LIBERO_ASSETS"
-"""Environment variable with the folder of the user's assets, or the word `generated`."""
 
 CLEAN_FILES = (
     "scenes/libero_tabletop_base_style.xml",
