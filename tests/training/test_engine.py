@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from para.geometry import Camera
 from para.training import OptimConfig, TrainConfig, load_policy, train, weights_hash
 from para.training.optim import lr_factor
 from para.training.order import SampleOrder
 from para.training.run_folder import differences, run_identity
-from tests.training.stubs import REGISTRY, StubData, make_stub, options
+from tests.training.stubs import REGISTRY, H, StubData, W, make_stub, options
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +179,23 @@ def test_other_samples_of_the_same_dataset_are_another_run(tmp_path):
         train(make_stub(), StubData(20, 0), options(), tmp_path, **more)
     with pytest.raises(ValueError, match="samples.actions is"):
         train(make_stub(), StubData(21, 5), options(), tmp_path, **more)
+
+
+def other_pictures(data):
+    data.image = data.image.flip(-2)
+
+
+def other_camera(data):
+    data.camera = Camera(data.camera.K * torch.tensor([[1.01], [1.0], [1.0]]), data.camera.T_world_cam, (H, W))
+
+
+@pytest.mark.parametrize("exchange", [other_pictures, other_camera])
+def test_the_same_actions_seen_otherwise_are_another_run(tmp_path, exchange):
+    run(tmp_path)
+    data = StubData(21, 0)
+    exchange(data)
+    with pytest.raises(ValueError, match="observations is"):
+        train(make_stub(), data, options(), tmp_path, show_progress=False)
 
 
 def test_another_interrupted_run_in_the_folder_is_refused(tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from para.training.configs import config_from_dict, config_hash, config_to_dict
@@ -38,23 +39,27 @@ def is_finished(folder: Path) -> bool:
 def run_identity(policy: nn.Module, config: Any, data: ChunkData, data_hash: str, start: str = "") -> dict[str, Any]:
     """Everything that decides which weights a run ends with, JSON-ready; `start` only where there is one.
 
-    Besides the caller's `data_hash` it has the number of samples and a digest of the actions of a few, since a dataset
-    can be cut into samples in several ways (other episodes, another kind of step).
+    Besides the caller's `data_hash` it has the number of samples and digests of a few, of their actions and of what is
+    seen there: a dataset can be cut into samples in several ways (other episodes, another kind of step), and its videos
+    or cameras can be exchanged where they lie.
     """
     training = {name: value for name, value in config_to_dict(config).items() if name not in NOT_IDENTITY}
     training[FEATURES_KEPT] = bool(config.feature_cache)
+    obs, actions = data.batch(spread(len(data), 16))
+    seen = [obs.image, obs.camera.K, obs.camera.T_world_cam, obs.ee_position, obs.gripper]
     return {
         "policy": policy.name,
         "config": config_to_dict(policy.config),
         "training": training,
         "data": data_hash,
-        "samples": {"count": len(data), "actions": _digest(data)},
+        "samples": {"count": len(data), "actions": _digest([actions.position, actions.gripper, actions.is_pad])},
+        "observations": _digest(seen),
     } | ({"start": start} if start else {})
 
 
-def _digest(data: ChunkData) -> str:
-    _, actions = data.batch(spread(len(data), 16))
-    parts = [actions.position.float(), actions.gripper.float(), actions.is_pad]
+def _digest(tensors: Sequence[Tensor]) -> str:
+    """12 hex digits of some tensors' bits; numbers of float64 count as float32."""
+    parts = [tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors]
     return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest()[:12]
 
 
