@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from para.commands.learning import Record
-from para.experiments.single import OFFICIAL, scenes_to_try
+from para.experiments.single import OFFICIAL, claim_folder, scenes_to_try
+from para.files import read_json, write_json
 from para.interfaces import Scene
+from para.rollout import RolloutConfig
+from para.training.configs import config_to_dict
 from para.worlds import WORLDS
 
 OWN = [Scene((0.01 * i, 0.0), task=f"own_{i}") for i in range(5)]
@@ -41,3 +44,22 @@ def test_a_world_without_any_says_so(tmp_path):
     ):
         with pytest.raises(ValueError, match="'tabletop' has no scenes of its own; choose a half, or all"):
             ask()
+
+
+@pytest.mark.parametrize(("home_view_m", "goes_on"), [(None, True), (0.02, False)])
+def test_an_evaluation_older_than_an_option_goes_on_with_its_default_alone(tmp_path, home_view_m, goes_on):
+    def config(**changes):
+        execute, policy = config_to_dict(RolloutConfig(**changes)), {"horizon": 12, "younger": 1}
+        return {"experiment": "evaluate", "policies": {"para": policy}, "execute": {"para": execute}}
+
+    claim_folder(tmp_path / "run", config(), {})
+    (tmp_path / "run" / "results.jsonl").touch()
+    older = read_json(tmp_path / "run" / "config.json")
+    del older["execute"]["para"]["home_view_m"], older["policies"]["para"]["younger"]
+    write_json(tmp_path / "run" / "config.json", older)
+    if goes_on:
+        claim_folder(tmp_path / "run", config(home_view_m=home_view_m), {})
+        return
+    with pytest.raises(ValueError, match="it differs in execute"):
+        claim_folder(tmp_path / "run", config(home_view_m=home_view_m), {})
+    assert read_json(tmp_path / "run" / "config.json") == older

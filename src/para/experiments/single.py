@@ -12,7 +12,7 @@ from para.assets import told_of_both, with_own_entry
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.evaluation.summary_text import UNFINISHED
 from para.experiments.acting import load_to_act, processes_to_act
-from para.experiments.provenance import provenance
+from para.experiments.provenance import agrees, provenance
 from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
 from para.experiments.unfinished import unfinished
@@ -22,6 +22,7 @@ from para.locks import check_free, only_writer
 from para.rollout import RolloutConfig
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict
+from para.training.run_folder import with_defaults
 from para.worlds import world_entry
 from para.worlds.scenes import sample_object_xy
 
@@ -110,6 +111,13 @@ def own_scenes(world: str, options: Mapping[str, Any]) -> list[Scene]:
     return made(options)
 
 
+def same(name: str, old: Any, new: Any) -> bool:
+    """Whether an entry of a record is what it would be now; options younger than it count as their defaults."""
+    if name == "execute" and isinstance(old, dict):
+        return {policy: with_defaults(RolloutConfig, how) for policy, how in old.items()} == new
+    return agrees(old, new) if name == "policies" else old == new
+
+
 def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any]) -> None:
     """Write `config.json`, or check that the one there is of the same evaluation, unless that one has no episode yet.
     `told` goes into it too, and is not compared.
@@ -127,7 +135,7 @@ def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any]) -> Non
             raise ValueError(f"{out}: {error}") from error
         config = config | ({"assets": assets} if assets else {})
         told = told | ({UNFINISHED: old[UNFINISHED]} if UNFINISHED in old else {})
-        other = [name for name in config if name != "assets" and old.get(name) != config[name]]
+        other = [name for name in config if name != "assets" and not same(name, old.get(name), config[name])]
         if other:
             raise ValueError(
                 f"{out} holds another run (made by: {old.get('command')}; it differs in {', '.join(other)}); "
