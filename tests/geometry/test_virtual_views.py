@@ -125,6 +125,14 @@ def test_seen_from_where_it_was_taken_a_picture_is_itself_and_from_below_there_i
     moved = tilted_camera(camera, torch.full((3,), 5.0), torch.zeros(3))
     with pytest.raises(ValueError, match="not above the plane"):
         seen_from(image, camera, moved, torch.tensor([0.0, 0.0, 2.0]))
+    with pytest.raises(ValueError, match="not above the plane"):  # nor from there
+        seen_from(image, camera, lowered(moved, 2.0), torch.zeros(3))
+
+
+def lowered(camera: Camera, by_m: float) -> Camera:
+    T_world_cam = camera.T_world_cam.clone()
+    T_world_cam[..., 2, 3] -= by_m
+    return Camera(camera.K, T_world_cam, camera.image_size)
 
 
 def turn_deg(a: Camera, b: Camera) -> torch.Tensor:

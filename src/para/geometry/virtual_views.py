@@ -134,11 +134,11 @@ def seen_from(image: Tensor, camera: Camera, other: Camera, height: Tensor) -> T
         edge. Where both cameras are one, the picture itself.
 
     Raises:
-        ValueError: if the plane is seen edge on or from below, or what is in the picture's middle lies behind the other
-            camera.
+        ValueError: if the plane is seen edge on or from below by either camera, or what is in the picture's middle is
+            at infinity for the other.
     """
-    if bool((camera.T_world_cam[..., 2, 3] <= height).any()):
-        raise ValueError("the camera is not above the plane whose picture is asked for")
+    if bool((torch.minimum(camera.T_world_cam[..., 2, 3], other.T_world_cam[..., 2, 3]) <= height).any()):
+        raise ValueError("one of the cameras is not above the plane whose picture is asked for")
     if camera.image_size == other.image_size and torch.equal(camera.K, other.K):
         if torch.equal(camera.T_world_cam, other.T_world_cam):
             return image

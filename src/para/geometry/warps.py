@@ -107,7 +107,7 @@ def warp_affine(
             `pixel_rays` and lifting take it all the same.
 
     Raises:
-        ValueError: if shapes do not fit, A is not invertible, or A throws the image's middle behind the camera.
+        ValueError: if shapes do not fit, A is not invertible, or A sends the image's middle to infinity.
     """
     _check(image, camera)
     A = _as_homography(A, image.shape[0], camera.image_size)
@@ -134,7 +134,7 @@ def _as_homography(A: Tensor, B: int, image_size: tuple[int, int]) -> Tensor:
     size = A.abs().amax(dim=(-2, -1))
     det = torch.linalg.det(A.double())
     if not torch.isfinite(A).all() or (det.abs() <= 1e-12 * size.double() ** 3).any() or (scale == 0).any():
-        raise ValueError("pixel maps must be finite, invertible and keep the image's middle in front of the camera")
+        raise ValueError("pixel maps must be finite, invertible and not send the image's middle to infinity")
     return A / scale.view(B, 1, 1)
 
 
