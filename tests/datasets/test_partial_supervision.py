@@ -15,6 +15,7 @@ from para.datasets.partial_supervision import (
     to_nominal,
 )
 from para.geometry import Camera, look_at, project
+from para.geometry.lifting import lift_to_depth_masked
 from tests.conftest import oblique_camera, random_batch
 from tests.datasets.fake_world import IMAGE_SIZE
 from tests.datasets.spoiling import EPISODES
@@ -38,6 +39,17 @@ def test_points_that_are_off_the_image_behind_the_camera_or_not_known_are_not_se
                           torch.full((3,), float("nan")).double()])  # fmt: skip
     nominal, seen = to_nominal(points, camera)
     assert seen.tolist() == [True, False, False, False] and torch.isfinite(nominal).all()
+
+
+@pytest.mark.parametrize("uv", [(-0.4, 20.25), (63.4, 20.25), (31.5, -0.49), (10.0, 47.49)])
+def test_a_point_in_the_outer_half_of_a_pixel_at_the_border_keeps_its_place(uv):
+    camera = oblique_camera(dtype=torch.float64)
+    camera = Camera(camera.K, camera.T_world_cam, (48, 64))
+    uv = torch.tensor(uv, dtype=torch.float64)
+    point, _ = lift_to_depth_masked(uv, torch.tensor(0.7, dtype=torch.float64), camera)
+    nominal, seen = to_nominal(point, camera)
+    assert bool(seen)
+    torch.testing.assert_close(project(nominal, camera)[0], uv, rtol=0, atol=1e-9)
 
 
 def test_pixels_only_keeps_every_pixel_and_takes_heights_and_gripper_away():

@@ -61,8 +61,8 @@ def to_nominal(p_world: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
     uv, depth = project(torch.nan_to_num(p_world), camera)
     seen = in_image(uv, camera.image_size, depth) & torch.isfinite(p_world).all(dim=-1)
     H, W = camera.image_size
-    inside = torch.stack([uv[..., 0].clamp(0, W - 1), uv[..., 1].clamp(0, H - 1)], dim=-1)
-    return nominal_points(inside, camera), seen
+    nearest = torch.stack([uv[..., 0].clamp(0, W - 1), uv[..., 1].clamp(0, H - 1)], dim=-1)
+    return nominal_points(torch.where(seen.unsqueeze(-1), uv, nearest), camera), seen
 
 
 def pixels_only(obs: Observation, actions: ActionChunk) -> tuple[Observation, ActionChunk]:
