@@ -76,8 +76,11 @@ def refuse_changed(
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    digest = hashlib.sha256()
+    with path.open("rb") as file:  # hashlib.file_digest is younger than Python 3.10
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]
 
 
 def _size(note: dict[str, Any]) -> str:
