@@ -12,11 +12,11 @@ from para.datasets import Demonstrations
 from para.datasets.tracks import import_tracks
 from para.evaluation.protocol import WorldSpec
 from para.experiments.few_shot import few_scenes
+from para.experiments.fresh_policies import fresh_policy, off_the_nominal_plane
 from para.experiments.pixel_errors import errors_of, export_pixel_errors
 from para.experiments.plan import work_left
 from para.experiments.position_sets import JITTER_M
 from para.experiments.run import RunOptions, check_runs, config_of, plan_run
-from para.experiments.training_jobs import fresh_policy, off_the_nominal_plane
 from para.files import read_json
 from para.interfaces import ActionChunk, Scene
 from para.training import save_policy

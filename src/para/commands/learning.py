@@ -169,8 +169,9 @@ class Train:
     def run(self) -> None:
         from para.datasets import Demonstrations, split_episodes
         from para.datasets.partial_supervision import never_told
+        from para.experiments.fresh_policies import fresh_policy
         from para.experiments.lessons import note_lesson
-        from para.experiments.training_jobs import chunks_for, fresh_policy
+        from para.experiments.training_jobs import chunks_for
         from para.training.engine import train
         from para.training.transfer import start_from
 

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from para.datasets import ChunkDataset, Demonstrations
-from para.datasets.partial_supervision import (
-    NOMINAL_HEIGHT_M,
-    NOT_PIXELS,
-    PixelsOnly,
-    heights_missing,
-    known_actions,
-    never_told,
-    pixels_only_actions,
-)
+from para.datasets.partial_supervision import NOT_PIXELS, PixelsOnly, never_told
 from para.datasets.video_chunks import VideoChunkDataset
 from para.devices import gpus, trainings_at_a_time
 from para.experiments.experiment import Recipe, Supervision
+from para.experiments.fresh_policies import fresh_policy
 from para.experiments.lessons import note_lesson
 from para.experiments.scale import Scale
-from para.geometry import Camera
-from para.interfaces import ActionChunk
 from para.locks import turn_to_write
-from para.policies import make_policy
 from para.processes import worker_pool
 from para.training.engine import train
 from para.training.heldout import ChunkData
@@ -155,82 +143,6 @@ def chunks_for(config: Any, demonstrations: Demonstrations, step: Literal["dense
     return VideoChunkDataset(demonstrations, config.horizon, step, offsets=offsets)
 
 
-def fresh_policy(
-    config: Any,
-    demonstrations: Demonstrations,
-    seed: int,
-    *,
-    supervision: Supervision = "all",
-    also: Sequence[Demonstrations] = (),
-) -> nn.Module:
-    """An untrained policy: random weights from a seed, ranges of outputs from what the demonstrations tell.
-
-    Args:
-        config: the policy's options.
-        demonstrations: which give the ranges.
-        seed: of the weights.
-        supervision: what of them is told.
-        also: further demonstrations that it is to be trained on.
-
-    Raises:
-        ValueError: if the demonstrations tell only pixels, and the policy learns nothing from those, or would learn
-            from a nominal plane what its heights are; if any tell only pixels, and virtual views would leave them.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        policy = make_policy(config)
-    partial = supervision == "pixels" or tells_only_pixels(demonstrations)
-    if (partial or any(map(tells_only_pixels, also))) and not getattr(policy, "learns_from_pixels", False):
-        which = "the demonstrations tell" if partial else "some of the further demonstrations tell"
-        raise ValueError(f"{which} only pixels, from which '{policy.name}' learns nothing: train para or act on them")
-    if partial and (wrong := tied_to_heights(policy.config)):
-        if not all(map(tells_only_pixels, also)):
-            raise ValueError(
-                "the demonstrations tell only pixels, and some of the further ones tell heights: exchange them, so "
-                "that ranges come from what is told in full (--data the robot's, --also the videos)"
-            )
-        raise ValueError(
-            f"the demonstrations tell only pixels, but {wrong}: what is fine-tuned from it would stay in their plane"
-        )
-    missing = supervision == "pixels" or heights_missing([demonstrations, *also])
-    if missing and (wrong := off_the_nominal_plane(policy.config)):
-        raise ValueError(f"demonstrations tell only pixels, but {wrong}: their labels would not follow the picture")
-    actions, camera = all_actions(demonstrations)
-    policy.fit_ranges(actions if supervision == "all" else pixels_only_actions(actions, camera), camera)
-    return policy
-
-
-def tells_only_pixels(demonstrations: Demonstrations) -> bool:
-    """Whether no action of some demonstrations is told in full."""
-    known = known_actions(demonstrations)
-    return known is not None and not bool(known.all(dim=-1).any())
-
-
-def tied_to_heights(config: Any) -> str:
-    """Which options give a policy's outputs a range that comes from heights, in words; empty where none does.
-
-    Such a range goes over to what starts from the policy, along with the head whose outputs it gives a meaning.
-    """
-    if (n := getattr(config, "n_height_bins", 1)) > 1:
-        return f"there are {n} height classes (give --n-height-bins 1 --n-gripper-bins 0)"
-    if getattr(config, "output_range", "workspace") == "training":
-        return "output_range is 'training' (give --output-range workspace)"
-    return ""
-
-
-def off_the_nominal_plane(config: Any) -> str:
-    """Which options warp pictures along another plane than that of labels without heights, in words; empty: none do."""
-    augment = getattr(config, "augment", None)
-    nominal = (NOMINAL_HEIGHT_M, NOMINAL_HEIGHT_M)
-    if augment is None or not augment.view_tilt_deg or tuple(augment.view_plane_m) == nominal:
-        return ""
-    low, high = augment.view_plane_m
-    return (
-        f"virtual views are warped along planes {low:g} to {high:g} m high and not along theirs "
-        f"(give --augment.view-plane-m {NOMINAL_HEIGHT_M:g} {NOMINAL_HEIGHT_M:g})"
-    )
-
-
 def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
     """How a policy trains at a scale: the same for every one, but for what the recipe says."""
     optim = OptimConfig(lr=scale.lr * recipe.lr_scale, backbone_lr_scale=scale.backbone_lr_scale)
@@ -248,13 +160,3 @@ def train_config(scale: Scale, recipe: Recipe, seed: int) -> TrainConfig:
 def train_steps(scale: Scale, recipe: Recipe) -> int:
     """How many steps a policy trains for at a scale."""
     return train_config(scale, recipe, 0).steps
-
-
-def all_actions(demonstrations: Demonstrations) -> tuple[ActionChunk, Camera]:
-    """Every action of the demonstrations, (N, 1), with what is known of it, and the camera (N,) of its image."""
-    position = torch.as_tensor(demonstrations.action_position).float().unsqueeze(1)  # (N, 1, 3)
-    gripper = torch.as_tensor(demonstrations.action_gripper).float().unsqueeze(1)
-    known = known_actions(demonstrations)
-    known = None if known is None else known.unsqueeze(1)  # (N, 1, 3)
-    actions = ActionChunk(position, gripper, torch.zeros_like(gripper, dtype=torch.bool), known=known)
-    return actions, demonstrations.camera(slice(None))

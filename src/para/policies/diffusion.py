@@ -22,7 +22,7 @@ from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 from para.policies.full_precision import FullPrecisionLinear
-from para.policies.ranges import check_in_workspace, spread_of
+from para.policies.ranges import OUTPUT_MARGIN_M, check_in_workspace, spread_of
 from para.policies.regression import OutputRange
 
 
@@ -195,8 +195,8 @@ class Diffusion(nn.Module):
         if not len(position):
             raise ValueError("there are no training actions to set ranges from; is the dataset empty?")
         if self.config.output_range == "training":
-            self.low.copy_(position.amin(dim=0) - 0.01)
-            self.high.copy_(position.amax(dim=0) + 0.01)
+            self.low.copy_(position.amin(dim=0) - OUTPUT_MARGIN_M)
+            self.high.copy_(position.amax(dim=0) + OUTPUT_MARGIN_M)
         else:
             told = ~actions.is_pad & actions.height_known  # others stand on a nominal plane
             check_in_workspace(actions.position[told], self.config.workspace_low_m, self.config.workspace_high_m)

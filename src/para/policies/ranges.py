@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+OUTPUT_MARGIN_M = 0.01
+"""By how much outputs reach beyond the training actions that they span (`output_range` training)."""
+
 MIN_SPREAD = 1e-3
 """What never varied in training is divided by this instead of nothing."""
 

@@ -27,7 +27,7 @@ from para.pixel_actions.losses import masked_mean
 from para.pixel_actions.targets import finite_steps
 from para.policies.augment import AugmentConfig, augment, training_cameras
 from para.policies.full_precision import FullPrecisionLinear
-from para.policies.ranges import check_in_workspace, spread_of
+from para.policies.ranges import OUTPUT_MARGIN_M, check_in_workspace, spread_of
 
 OutputRange = Literal["workspace", "training"]
 """Which box the sigmoid of the output spans: the whole workspace, so that no position is ruled out; or the training
@@ -186,8 +186,8 @@ class Regression(nn.Module):
         cameras = training_cameras(camera, self.config.augment)
         position = torch.cat([self.to_frame(actions.position, c.unsqueeze(1))[keep] for c in cameras])  # (N, 3)
         if self.config.output_range == "training":
-            self.low.copy_(position.amin(dim=0) - 0.01)
-            self.high.copy_(position.amax(dim=0) + 0.01)
+            self.low.copy_(position.amin(dim=0) - OUTPUT_MARGIN_M)
+            self.high.copy_(position.amax(dim=0) + OUTPUT_MARGIN_M)
         elif self.config.frame == "camera":
             self._span_workspace(cameras)
         else:
