@@ -162,6 +162,26 @@ def test_seconds_add_up_over_interruptions(tmp_path):
     assert 1000 < run(tmp_path).seconds < 1100
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_training_goes_on_with_as_many_threads_as_it_began_with_and_leaves_the_process_as_it_was(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(15))
+    torch.set_num_threads(2)
+    seen = set()
+    run(tmp_path, on_progress=lambda record: seen.add(torch.get_num_threads()))
+    assert seen == {1} and torch.get_num_threads() == 2
+
+
+def test_training_does_not_go_on_with_another_number_of_processes(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_progress=stop_at(15))
+    state = sorted((tmp_path / "training_state").glob("step_*"))[-1] / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"processes": 2}))
+    with pytest.raises(ValueError, match="step 15 was reached on 2 processes; on 1 training would go on with other"):
+        run(tmp_path)
+    assert state.exists()
+
+
 def test_another_run_in_the_folder_is_refused_with_what_differs(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match=r"holds another run \(training.steps is 30 there, 31 here\)"):

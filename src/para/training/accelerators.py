@@ -42,6 +42,17 @@ def without_denormals() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
+@contextmanager
+def with_threads(n: int) -> Iterator[None]:
+    """Within, torch computes with n threads, and afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def make_accelerator(device: Literal["auto", "cpu"], mixed_precision: Literal["auto", "no", "bf16"]) -> Accelerator:
     """An `accelerate` engine: one process, or the share of it that `accelerate launch` or `torchrun` started.
 

@@ -1,7 +1,8 @@
 """The only training loop: any policy, any chunk data, one folder that can be interrupted and gone on from.
 
-Samples, augmentation and every other random number are functions of (seed, step), so on a CPU a run that was stopped
-and went on ends with the same weights, bit for bit, as one that never stopped.
+Samples, augmentation and every other random number are functions of (seed, step), of several processes also of which
+one, so on a CPU a run that was stopped and went on ends with the same weights, bit for bit, as one that never stopped.
+It goes on with as many threads, which decide the order of sums, and with as many processes.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from para.interfaces import ActionChunk, Observation
 from para.progress import progress_bar
-from para.training.accelerators import LossModule, make_accelerator, precision, without_denormals
+from para.training.accelerators import LossModule, make_accelerator, precision, with_threads, without_denormals
 from para.training.checkpoint import WEIGHTS_FILE, load_weights, save_policy, weights_hash
 from para.training.ema import WeightAverage, averaged
 from para.training.files import read_tensors
+from para.training.finite import check_finite
 from para.training.heldout import ChunkData, heldout_metrics, ignores_images
 from para.training.interrupts import Interrupts
 from para.training.kept_features import kept_features
@@ -31,7 +33,7 @@ from para.training.optim import first_phase_of, make_optimizer, named_groups, se
 from para.training.options import TrainConfig, TrainResult
 from para.training.order import SampleOrder, generator_of, seed_of
 from para.training.run_folder import RunFolder, run_identity
-from para.training.state import Training, only_trainer, remove_state, restore_state, save_state
+from para.training.state import Training, going_on_with, only_trainer, remove_state, restore_state, save_state
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +81,8 @@ def train(
         run = _Run(policy, data, config, run_folder, heldout, on_progress, show_progress, accelerator)
         gpus = [run.accelerator.device] if run.accelerator.device.type == "cuda" else []
         kept = kept_features(policy, config.feature_cache)
-        with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept, without_denormals():
+        threads = with_threads(run.n_threads)
+        with Interrupts() as interrupts, torch.random.fork_rng(gpus), kept, without_denormals(), threads:
             run.steps(interrupts)
             result = run.finish()
     if interrupts.received is not None:  # asked to stop when all was done but the writing
@@ -116,7 +119,7 @@ class _Run:
         average = WeightAverage(policy, config.optim.ema_decay) if config.optim.ema_decay is not None else None
         self.state = Training(policy, optimizer, names, average)
         self.done, self.seconds, self.in_step = 0, 0.0, False
-        self.precisions = [precision(accelerator)]
+        self.precisions, self.n_threads = [precision(accelerator)], torch.get_num_threads()
         self._go_on()
         self.first_step, self._clock = self.done, time.monotonic()
         self.model, self.optimizer = self.accelerator.prepare(LossModule(policy), optimizer)
@@ -133,6 +136,7 @@ class _Run:
             self.done, self.seconds = values["step"], values["seconds"]
             before = values.get("precisions", self.precisions)
             self.precisions = before if before[-1:] == self.precisions else before + self.precisions
+            self.n_threads = going_on_with(values, self.n_threads, self.accelerator.num_processes)
             log.info("going on with %s at step %d of %d", self.folder.path, self.done, self.config.steps)
         if self.accelerator.is_main_process:
             self.folder.trim_log(self.done)
@@ -184,7 +188,7 @@ class _Run:
         terms = self.model(obs, actions, generator)
         self.accelerator.backward(terms["total"])
         norm = self.accelerator.clip_grad_norm_(self.parameters, config.optim.clip_norm or math.inf)
-        _check_finite(step, terms, norm)
+        check_finite(step, terms, norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.state.average is not None:
@@ -263,7 +267,8 @@ class _Run:
     def _save(self) -> None:
         if self.accelerator.is_main_process:
             values = {"step": self.done, "seconds": self._seconds(), "identity": self.folder.identity}
-            values["precisions"] = self.precisions
+            values |= {"precisions": self.precisions, "threads": self.n_threads}
+            values["processes"] = self.accelerator.num_processes
             save_state(self.folder.path, self.state, values)
         self.accelerator.wait_for_everyone()
 
@@ -285,15 +290,3 @@ class _Run:
         policy.eval()
         metrics = self.folder.summary()["metrics"]  # for the processes that did not look
         return TrainResult(path, self.done, self._seconds(), metrics, weights_hash(path), first_step=self.first_step)
-
-
-def _check_finite(step: int, terms: dict[str, Tensor], gradient_norm: Tensor) -> None:
-    """Stop before the weights take in a loss or gradient that is not finite."""
-    if math.isfinite(float(terms["total"].detach())) and math.isfinite(float(gradient_norm)):
-        return
-    bad = [name for name, value in terms.items() if not bool(torch.isfinite(value).all())]
-    what = f"terms {', '.join(bad)} are" if bad else "the loss is finite but its gradient is"
-    raise ValueError(
-        f"step {step}: {what} not finite; weights saved before it stay in training_state/; "
-        "lower the learning rate, or look for a division by zero in that term"
-    )

@@ -7,7 +7,9 @@ moment leaves a good one.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +59,25 @@ def save_state(folder: Path, training: Training, values: dict[str, Any]) -> None
         shutil.rmtree(partial, ignore_errors=True)
     for old in generations(folder)[N_GENERATIONS:]:
         shutil.rmtree(old)
+
+
+def going_on_with(values: Mapping[str, Any], threads: int, processes: int) -> int:
+    """How many threads a saved training goes on with: as many as it began with, where the machine has them.
+
+    Args:
+        values: as saved; older ones tell neither.
+        threads, processes: as they would be now.
+
+    Raises:
+        ValueError: for another number of processes, each of which draws its own random numbers.
+    """
+    if (began := values.get("processes", processes)) != processes:
+        raise ValueError(
+            f"step {values['step']} was reached on {began} processes; on {processes} training would go on with other "
+            f"random numbers: start as many, or choose another folder"
+        )
+    began = values.get("threads", threads)
+    return began if began <= (os.cpu_count() or 1) else threads
 
 
 def only_trainer(folder: Path) -> AbstractContextManager[None]:
