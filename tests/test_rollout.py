@@ -35,7 +35,7 @@ class FakeWorld:
         return Observation(image, oblique_camera(batch=1), ee, torch.tensor([self.gripper]))
 
     def execute(self, position, gripper, rotation=None) -> Observation:
-        assert np.shape(position) == (3,) and gripper in (0.0, 1.0)
+        assert np.shape(position) == (3,) and 0.0 <= gripper <= 1.0
         self.executed.append((np.array(position), gripper))
         self.ee, self.gripper = np.array(position), gripper
         self.n_steps += STEPS_PER_EXECUTE
@@ -115,6 +115,18 @@ def test_ensembling_averages_what_all_earlier_chunks_said_of_a_step(decay):
 def test_ensembling_needs_a_look_at_every_step():
     with pytest.raises(ValueError, match="execute_steps to 1"):
         RolloutConfig(execute_steps=4, ensemble_decay=0.1)
+
+
+@pytest.mark.parametrize("ensemble_decay", [None, 0.1])
+def test_a_gripper_is_opened_or_closed_unless_it_may_be_partly_open(ensemble_decay):
+    steps = {"execute_steps": 4 if ensemble_decay is None else 1, "ensemble_decay": ensemble_decay}
+    steps["max_control_steps"] = 8 * STEPS_PER_EXECUTE
+    policy = FakePolicy(gripper=torch.full((60, HORIZON), 0.6))
+    for partly, commanded in ((False, 1.0), (True, 0.6)):
+        _, _, world = run(RolloutConfig(partly_open=partly, **steps), policy)
+        assert [gripper for _, gripper in world.executed] == pytest.approx([commanded] * len(world.executed))
+    with pytest.raises(ValueError, match="gripper_gate_m holds back a change between open and closed"):
+        RolloutConfig(partly_open=True, gripper_gate_m=0.05)
 
 
 def test_a_gated_gripper_changes_only_once_the_arm_is_where_the_change_was_predicted():

@@ -37,6 +37,10 @@ class RolloutConfig:
     """If set, a change of the gripper waits until the end effector is within this distance of the place at which the
     change was predicted: repairs policies that close early because the demonstrations' gripper moves between frames."""
 
+    partly_open: bool = False
+    """Carry out predicted openings of the gripper as they are, for things that want it half open. Otherwise the gripper
+    is opened or closed, whichever is nearer: two predictions that differ, averaged, are not half of each."""
+
     home_view_m: float | None = None
     """If set, the policy looks through the camera of its demonstrations, wherever the real one stands: each picture is
     warped as what lies in a plane at this height above the table would be seen from there, metres. For policies whose
@@ -72,6 +76,8 @@ class RolloutConfig:
             raise ValueError(f"home_view_within_deg is an angle from 0 to 180; got {self.home_view_within_deg}")
         if self.home_view_within_deg and self.home_view_m is None:
             raise ValueError("home_view_within_deg says how near to go: set home_view_m, along which plane, too")
+        if self.partly_open and self.gripper_gate_m is not None:
+            raise ValueError("gripper_gate_m holds back a change between open and closed: leave partly_open out")
         if self.ensemble_decay is not None and self.execute_steps != 1:
             raise ValueError("temporal ensembling looks at every step: set execute_steps to 1")
         check_error_sizes(
@@ -205,14 +211,11 @@ def remember(plans: list[tuple[int, ActionChunk]], step: int, chunk: ActionChunk
 def next_action(
     plans: list[tuple[int, ActionChunk]], step: int, config: RolloutConfig
 ) -> tuple[np.ndarray, float, np.ndarray | None]:
-    """Position (3,) in metres, gripper and rotation (3, 3) of this step: the youngest plan's, or all plans' average.
-
-    The gripper is opened or closed, whichever is nearer: an average of both would be carried out as half of it.
-    """
+    """Position (3,) in metres, gripper and rotation (3, 3) of this step: the youngest plan's, or all plans' average."""
     made, chunk = plans[-1]
     if config.ensemble_decay is None:
         rotation = None if chunk.rotation is None else chunk.rotation[0, step - made].numpy()
-        return chunk.position[0, step - made].numpy(), float(chunk.gripper[0, step - made] > 0.5), rotation
+        return chunk.position[0, step - made].numpy(), opening(float(chunk.gripper[0, step - made]), config), rotation
     if chunk.rotation is not None:
         raise ValueError("temporal ensembling averages positions, not rotations; set ensemble_decay to None")
     live = [(step - made, chunk) for made, chunk in plans if step - made < chunk.horizon]
@@ -220,7 +223,12 @@ def next_action(
     weights = weights / weights.sum()
     position = sum(w * chunk.position[0, age].numpy() for w, (age, chunk) in zip(weights, live))
     gripper = sum(w * float(chunk.gripper[0, age]) for w, (age, chunk) in zip(weights, live))
-    return position, float(gripper > 0.5), None
+    return position, opening(gripper, config), None
+
+
+def opening(predicted: float, config: RolloutConfig) -> float:
+    """How far to open the gripper, 0 to 1."""
+    return predicted if config.partly_open else float(predicted > 0.5)
 
 
 def gate_gripper(position: np.ndarray, gripper: float, obs: Observation, trace: list, gate_m: float) -> float:
