@@ -170,9 +170,26 @@ def test_predictions_are_arrays_of_the_documented_shapes(folder, policy):
             assert all(np.isfinite(arrays[name]).all() for name in arrays.files if name != "meta")
             meta = json.loads(str(arrays["meta"]))
         kinds.add(meta["kind"])
-        assert {"title", "kind", "policy", "step", "scene"} <= set(meta)
+        assert {"title", "kind", "policy", "step", "checkpoint", "scene"} <= set(meta)
         assert meta["step"] == (TINY.early_snapshot if meta["kind"] == "early" else TINY.train_steps)
     assert kinds == {"train", "test", "early", "late"}
+
+
+def test_predictions_of_other_weights_are_made_anew_and_others_are_kept(folder, fake, tmp_path):
+    out = Path(shutil.copytree(folder, tmp_path / "run"))
+    first, second, damaged = sorted((out / "predictions" / "para").glob("*.npz"))[:3]
+    with np.load(first) as arrays:
+        held = dict(arrays)
+    other = json.loads(str(held["meta"])) | {"checkpoint": "0" * 12}
+    np.savez_compressed(first, **held | {"meta": np.array(json.dumps(other)), "uv": np.zeros_like(held["uv"])})
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    before = second.stat().st_mtime_ns
+    run_experiment(options(out))
+    with np.load(first) as arrays:
+        assert all(np.array_equal(arrays[name], held[name]) for name in held)
+    with np.load(damaged) as arrays:
+        assert set(arrays.files) == set(held)
+    assert second.stat().st_mtime_ns == before
 
 
 def test_what_each_training_came_to_is_a_table_that_outlives_its_checkpoint(folder, fake, tmp_path):
@@ -363,7 +380,7 @@ def test_records_of_other_scenes_are_refused_and_stay_as_they_are(folder, fake, 
     scenes = config["training"]["demonstrations"]
     write_json(folder / "config.json", config | {"training": {"demonstrations": scenes | {"xy": scenes["xy"][1:]}}})
     before = times_of_change(folder)
-    with pytest.raises(ValueError, match="records are of other scenes of demonstrations 'demonstrations'"):
+    with pytest.raises(ValueError, match="holds records of demonstrations 'demonstrations' of other scenes"):
         run_experiment(options(folder))
     assert times_of_change(folder) == before
 

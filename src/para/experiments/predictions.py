@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from para.files import write_atomic
 from para.geometry import project
 from para.interfaces import ActionChunk, Observation, Policy, Scene, World
 from para.rollout import predicted_chunk
+from para.training.checkpoint import weights_hash
 from para.training.options import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -68,8 +70,8 @@ def describe_distance(item: EvaluationScene) -> str:
 def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scenes: SceneSet, suffix: str = "") -> None:
     """Write `predictions/<policy>/<moment>.npz` for every trained policy, and early and late ones of the first moment.
 
-    What is there already is kept. The arrays are listed in docs/architecture.md. `suffix` is that of the policies'
-    names in a world that is not the run's.
+    What is there of the same weights is kept. The arrays are listed in docs/architecture.md. `suffix` is that of the
+    policies' names in a world that is not the run's.
     """
     wanted: list[tuple[Path, Path, Moment, int]] = []
     for job in jobs:
@@ -81,7 +83,7 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
             source = job.folder if kind == "late" else job.folder / "snapshots" / f"step_{step:06d}"
             moment = first._replace(name=kind, kind=kind, title=f"{first.title}, after {step} training steps")
             wanted.append((into / f"{kind}.npz", source, moment, step))
-    missing = [item for item in wanted if not item[0].exists()]
+    missing = [item for item in wanted if not shows(item[0], item[1])]
     if not missing:
         return
     world = spec.build()
@@ -90,6 +92,7 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
             policy = load_to_act(checkpoint)
             arrays = predict_at(policy, world, moment)
             meta = {"title": moment.title, "kind": moment.kind, "policy": policy.name, "step": step}
+            meta["checkpoint"] = weights_hash(checkpoint)
             arrays["meta"] = np.array(json.dumps(meta | {"scene": moment.scene.to_dict()}))
             content = io.BytesIO()
             np.savez_compressed(content, **arrays)
@@ -97,6 +100,18 @@ def export_predictions(folder: Path, spec: WorldSpec, jobs: list[TrainJob], scen
     finally:
         world.close()
     logger.info("looked inside at %d moments", len(missing))
+
+
+def shows(path: Path, checkpoint: Path) -> bool:
+    """Whether a file holds what those weights predict; one that does not say of which it is, as older ones, does."""
+    if not path.exists():
+        return False
+    try:
+        with np.load(path) as arrays:
+            of = json.loads(str(arrays["meta"])).get("checkpoint")
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+        return False  # damaged: it is made again
+    return of is None or of == weights_hash(checkpoint)
 
 
 def early_and_late(training: TrainConfig) -> list[tuple[str, int]]:
