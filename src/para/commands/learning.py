@@ -132,6 +132,9 @@ class Train:
     heldout_fraction: float = 0.1
     """Share of the episodes that are measured and never trained on."""
 
+    heldout_seed: int = 0
+    """Which ones: the same for every seed of the training, so that their errors can be compared."""
+
     task: str | None = None
     """Train on the episodes of this task alone, in the dataset's words; default: on all. No policy reads the words, so
     that one training can learn one task."""
@@ -176,7 +179,7 @@ class Train:
         from para.training.transfer import start_from
 
         demonstrations = self._demonstrations()
-        chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.training.seed)
+        chosen, left_out = split_episodes(len(demonstrations.scenes), self.heldout_fraction, self.heldout_seed)
         training = demonstrations.subset(chosen)
         heldout = demonstrations.subset(left_out) if len(left_out) else None
         config = replace(self.policy, image_size=self._image_size(demonstrations))

@@ -56,7 +56,8 @@ def train(
     and SIGTERM save a state first.
 
     Args:
-        policy: with `name`, `config`, `loss` and `act`, its ranges set (`fit_ranges`); it starts from its weights.
+        policy: with `name`, `config`, `loss` and `act`, its ranges set (`fit_ranges`); it starts from its weights, and
+            ends on the device that it was on. Of several processes each has the mean loss of its own samples.
         data, heldout: samples to train on, and others for the metrics, never trained on.
         config: of the training.
         folder: gets `config.json`, `model.safetensors`, `training.json`, `log.jsonl`, `snapshots/`; and, until it is
@@ -113,6 +114,7 @@ class _Run:
                 f"batch_size {config.batch_size} does not divide by {self.accelerator.num_processes} processes; "
                 "choose a multiple"
             )
+        self.home = next(policy.parameters()).device
         policy.to(self.accelerator.device).train()
         optimizer = make_optimizer(policy, config.optim)
         names = [name for group in named_groups(policy, config.optim) for name in group["names"]]
@@ -287,6 +289,6 @@ class _Run:
             save_policy(policy, path)
             remove_state(path)
         self.accelerator.wait_for_everyone()
-        policy.eval()
+        policy.to(self.home).eval()
         metrics = self.folder.summary()["metrics"]  # for the processes that did not look
         return TrainResult(path, self.done, self._seconds(), metrics, weights_hash(path), first_step=self.first_step)
