@@ -15,7 +15,6 @@ EXTRAS = {
     "diffusion": ("diffusers", "the policy diffusion"),
     "svd": ("diffusers", "the video-diffusion backbone"),
     "libero": ("hf-libero", "the LIBERO world"),
-    "ray": ("ray", "spreading work over machines"),
 }
 """Extra -> (the package that tells whether it is installed, what it is for)."""
 

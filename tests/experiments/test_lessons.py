@@ -164,3 +164,12 @@ def test_the_note_is_no_part_of_the_checkpoint_and_training_goes_on_without_it(t
     assert para(*command).code == 0
     (tmp_path / "out" / LESSON_FILE).unlink()
     assert "was trained before" in para(*command).out and lesson_of(tmp_path / "out").world == "fake"
+
+
+def test_of_several_processes_that_train_together_one_writes_the_note(tmp_path, monkeypatch):
+    data = recorded(tmp_path / "data", world="tabletop")
+    (tmp_path / "checkpoint").mkdir()
+    for rank, written in (("1", False), ("0", True)):
+        monkeypatch.setenv("RANK", rank)
+        note_lesson(tmp_path / "checkpoint", data, filmed(0.0, 0.0), ())
+        assert (tmp_path / "checkpoint" / "demonstrations.json").exists() == written

@@ -5,6 +5,7 @@ An evaluation takes its world from there, so that a policy that learnt in one wo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -89,7 +90,8 @@ def note_lesson(
     with suppress(ValueError):  # of a damaged one, which is written again
         if lesson_of(checkpoint) == lesson and (checkpoint / LESSON_FILE).exists():
             return lesson  # a run that finds everything done changes no file
-    write_json(checkpoint / LESSON_FILE, asdict(lesson))
+    if int(os.environ.get("RANK", "0")) == 0:  # of several processes (`accelerate launch`) one writes
+        write_json(checkpoint / LESSON_FILE, asdict(lesson))
     return lesson
 
 
