@@ -348,16 +348,19 @@ def row_of(policy: str, rate: float | None, split: str = "test", experiment: str
     return {"experiment": experiment, "policy": policy, "split": split, "rate": rate}
 
 
-def test_a_baseline_belongs_to_the_pair_whose_variant_its_name_holds():
+def test_the_strongest_baseline_is_of_any_recipe_that_has_the_rows_variants_on_the_same_demonstrations():
     rows = [
         row_of("para", 0.5), row_of("act", 0.9), row_of("act+camera", 0.2), row_of("diffusion", 0.1),
+        row_of("act+long", 0.3), row_of("para+long", 1.0), row_of("act+pretrained", 0.95),
         row_of("para+n4", 0.5), row_of("act+n4", 0.9), row_of("act+camera+n4", 0.8), row_of("diffusion+n4", 0.7),
         row_of("motion_tracks", 1.0, split="beyond"), row_of("motion_tracks", 1.0, experiment="other"),
         row_of("motion_tracks+n4", None), row_of("para+n8", 1.0), row_of("act+n8", 0.9),
     ]  # fmt: skip
-    for variant, expected in (("", "act+camera"), ("+n4", "act+camera+n4"), ("+n8", None)):
+    data = {row["policy"]: "n4" if "n4" in row["policy"] else "n8" if "n8" in row["policy"] else "all" for row in rows}
+    config = {"data": data, "starts": {"act+pretrained": "circles"}}
+    for variant, expected in (("", "act+long"), ("+n4", "act+camera+n4"), ("+n8", None), ("+long", None)):
         pair = {"experiment": "corners", "split": "test", "a": f"para{variant}", "b": f"act{variant}"}
-        found = strongest_other(rows, pair)
+        found = strongest_other(rows, pair, config)
         assert (found and found["policy"]) == expected
 
 

@@ -137,7 +137,7 @@ def family_text(folder: Path) -> str:
         act_cell = _rate(act) + _more_steps(run, b, a) + _if_unlearnt(run, b)
         para_cell = _rate(para) + _if_unlearnt(run, a)
         cells = [_tested(pair), para_cell, act_cell, _points(comparison), NONE, NONE]
-        if other := strongest_other(numbers["rows"], comparison):
+        if other := strongest_other(numbers["rows"], comparison, read_json(run / "config.json")):
             found = pairs.get((experiment, a, other["policy"], split))
             found = found or compare(read_results(run / "results.jsonl"), a, other["policy"], split) | {"p_holm": None}
             more = _more_steps(run, other["policy"], a) + _if_unlearnt(run, other["policy"])
@@ -149,9 +149,9 @@ def family_text(folder: Path) -> str:
     made = (
         f"World {worlds}{assets_text(configs)}, scale {scales}. "
         f"In brackets: counts, and {INTERVALS}. "
-        "The strongest other baseline is the one that places most often there, of "
-        'those with records that are of the row\'s kind; "long" is trained for four times the steps (six with virtual '
-        "views); a baseline that was given more steps than its row's PARA is marked. Differences are over the scenes "
+        "The strongest other baseline is the one that places most often there, after the same demonstrations, of all "
+        "with records, in any recipe and for however long it was trained; in a row of a variant, of those with that "
+        "variant. One that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
         f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
         f"where one places less than {percent(GOAL)} in distribution (of corner scaling: near the corners), "
@@ -174,31 +174,31 @@ def _controls_alone(rows: Sequence[Mapping[str, Any]]) -> str:
     return f" Controls are not in this table, and so not {', '.join(said)}." if said else ""
 
 
-def strongest_other(rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def strongest_other(
+    rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any], config: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """The row of the baseline that places most often where PARA was compared with ACT, ACT itself apart.
 
-    Where an experiment pairs variants, as PARA and ACT that were trained on 32 demonstrations, a baseline belongs to
-    the pair whose variant its own name holds: `act+camera+n32` to `+n32`.
+    It may be of any recipe that has the variants of the row's PARA (`act+long` where PARA is plain, but not the other
+    way round), on the same demonstrations and from as much of a start.
 
     Args:
         rows: of the headline policies of all experiments (`para.evaluation.family.summarise_family`).
         comparison: of the two.
+        config: of the experiment.
 
     Returns:
         The row; None where there is no other baseline.
     """
-    where = comparison["experiment"], comparison["split"]
-    here = [row for row in rows if (row["experiment"], row["split"]) == where]
-    pairs = [_variants(row["policy"]) for row in here if base_policy(row["policy"]) == "para"]
-
-    def pair_of(policy: str) -> set[str] | None:
-        return max((pair for pair in pairs if pair <= _variants(policy)), key=len, default=None)
-
+    where, ours = (comparison["experiment"], comparison["split"]), comparison["a"]
+    data, starts = config.get("data", {}), config.get("starts", {})
     others = [
         row
-        for row in here
-        if base_policy(row["policy"]) != "para" and row["policy"] != comparison["b"] and row["rate"] is not None
-        if pair_of(row["policy"]) == _variants(comparison["a"])
+        for row in rows
+        if (row["experiment"], row["split"]) == where and row["rate"] is not None
+        if base_policy(row["policy"]) != "para" and row["policy"] != comparison["b"]
+        if _variants(ours) <= _variants(row["policy"])
+        if data.get(row["policy"]) == data.get(ours) and (row["policy"] in starts) == (ours in starts)
     ]
     return max(others, key=lambda row: row["rate"], default=None)
 
