@@ -234,6 +234,7 @@ def test_help_lists_every_command():
         ("train --data DATA --out OUT para --horizon 0", "horizon and n_height_bins must be at least 1"),
         ("train --data DATA --out OUT act --augment.max-shift 0.1", "colour augmentation only"),
         ("train --data DATA --out OUT --training.steps 0 para", "steps must be at least 1; got 0"),
+        ("report DATA --out OUT --number a/b/c", "--number and --out are different things to do"),
         ("evaluate --out OUT", "--checkpoint"),
         ("evaluate --checkpoint DATA --out OUT --rollout.execute-steps -1", "must be 0"),
         ("dataset mend DATA", "'info', 'check', 'repair'"),
@@ -428,15 +429,16 @@ def test_a_folder_that_holds_another_run_is_not_evaluated_into(held, made, check
     assert contents(run) == before
 
 
-def test_records_of_other_weights_are_not_added_to(made, tmp_path, fake):
+@pytest.mark.parametrize("more", [(), ("--half", "near")], ids=["same scenes", "another half"])
+def test_records_of_other_weights_are_not_added_to_and_the_folder_stays_as_it_is(made, tmp_path, fake, more):
     run = Path(shutil.copytree(made[0] / "run", tmp_path / "run"))
     other = tmp_path / "other"
     assert train(made[0] / "data", other, "para", "--read-start").code == 0
     rewrite_weights(other, lambda tensors: tensors["start.here"].add_(1))
-    before = (run / "results.jsonl").read_bytes()
-    said = evaluate(other, run)
+    before = contents(run)
+    said = evaluate(other, run, *more)
     assert said.code == 2 and "made with weights" in said.err and "choose another output folder" in said.err
-    assert (run / "results.jsonl").read_bytes() == before
+    assert contents(run) == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])

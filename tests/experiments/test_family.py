@@ -274,6 +274,34 @@ def test_an_export_never_forgets_episodes(runs, tmp_path):
         export_records(tmp_path / "nothing", tmp_path)
 
 
+def test_a_page_does_not_mix_two_runs_of_one_experiment(runs, tmp_path):
+    for twin in ("a", "b"):
+        shutil.copytree(runs["left_to_right"].out, tmp_path / twin)
+    with pytest.raises(ValueError, match="holds two runs of left_to_right, a and b, which one page would mix"):
+        summarise_family_of(tmp_path)
+
+
+def test_a_family_on_validation_scenes_ends_well_and_without_a_page(fake, tmp_path, capsys):
+    out = tmp_path / "position"
+    words = ["--world", "fake", "--scale", "tiny", "--workers", "0", "--policies", "para", "--validation"]
+    chosen = {name: EXPERIMENTS[name] for name in ("left_to_right", "near_to_far")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("para.experiments.family.EXPERIMENTS", chosen)
+        assert main(["experiment", "position", "--out", str(out), *words]) in (0, None)
+    assert not (out / "report.html").exists() and all((out / name / "report.html").exists() for name in chosen)
+    with pytest.raises(FileNotFoundError, match="holds records but those of validation scenes, which are never"):
+        summarise_family_of(out)
+
+
+def test_a_difference_is_found_from_its_runs_own_folder_too(runs, capsys):
+    run = runs["left_to_right"].out
+    said = []
+    for folder in (run, run.parent):
+        assert main(["report", str(folder), "--number", "left_to_right/para-act/test"]) in (0, None)
+        said.append(capsys.readouterr().out.replace(str(run), "").replace(str(run.parent), ""))
+    assert said[0] == said[1] and "Holm" in said[0]
+
+
 def test_one_command_recomputes_one_number(runs, capsys):
     folder = runs["left_to_right"].out.parent
     assert main(["report", str(folder), "--number", "left_to_right/para/test"]) in (0, None)

@@ -35,6 +35,8 @@ def test_more_than_there_are_and_other_starts_are_refused(own_world, tmp_path):
         scenes_to_try("tabletop", OFFICIAL, 6, seed=0, options={})
     with pytest.raises(ValueError, match="leave --random-starts out"):
         Record(tmp_path, half="official", random_starts=1).scenes({})
+    with pytest.raises(ValueError, match="has 5 scenes of its own; asked for were 6"):
+        Record(tmp_path, half="official", positions=6).scenes({})
 
 
 def test_a_world_without_any_says_so(tmp_path):
@@ -52,14 +54,14 @@ def test_an_evaluation_older_than_an_option_goes_on_with_its_default_alone(tmp_p
         execute, policy = config_to_dict(RolloutConfig(**changes)), {"horizon": 12, "younger": 1}
         return {"experiment": "evaluate", "policies": {"para": policy}, "execute": {"para": execute}}
 
-    claim_folder(tmp_path / "run", config(), {})
+    claim_folder(tmp_path / "run", config(), {}, [])
     (tmp_path / "run" / "results.jsonl").touch()
     older = read_json(tmp_path / "run" / "config.json")
     del older["execute"]["para"]["home_view_m"], older["policies"]["para"]["younger"]
     write_json(tmp_path / "run" / "config.json", older)
     if goes_on:
-        claim_folder(tmp_path / "run", config(home_view_m=home_view_m), {})
+        claim_folder(tmp_path / "run", config(home_view_m=home_view_m), {}, [])
         return
     with pytest.raises(ValueError, match="it differs in execute"):
-        claim_folder(tmp_path / "run", config(home_view_m=home_view_m), {})
+        claim_folder(tmp_path / "run", config(home_view_m=home_view_m), {}, [])
     assert read_json(tmp_path / "run" / "config.json") == older

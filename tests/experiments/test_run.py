@@ -335,14 +335,17 @@ def other_frames(config):
     return OTHER_BITS | {"data_summary": {"demonstrations": summary | {"frames": 2 * summary["frames"]}}}
 
 
-def test_a_further_policy_is_not_trained_on_other_demonstrations_than_those_of_the_records(folder, fake, tmp_path):
+@pytest.mark.parametrize("named", [(*POLICIES, "para+no_warps"), ("para+no_warps",)])
+def test_a_further_policy_is_not_trained_on_other_demonstrations_than_those_of_the_records(
+    folder, fake, tmp_path, named
+):
     copy = tmp_path / "run"
     copy.mkdir()
     shutil.copy(folder / "results.jsonl", copy / "results.jsonl")
     config = load(folder / "config.json")
     write_json(copy / "config.json", config | other_frames(config))
     with pytest.raises(ValueError, match="there are records of other demonstrations .'demonstrations': "):
-        run_experiment(options(copy, recipes=(*POLICIES, "para+no_warps")))
+        run_experiment(options(copy, recipes=named))
 
 
 def test_later_seeds_are_not_added_to_records_of_other_demonstrations(folder, fake, tmp_path):

@@ -65,10 +65,10 @@ def test_episodes_of_other_trainings_are_not_taken_for_those_that_lack(out):
 
 def test_an_evaluation_of_one_half_does_not_forget_that_the_other_broke_off(tmp_path):
     config = {"experiment": "evaluate", "world": "tabletop"}
-    claim_folder(tmp_path, config, {})
+    claim_folder(tmp_path, config, {}, [])
     append_records(tmp_path / "results.jsonl", outcomes("para", "p", split="left"))
     write_json(tmp_path / "config.json", read_json(tmp_path / "config.json") | {UNFINISHED: {"para": {"left": 20}}})
-    claim_folder(tmp_path, config, {"warning": "it never saw the robot"})
+    claim_folder(tmp_path, config, {"warning": "it never saw the robot"}, [])
     assert told(tmp_path) == {"para": {"left": 20}}
 
 

@@ -99,13 +99,14 @@ class Record:
     def scenes(self, options: Mapping[str, Any]) -> list[Scene]:
         """What is demonstrated. Raises ValueError for a choice that the world does not have."""
         from para.experiments.few_shot import few_scenes
-        from para.experiments.single import OFFICIAL, own_scenes
+        from para.experiments.single import OFFICIAL, own_scenes, scenes_to_try
         from para.worlds import world_entry
 
         if self.half == OFFICIAL:
             if self.random_starts:
                 raise ValueError("official states set the arm too; leave --random-starts out")
-            return own_scenes(self.world, options)[: self.positions]
+            n = len(own_scenes(self.world, options)) if self.positions is None else self.positions
+            return scenes_to_try(self.world, OFFICIAL, n, 0, options)
         half = None if self.half == "all" else self.half
         workspace = world_entry(self.world).workspace
         return few_scenes(workspace, self.positions, half, random_starts=self.random_starts)

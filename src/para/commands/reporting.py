@@ -45,6 +45,12 @@ class Report:
     """Copy the records of each run there (config.json, results.jsonl, summary.json, and tables of errors where it has
     them), to be committed, and no more."""
 
+    def __post_init__(self):
+        asked = {"--number": self.number, "--readme": self.readme, "--export": self.export, "--out": self.out}
+        given = [name for name, value in asked.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are different things to do: ask for one at a time")
+
     def run(self) -> None:
         if self.number is not None:
             from para.evaluation.numbers import look_up

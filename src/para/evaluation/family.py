@@ -146,9 +146,19 @@ def read_runs(folder: Path | str) -> list[RunRecords]:
         if records:
             runs.append(RunRecords(config, summary, records, path.parent.name))
     if not runs:
-        raise FileNotFoundError(
-            f"no runs under {folder}: no folder in it holds records; name one like results/tabletop"
+        only = (
+            " but those of validation scenes, which are never reported" if any(folder.glob("*/results.jsonl")) else ""
         )
+        raise FileNotFoundError(
+            f"no runs under {folder}: no folder in it holds records{only}; name one like results/tabletop"
+        )
+    first: dict[str, str] = {}
+    for run in runs:
+        if (other := first.setdefault(run.experiment, run.folder)) != run.folder:
+            raise ValueError(
+                f"{folder} holds two runs of {run.experiment}, {other} and {run.folder}, which one page would mix; "
+                "report each by itself, or move one elsewhere"
+            )
     return sorted(runs, key=lambda run: (*_rank(run.axis), run.experiment))
 
 

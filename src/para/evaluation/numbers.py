@@ -77,7 +77,8 @@ def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, sp
     """Policy a minus policy b in the same scenes of a split (`para.evaluation.results.compare`), from `results.jsonl`.
 
     Args:
-        folder, experiment, split: as in `recompute`. Every run of the folder is read: Holm's p is of all comparisons.
+        folder, experiment, split: as in `recompute`. Every run of the folder, or beside it where it is one run's, is
+            read: Holm's p is of all comparisons.
         a, b: two policies of that experiment.
 
     Returns:
@@ -94,9 +95,12 @@ def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, sp
     comparison = compare(records, a, b, split)
     if comparison is None:
         raise ValueError(f"no scene of {split} in {path} ran with both {a} and {b}; evaluate both with the same seeds")
-    family = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in family_comparisons(read_runs(folder))}
+    alone = path.parent.absolute() == Path(folder).absolute()  # one run's folder: its family lies around it
+    runs = read_runs(path.parent.absolute().parent if alone else folder)
+    family = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in family_comparisons(runs)}
+    name = next(run.experiment for run in runs if run.folder == path.parent.absolute().name)
     # two-sided: turned round, a comparison has the same p
-    found = family.get((experiment, a, b, split)) or family.get((experiment, b, a, split))
+    found = family.get((name, a, b, split)) or family.get((name, b, a, split))
     adjusted = {"p_holm": found["p_holm"] if found else None, "family": len(family)}
     return {"experiment": experiment, **comparison, **adjusted, "records": str(path)}
 

@@ -23,8 +23,9 @@ import torch
 from para.datasets.circle_overlay import circle_world
 from para.datasets.video import write_video
 from para.devices import gpus
-from para.evaluation.results import EpisodeRecord, append_records, read_results
-from para.files import DISK_FULL, write_atomic
+from para.evaluation.kept_records import check_same_run, forget_errors
+from para.evaluation.results import EpisodeRecord, append_records
+from para.files import DISK_FULL
 from para.interfaces import Episode, Policy, Scene, World
 from para.processes import worker_pool
 from para.progress import progress_bar
@@ -68,6 +69,8 @@ class WorldSpec:
         options = dict(self.options)
         if not options.pop("circles", False):
             return make_world(self.name, self.image_size, **options)
+        if options.pop("robot_visible", False):
+            raise ValueError("circles stand for a robot that is hidden: leave robot_visible out, or circles")
         return circle_world(partial(make_world, self.name, self.image_size, **options, robot_visible=False))
 
     def with_options(self, options: Mapping[str, Any]) -> WorldSpec:
@@ -246,7 +249,7 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
     path = run.folder / "results.jsonl"
     records = forget_errors(path, {trial.key for trial in trials}) if path.exists() else []
     done = {record.key: record for record in records}
-    check_same_run(trials, done, path)
+    check_same_run(trials, records, path)
     missing = [trial for trial in trials if trial.key not in done]
     if missing:
         ran = run_all(missing, run, workers)
@@ -255,34 +258,6 @@ def evaluate(trials: list[Trial], run: Run, *, workers: int = 2) -> tuple[int, i
                 append_records(path, [record])
                 bar.update(1)
     return len(missing), len(trials) - len(missing)
-
-
-def forget_errors(path: Path, keys: set[tuple]) -> list[EpisodeRecord]:
-    """The records of a file without those of episodes that raised and are to be run again, which leave the file too."""
-    records = read_results(path)
-    again = [r.error is not None and r.key in keys for r in records]
-    kept = [record for record, dropped in zip(records, again) if not dropped]
-    if len(kept) < len(records):
-        logger.info("%d episodes that raised are run again", len(records) - len(kept))
-        write_atomic(path, "".join(json.dumps(record.to_dict()) + "\n" for record in kept).encode())
-    return kept
-
-
-def check_same_run(trials: list[Trial], done: dict[tuple, EpisodeRecord], path: Path) -> None:
-    """Raise ValueError where a record was made with other weights, otherwise, or in another scene than its trial."""
-    for trial in trials:
-        record = done.get(trial.key)
-        if record is None:
-            continue
-        same_scene = Scene.from_dict(record.scene) == trial.scene
-        same_execution = record.execution in ("", trial.execution)
-        if record.checkpoint != trial.weights or not same_scene or not same_execution:
-            what = f"weights {record.checkpoint}, now {trial.weights}" if same_scene else "another scene"
-            what = what if same_execution else "another execution or world"
-            raise ValueError(
-                f"{path} holds a record of {trial.policy} in {trial.split} scene {trial.scene_index} made with {what}; "
-                "choose another output folder, or remove results.jsonl to evaluate again"
-            )
 
 
 def run_all(trials: list[Trial], run: Run, workers: int) -> Iterator[EpisodeRecord]:

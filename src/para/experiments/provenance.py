@@ -70,9 +70,6 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(
                 f"the folder holds records of demonstrations '{name}' of other scenes; choose another --out"
             )
-    commands = old["command"].split("; ")
-    if made["command"] not in commands:
-        commands.append(made["command"])
     for what in ("starts", "trainings"):  # of runs that have such
         both = old.get(what, {}) | made.get(what, {})
         made = made | ({what: both} if both else {})
@@ -80,7 +77,7 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     earlier = earlier_versions(made, old)
     made = made | ({"earlier_versions": earlier} if earlier else {})
     return made | {
-        "command": "; ".join(commands),
+        "command": with_earlier(made["command"], old["command"]),
         "started": old["started"],
         "seconds": old["seconds"],
         "recipes": old["recipes"] | made["recipes"],
@@ -92,6 +89,12 @@ def continued(made: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         **{name: old[name] for name in ("data_summary", "earlier_data_hash") if name in old},
         **({UNFINISHED: old[UNFINISHED]} if UNFINISHED in old else {}),
     }
+
+
+def with_earlier(command: str, earlier: str) -> str:
+    """The commands of a record, with a further one unless it is among them."""
+    commands = earlier.split("; ")
+    return earlier if command in commands else "; ".join([*commands, command])
 
 
 def earlier_versions(made: dict[str, Any], old: dict[str, Any]) -> list[dict[str, str]]:

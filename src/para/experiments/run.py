@@ -15,6 +15,7 @@ from para.datasets import Demonstrations
 from para.datasets.recording import record
 from para.devices import trainings_at_a_time
 from para.evaluation.protocol import Run, WorldSpec, evaluate
+from para.evaluation.results import read_results
 from para.experiments import pick_experiment
 from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.experiment import Experiment, Recipe, SceneSet, TrainingSet
@@ -205,7 +206,7 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     write_json(options.out / "config.json", config)
     record_demonstrations(plan, config)
     opened = {name: Demonstrations.open(plan.folder_of(name)) for name in plan.trained_sets if name != HELDOUT}
-    config |= told_with(config, opened, joins=options.first_seed > 0 or bool(plan.recorded))
+    config |= told_with(config, opened, joins=joins_others(plan))
     write_json(options.out / "config.json", config)
     for jobs in plan.waves:
         finished = sum(job.finished for job in jobs)
@@ -226,6 +227,19 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     elif plan.experiment.look is not None:
         plan.experiment.look(plan)
     return summary
+
+
+def joins_others(plan: Plan) -> bool:
+    """Whether the folder holds records of policies, or seeds, that this command does not train."""
+    path = plan.options.out / "results.jsonl"
+    trained = {
+        (recipe.name + suffix, seed)
+        for recipe in plan.recipes
+        for suffix in recipe.executions
+        for seed in plan.options.seeds
+        if (recipe.name, seed) not in plan.recorded
+    }
+    return path.exists() and any((r.policy, r.train_seed) not in trained for r in read_results(path))
 
 
 def look_inside(plan: Plan) -> None:

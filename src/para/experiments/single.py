@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from para.assets import told_of_both, with_own_entry
+from para.evaluation.kept_records import check_same_run
 from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
+from para.evaluation.results import read_results
 from para.evaluation.summary_text import UNFINISHED
 from para.experiments.acting import load_to_act, processes_to_act
-from para.experiments.provenance import agrees, provenance
+from para.experiments.provenance import agrees, provenance, with_earlier
 from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
 from para.experiments.unfinished import unfinished
@@ -77,7 +79,7 @@ def evaluate_checkpoint(
     assets = assets_of(spec)
     config |= {"assets": assets} if assets else {}
     check_free(out)
-    claim_folder(out, config, {"warning": warning} if warning else {})
+    claim_folder(out, config, {"warning": warning} if warning else {}, trials)
     with only_writer(out):
         run = Run("evaluate", out, load_to_act)
         with unfinished(out, trials):
@@ -95,7 +97,7 @@ def scenes_to_try(world: str, half: str | None, n: int, seed: int, options: Mapp
     workspace = world_entry(world).workspace
     if half == OFFICIAL:
         own = own_scenes(world, options)
-        if n > len(own):
+        if not 1 <= n <= len(own):
             raise ValueError(f"world '{world}' has {len(own)} scenes of its own; asked for were {n}")
         return own[:n]
     low, high = workspace.region(half)
@@ -118,13 +120,15 @@ def same(name: str, old: Any, new: Any) -> bool:
     return agrees(old, new) if name == "policies" else old == new
 
 
-def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any]) -> None:
+def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any], trials: list[Trial]) -> None:
     """Write `config.json`, or check that the one there is of the same evaluation, unless that one has no episode yet.
     `told` goes into it too, and is not compared.
 
     Raises:
-        ValueError: if the folder holds another run, one with other assets, or files that are no run at all.
+        ValueError: if the folder holds another run, one with other assets, episodes of other weights or scenes than
+            these trials', or files that are no run at all. Nothing is changed then.
     """
+    made = provenance()
     path = out / "config.json"
     began = path.exists() and read_json(path).get("experiment") == "evaluate" and not (out / "results.jsonl").exists()
     if path.exists() and not began:
@@ -141,6 +145,8 @@ def claim_folder(out: Path, config: dict[str, Any], told: dict[str, Any]) -> Non
                 f"{out} holds another run (made by: {old.get('command')}; it differs in {', '.join(other)}); "
                 "choose another --out, or remove the folder"
             )
+        check_same_run(trials, read_results(out / "results.jsonl"), out / "results.jsonl")
+        made |= {"command": with_earlier(made["command"], old["command"]), "started": old["started"]}
     elif not began and out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no run (no config.json); choose another --out")
-    write_json(path, config | told | provenance())
+    write_json(path, config | told | made)

@@ -128,7 +128,7 @@ def distance_figure(run: RunFiles) -> str | None:
             aside = (place - (len(policies) - 1) / 2) * 0.008 * 100 * edges[-1]
             _rate_by_distance(axis, [r for r in known if r.policy == policy], edges, policy, aside)
         axis.axvline(0, color=FAINT, lw=1)
-        for centre, n in _bin_sizes([r for r in known if r.policy == policies[0]], edges):
+        for centre, n in _bin_sizes([r for r in known if r.policy in policies], edges):
             axis.text(centre, 112, f"n = {n}", ha="center", color=GREY, fontsize=8)
         axis.set(ylim=(-9, 118), xlabel=distance_label(run), ylabel="placed (%)")
         axis.set_yticks([0, 25, 50, 75, 100])
@@ -177,10 +177,17 @@ def in_bins(distance: np.ndarray, edges: np.ndarray) -> list[np.ndarray]:
     return bins
 
 
-def _bin_sizes(records: Sequence[EpisodeRecord], edges: np.ndarray) -> list[tuple[float, int]]:
-    """Middle in centimetres, and number of trials, of each bin that holds any."""
-    distance = np.array([r.boundary_distance_m for r in records])
-    return [(100 * distance[inside].mean(), int(inside.sum())) for inside in in_bins(distance, edges) if inside.any()]
+def _bin_sizes(records: Sequence[EpisodeRecord], edges: np.ndarray) -> list[tuple[float, str]]:
+    """Middle in centimetres, and number of trials per policy, of each bin that holds any; as "96 to 288" where policies
+    had more trials, or fewer."""
+    distance, policy = np.array([r.boundary_distance_m for r in records]), np.array([r.policy for r in records])
+    found = []
+    for inside in in_bins(distance, edges):
+        if inside.any():
+            counts = np.unique(policy[inside], return_counts=True)[1]
+            low, high = int(counts.min()), int(counts.max())
+            found.append((100 * distance[inside].mean(), str(low) if low == high else f"{low} to {high}"))
+    return found
 
 
 def _rate_by_distance(

@@ -242,7 +242,10 @@ def _summary(path: Path, config: Mapping[str, Any], records: Sequence[EpisodeRec
         if row[outcome]
     }
     if said != counts:
-        raise ValueError(f"{path} does not belong to the {len(records)} records beside it; remove it, and report again")
+        raise ValueError(
+            f"{path} does not belong to the {len(records)} records beside it; if a run is adding to them, report again "
+            "when it is over, else remove it first"
+        )
     return found
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 from para.evaluation.results import compare, interval_of
 from para.reports.family.files import has_learnt, title_of
-from para.reports.family.marks import filter_attributes
+from para.reports.family.marks import filter_attributes, of_both
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, interval_bar, rate_cell, table
 from para.reports.wording import INTERVALS, comparison_text, split_name, splits_in_reading_order
@@ -105,7 +105,7 @@ def shared(some: Sequence[Mapping[str, str]], of_all: Sequence[Mapping[str, str]
 def _comparisons(run: RunFiles) -> str:
     """Every comparison of the run, in words, folded: what one factor gives where all others stay."""
     items = "".join(
-        f"<li{filter_attributes(policy=c['b'])}>{escape(split_name(c['split']))}: {coloured(c['a'])} minus "
+        f"<li{of_both(c)}>{escape(split_name(c['split']))}: {coloured(c['a'])} minus "
         f"{coloured(c['b'])}: {escape(comparison_text(c))}</li>"
         for c in run.summary["comparisons"]
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from para.evaluation.results import interval_of
 from para.reports.family.files import AXES, Family, in_distribution, is_ours, loser, name_of, title_of, verdict
-from para.reports.family.marks import filter_attributes, in_a_row
+from para.reports.family.marks import filter_attributes, in_a_row, of_both
 from para.reports.pictures import Pictures
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, error_list, interval_bar, rate_cell, row_of, table
@@ -145,7 +145,7 @@ def all_numbers(family: Family) -> str:
         rates.append(f"<tr{shown}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     for c in family.numbers["comparisons"]:
         where = f"{c['experiment']}, {split_name(c['split']).lower()}"
-        shown = filter_attributes(axis=family.run(c["experiment"]).axis, policy=c["b"])
+        shown = of_both(c, axis=family.run(c["experiment"]).axis)
         cells = [
             where, f"{coloured(c['a'])} − {coloured(c['b'])}",
             f"{points(c['difference'])} ({points(c['ci_low'])} to {points(c['ci_high'])})",

@@ -8,9 +8,9 @@ one attribute of our choice, the id of a group: `mark` packs all of them into it
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from para.reports.pictures import Pictures
 
@@ -50,9 +50,15 @@ def plot(
 
 
 def filter_attributes(*, axis: str = "", policy: str = "", outcome: str = "") -> str:
-    """By what a filter knows an element, as attributes of its tag; several axes or outcomes stand apart by spaces."""
+    """By what a filter knows an element, as attributes of its tag; several axes or outcomes stand apart by spaces, and
+    so do policies."""
     named = {"axis": axis, "policy": policy, "outcome": outcome}
     return "".join(f' data-{name}="{escape(value)}"' for name, value in named.items() if value)
+
+
+def of_both(comparison: Mapping[str, Any], *, axis: str | None = "") -> str:
+    """The attributes of what compares two policies: a filter that asks for either finds it."""
+    return filter_attributes(axis=axis or "", policy=f"{comparison['a']} {comparison['b']}")
 
 
 def in_a_row(items: Sequence[tuple[str, str]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from para.reports.family.axes_table import unlearnt_text
 from para.reports.family.files import Family, is_ours, loser, title_of, verdict
-from para.reports.family.marks import filter_attributes
+from para.reports.family.marks import filter_attributes, of_both
 from para.reports.pictures import Pictures
 from para.reports.tables import coloured
 from para.reports.wording import (
@@ -93,7 +93,7 @@ def verdicts(family: Family, pictures: Pictures) -> str:
         found = verdict(family, c) if is_ours(family, c) else "others"
         why = f"; {coloured(loser(c))}: {unlearnt_text(family, c)}" if found == "unlearnt" else ""
         said[found].append(
-            f"<li{filter_attributes(axis=run.axis, policy=c['b'])}>{where}: {coloured(c['a'])} "
+            f"<li{of_both(c, axis=run.axis)}>{where}: {coloured(c['a'])} "
             f"{points(c['difference'])} points on {coloured(c['b'])} (Holm {escape(p_text(c['p_holm']))}){why}</li>"
         )
     blocks = [
