@@ -48,8 +48,11 @@ def test_ranges_are_those_of_the_first_demonstrations_whatever_further_ones_ther
 
 
 def test_one_class_for_all_heights_and_outputs_over_the_workspace_take_either_way_round(low, high):
-    for config in (replace(CONFIG, n_height_bins=1), policy_config("act", image_size=IMAGE_SIZE)):
-        fresh_policy(config, low, 0, also=[high])
+    flat = fresh_policy(replace(CONFIG, n_height_bins=1), low, 0, also=[high])
+    assert flat.height_bins.edges.tolist() == pytest.approx([0.03, 0.17], abs=1e-4)  # those of --data alone
+    act = fresh_policy(policy_config("act", image_size=IMAGE_SIZE), low, 0, also=[high])
+    assert act.low.tolist() == pytest.approx(act.config.workspace_low_m)
+    assert act.high.tolist() == pytest.approx(act.config.workspace_high_m)
 
 
 def test_regressed_outputs_that_span_the_training_actions_do_not_reach_further_ones_beyond_them(low, high):
