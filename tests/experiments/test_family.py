@@ -302,6 +302,16 @@ def test_a_difference_is_found_from_its_runs_own_folder_too(runs, capsys):
     assert said[0] == said[1] and "Holm" in said[0]
 
 
+def test_a_difference_of_a_run_beside_its_twin_has_no_family_and_is_told_all_the_same(runs, tmp_path, capsys):
+    for twin in ("a", "b"):
+        shutil.copytree(runs["left_to_right"].out, tmp_path / twin)
+    assert main(["report", str(tmp_path / "a"), "--number", "left_to_right/para-act/test"]) in (0, None)
+    assert "it is of a run without a family; the p above are not adjusted" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as refused:
+        main(["report", str(tmp_path), "--number", "a/para-act/test"])
+    assert refused.value.code == 2
+
+
 def test_one_command_recomputes_one_number(runs, capsys):
     folder = runs["left_to_right"].out.parent
     assert main(["report", str(folder), "--number", "left_to_right/para/test"]) in (0, None)

@@ -96,9 +96,14 @@ def recompute_difference(folder: Path | str, experiment: str, a: str, b: str, sp
     if comparison is None:
         raise ValueError(f"no scene of {split} in {path} ran with both {a} and {b}; evaluate both with the same seeds")
     alone = path.parent.absolute() == Path(folder).absolute()  # one run's folder: its family lies around it
-    runs = read_runs(path.parent.absolute().parent if alone else folder)
+    try:
+        runs = read_runs(path.parent.absolute().parent if alone else folder)
+    except (ValueError, FileNotFoundError):  # around it are other things, or twins
+        if not alone:
+            raise
+        runs = []
     family = {(c["experiment"], c["a"], c["b"], c["split"]): c for c in family_comparisons(runs)}
-    name = next(run.experiment for run in runs if run.folder == path.parent.absolute().name)
+    name = next((run.experiment for run in runs if run.folder == path.parent.absolute().name), experiment)
     # two-sided: turned round, a comparison has the same p
     found = family.get((name, a, b, split)) or family.get((name, b, a, split))
     adjusted = {"p_holm": found["p_holm"] if found else None, "family": len(family)}
@@ -148,7 +153,10 @@ def difference_text(row: Mapping[str, Any]) -> str:
     neither = n - row["both"] - row["a_only"] - row["b_only"]
     counts = f"{row['both']} both placed, {row['a_only']} only {a}, {row['b_only']} only {b}, {neither} neither"
     clusters = f"{row['clusters']} {row['cluster_by']}s"
-    holm = f"none: it is not one of the {row['family']} comparisons of the family; the p above are not adjusted"
+    where = (
+        f"not one of the {row['family']} comparisons of the family" if row["family"] else "of a run without a family"
+    )
+    holm = f"none: it is {where}; the p above are not adjusted"
     if row["p_holm"] is not None:
         holm = f"p = {row['p_holm']:.3g}, that of clusters adjusted over the {row['family']} comparisons of the family"
     return "\n".join(
