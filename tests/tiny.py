@@ -73,6 +73,8 @@ def policy_configs(**changes) -> dict[str, Any]:
     configs["para, depth"] = policy_config("para", third="depth", augment=warps, **changes)
     configs["act, told the camera"] = policy_config("act", use_camera=True, augment=warps, **changes)
     configs["act, in the camera's frame"] = policy_config("act", frame="camera", augment=warps, **changes)
+    for name in ("act", "diffusion", "motion_tracks"):
+        configs[f"{name}, spatial softmax"] = policy_config(name, readout="spatial_softmax", **changes)
     return configs
 
 

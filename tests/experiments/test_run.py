@@ -461,8 +461,8 @@ def test_extras_are_longer_trainings_controls_or_further_baselines_and_run_where
         same = others.get(recipe.name.rpartition("+")[0], scale.train_steps)
         longer = train_config(scale, recipe, 0).steps >= 2 * same
         at_home = recipe.executions[""].rollout.home_view_m is not None
-        # the same on pictures as they are, without warps, or with the other reach of virtual moves
-        control = {"plain", "no_warps", "moves10", "moves35"} & set(recipe.name.split("+"))
+        # the same on pictures as they are, without warps, with the other reach of virtual moves, or read otherwise
+        control = {"plain", "no_warps", "moves10", "moves35", "points"} & set(recipe.name.split("+"))
         assert longer or at_home or control or recipe.name.split("+")[0] in ("motion_tracks", "diffusion"), recipe.name
     left_out, all_of_it = (
         describe_plan([RunOptions(name, tmp_path, extras=asked)], estimate=False) for asked in (False, True)

@@ -68,6 +68,12 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
     return halves._replace(evaluation=dict(halves.evaluation) | moved)
 
 
+def through_points(base: Recipe) -> Recipe:
+    """The recipe with its image read as where some learnt points are (spatial softmax), not as averages of cells."""
+    why = base.why + "; its image read through a spatial softmax, as published Diffusion Policy does"
+    return extra(variant(base, "+points", why, readout="spatial_softmax"))
+
+
 def pictures(base: Recipe, *suffixes: str) -> list[Recipe]:
     """A recipe with each of these augmentations, which its name in the records tells."""
     return [variant(base, suffix, AUGMENTATION[suffix], augment=PICTURES[suffix]) for suffix in suffixes]
@@ -88,6 +94,7 @@ RECIPES = (
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
     extra(replace(DIFFUSION, executions={"": DIFFUSION.executions[""]})),
+    *(through_points(base) for base in (ACT, MOTION_TRACKS, MOTION_TRACKS_VIEWS, DIFFUSION)),
 )
 
 
@@ -102,9 +109,18 @@ OPPONENTS = {
         "act+camera_frame",
         "act+camera_frame+long",
         "motion_tracks+views",
+        "motion_tracks+views+points",
         "para+no_warps",
     ),
-    "para+no_warps": ("soft_argmax+no_warps", "act", "motion_tracks", "diffusion"),
+    "para+no_warps": (
+        "soft_argmax+no_warps",
+        "act",
+        "motion_tracks",
+        "diffusion",
+        "act+points",
+        "motion_tracks+points",
+        "diffusion+points",
+    ),
 }
 """Each of ours against others: every head at its best, and all on the same pictures, of which none is warped."""
 
@@ -120,7 +136,8 @@ def factors(name: str) -> dict[str, Any]:
         warps = text if suffix and suffix[1:] in options else warps
     known = "none" if kind in ("act", "diffusion") else "lifts with it"
     known = "input" if "camera" in options else "frame of the output" if "camera_frame" in options else known
-    return {"head": head[kind], "augmentation": warps, "camera": known}
+    points = ", spatial softmax" if "points" in options else ""
+    return {"head": head[kind] + points, "augmentation": warps, "camera": known}
 
 
 ACTION_HEADS = Experiment(

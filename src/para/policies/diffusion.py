@@ -2,8 +2,8 @@
 
 After Chi et al., "Diffusion Policy" (RSS 2023): training adds noise of a random level to the demonstrated chunk and a
 network learns to undo it; acting starts from noise alone and removes it in a few DDIM steps. What it is told of the
-world is what `act` sees: the backbone's pooled vector and the arm's state. Here the denoiser is a residual MLP over the
-whole chunk and not a temporal U-Net, and there is one image and no history. Needs the extra `diffusion`.
+world is what `act` sees: one vector of the image (`readout`) and the arm's state. Here the denoiser is a residual MLP
+over the whole chunk and not a temporal U-Net, and there is one image and no history. Needs the extra `diffusion`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 from para.policies.full_precision import FullPrecisionLinear
 from para.policies.ranges import OUTPUT_MARGIN_M, check_in_workspace, spread_of
+from para.policies.readout import Readout, ReadoutKind
 from para.policies.regression import OutputRange
 
 
@@ -65,6 +66,9 @@ class DiffusionConfig:
 
     noise_seed: int = 0
     """Of the noise that acting starts from: always the same, so that acting is a function of what is seen."""
+
+    readout: ReadoutKind = "pooled"
+    """The one vector of each image that the denoiser is told (published: "spatial_softmax")."""
 
     hidden: int = 256
     """Width of the denoiser."""
@@ -178,7 +182,8 @@ class Diffusion(nn.Module):
         super().__init__()
         self.backbone = make_backbone(config.backbone, config.image_size)
         self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
-        n_seen = self.backbone.pooled_channels + (4 if config.use_state else 0)
+        self.readout = Readout(config.readout, self.backbone)
+        n_seen = self.readout.channels + (4 if config.use_state else 0)
         self.denoiser = Denoiser(config.horizon * 4, n_seen, config.hidden, config.n_blocks)
         self.noising, self.denoising = make_schedulers(config)
         self.register_buffer("low", torch.tensor(config.workspace_low_m))
@@ -204,12 +209,12 @@ class Diffusion(nn.Module):
         self.state_std.copy_(torch.cat([spread_of(position), torch.tensor([0.5])]))
 
     def seen(self, obs: Observation) -> Tensor:
-        """What the denoiser is told: the pooled vector, and the state where it is used. -> (B, D)."""
-        pooled = self.backbone(obs.image).pooled
+        """What the denoiser is told: the image's vector, and the state where it is used. -> (B, D)."""
+        vector = self.readout(self.backbone(obs.image))
         if not self.config.use_state:
-            return pooled
+            return vector
         state = torch.cat([obs.ee_position, obs.gripper.unsqueeze(-1)], dim=-1)  # (B, 4)
-        return torch.cat([pooled, (state - self.state_mean) / self.state_std], dim=-1)
+        return torch.cat([vector, (state - self.state_mean) / self.state_std], dim=-1)
 
     def to_values(self, actions: ActionChunk) -> Tensor:
         """Positions and gripper as numbers of which -1 to 1 spans the range. -> (B, T, 4)."""

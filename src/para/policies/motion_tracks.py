@@ -25,6 +25,7 @@ from para.pixel_actions.targets import complete_steps
 from para.policies.augment import AugmentConfig, augment
 from para.policies.full_precision import FullPrecisionLinear
 from para.policies.ranges import spread_of
+from para.policies.readout import Readout, ReadoutKind
 
 Lift = Literal["mlp", "least_squares"]
 """How tracks become world positions. `mlp`: a second MLP reads the rays through all tracks and says how far along the
@@ -61,6 +62,9 @@ class MotionTracksConfig:
     use_state: bool = True
     """Take where the points are now, in the image and (of the centre) in the camera's frame, and the gripper's opening
     as input."""
+
+    readout: ReadoutKind = "pooled"
+    """The one vector of each image that tracks are regressed from."""
 
     hidden: int = 256
     """Width of the MLPs."""
@@ -169,9 +173,10 @@ class MotionTracks(nn.Module):
         super().__init__()
         self.backbone = make_backbone(config.backbone, config.image_size)
         self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
+        self.readout = Readout(config.readout, self.backbone)
         n_state = 2 * N_POINTS + 3 + 1 if config.use_state else 0
         self.mlp = nn.Sequential(
-            nn.Linear(self.backbone.pooled_channels + n_state, config.hidden), nn.GELU(),
+            nn.Linear(self.readout.channels + n_state, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
             FullPrecisionLinear(config.hidden, config.horizon * (2 * N_POINTS + 1)),
         )  # fmt: skip
@@ -214,7 +219,7 @@ class MotionTracks(nn.Module):
 
         A track starts where its point is now, so the network says how far it goes; without the state, where it is.
         """
-        x, start = self.backbone(obs.image).pooled, 0.5
+        x, start = self.readout(self.backbone(obs.image)), 0.5
         if self.config.use_state:
             start, _ = self.tracks_of(obs.ee_position.unsqueeze(1), obs.gripper.unsqueeze(1), obs.camera)
             points = (start.squeeze(1) - self.points_mean) / self.points_std  # (B, 5, 2)

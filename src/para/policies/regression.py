@@ -2,7 +2,8 @@
 
 `act` is what the paper calls ACT: the CLS token (here the backbone's `pooled` vector) through an MLP to (x, y, z) and
 gripper of the whole chunk; not the CVAE encoder-decoder of that name. `global_regression` pools the feature grid by its
-mean. Both see the same images through the same backbone as `para`.
+mean; other ways to read a vector from an image are the option `readout`. Both see the same images through the same
+backbone as `para`.
 
 Two options make them fair opponents of a policy that uses the camera: to be told the camera (`use_camera`), or to
 answer in the camera's frame (`frame="camera"`), which is that of `para.geometry.picture_frame`, so that labels follow a
@@ -28,6 +29,7 @@ from para.pixel_actions.targets import finite_steps
 from para.policies.augment import AugmentConfig, augment, training_cameras
 from para.policies.full_precision import FullPrecisionLinear
 from para.policies.ranges import OUTPUT_MARGIN_M, check_in_workspace, spread_of
+from para.policies.readout import Readout, ReadoutKind
 
 OutputRange = Literal["workspace", "training"]
 """Which box the sigmoid of the output spans: the whole workspace, so that no position is ruled out; or the training
@@ -75,6 +77,9 @@ class ActConfig:
     frame: Frame = "world"
     """Whose coordinates are regressed; `act` turns them into the world's by the observation's camera."""
 
+    readout: ReadoutKind = "pooled"
+    """The one vector of each image that is regressed from."""
+
     hidden: int = 256
     """Width of the MLP."""
 
@@ -103,6 +108,9 @@ class ActConfig:
 @dataclass(frozen=True)
 class GlobalRegressionConfig(ActConfig):
     """Options of the policy `global_regression`."""
+
+    readout: ReadoutKind = "mean"
+    """The one vector of each image that is regressed from."""
 
 
 def camera_numbers(camera: Camera) -> Tensor:
@@ -143,11 +151,11 @@ class Regression(nn.Module):
 
     def __init__(self, config: ActConfig):
         super().__init__()
-        self.global_mean = isinstance(config, GlobalRegressionConfig)
-        self.name = "global_regression" if self.global_mean else "act"
+        self.name = "global_regression" if isinstance(config, GlobalRegressionConfig) else "act"
         self.backbone = make_backbone(config.backbone, config.image_size)
         self.config = replace(config, backbone=self.backbone.config)  # with what it read from its weights
-        n_inputs = self.image_channels() + 4 * config.use_state + N_CAMERA_NUMBERS * config.use_camera
+        self.readout = Readout(config.readout, self.backbone)
+        n_inputs = self.readout.channels + 4 * config.use_state + N_CAMERA_NUMBERS * config.use_camera
         self.mlp = nn.Sequential(
             nn.Linear(n_inputs, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
@@ -220,18 +228,9 @@ class Regression(nn.Module):
         """The inverse of `to_frame`."""
         return p if self.config.frame == "world" else from_picture_frame(p, camera, self.reference_K)
 
-    def image_channels(self) -> int:
-        """Numbers in `image_vector`."""
-        return self.backbone.channels if self.global_mean else self.backbone.pooled_channels
-
-    def image_vector(self, image: Tensor) -> Tensor:
-        """The one vector of each image that is regressed from. -> (B, D)."""
-        features = self.backbone(image)
-        return features.grid.mean(dim=(-2, -1)) if self.global_mean else features.pooled
-
     def outputs(self, obs: Observation) -> tuple[Tensor, Tensor]:
         """Positions in the regressed frame, metres, and gripper logits. -> (B, T, 3), (B, T)."""
-        x = self.image_vector(obs.image)
+        x = self.readout(self.backbone(obs.image))  # (B, D)
         if self.config.use_state:
             here = self.to_frame(obs.ee_position, obs.camera)
             state = torch.cat([here, obs.gripper.unsqueeze(-1)], dim=-1)  # (B, 4)

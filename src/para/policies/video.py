@@ -16,6 +16,7 @@ from para.backbones import BackboneConfig, SvdUnetConfig
 from para.interfaces import ActionChunk, Observation
 from para.pixel_actions.frames import frame_offsets
 from para.policies.para import Para, ParaConfig
+from para.policies.readout import ReadoutKind
 from para.policies.regression import GlobalRegressionConfig, Regression
 from para.policies.video_training import VideoObjective, VideoTraining
 
@@ -48,6 +49,9 @@ class VideoParaConfig(_FramesToCome, ParaConfig):
 @dataclass(frozen=True)
 class VideoRegressionConfig(_FramesToCome, GlobalRegressionConfig):
     """Options of the policy `video_regression`."""
+
+    readout: ReadoutKind = "frame_means"
+    """The one vector of each image that is regressed from: one frame after the other."""
 
     backbone: BackboneConfig = field(default_factory=SvdUnetConfig)
     """The backbone and its options."""
@@ -88,25 +92,12 @@ class VideoPara(_Taught, Para):
 
 
 class VideoRegression(_Taught, Regression):
-    """The policy `video_regression`; see the module's docstring and `para.interfaces.Policy`.
-
-    It regresses from the mean over the image of each frame's features, one frame after the other.
-    """
+    """The policy `video_regression`; see the module's docstring and `para.interfaces.Policy`."""
 
     def __init__(self, config: VideoRegressionConfig):
         super().__init__(config)
         self.name = "video_regression"
         self.video = VideoObjective(config.video, self.backbone)
-
-    def image_channels(self) -> int:
-        """Numbers in `image_vector`."""
-        return self.backbone.channels * getattr(self.backbone.config, "n_frames", 1)
-
-    def image_vector(self, image: Tensor) -> Tensor:
-        """The mean over the image of each frame's features. -> (B, F * C)."""
-        features = self.backbone(image)
-        grids = features.grid.unsqueeze(1) if features.frames is None else features.frames  # (B, F, C, h, w)
-        return grids.mean(dim=(-2, -1)).flatten(1)
 
     def loss(
         self, obs: Observation, actions: ActionChunk, *, generator: torch.Generator | None = None
