@@ -200,6 +200,14 @@ def test_help_lists_every_command():
     assert said.code == 0 and [name for name in COMMANDS if name not in said.out] == []
 
 
+@pytest.mark.parametrize("name", ["left_to_right", "position"])
+def test_a_dry_run_says_what_there_is_to_do_and_for_how_long_and_does_none_of_it(name, fake, tmp_path):
+    out = tmp_path / "out"
+    said = para("experiment", name, "--world", "fake", "--scale", "tiny", "--out", out, "--workers", "0", "--dry-run")
+    assert said.code == 0 and "left to do:" in said.out and "about " in said.out and "--dry-run" in said.out
+    assert not out.exists()
+
+
 # ---- arguments that mean nothing -------------------------------------------------------------------------------------
 
 
@@ -212,6 +220,7 @@ def test_help_lists_every_command():
         ("experiment left_to_right --scale smal", "no scale 'smal'; did you mean 'small'"),
         ("experiment left_to_right --policies prra", "is called 'prra'; did you mean 'para'"),
         ("experiment left_to_right --scal tiny", "no option '--scal'; did you mean '--scale'"),
+        ("experiment left_to_right --plan", "no option '--plan' ("),
         ("experiment left_to_right --train-seeds 0", "train_seeds must be at least 1; got 0"),
         ("experiment left_to_right --workers -1", "workers must be 0 or more; got -1"),
         ("experiment", "left_to_right"),

@@ -9,7 +9,7 @@ import re
 import select
 import sys
 from contextlib import redirect_stderr
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from typing import Any
 
 import tyro
@@ -86,7 +86,7 @@ def one_line(message: str) -> str:
     message = without_box(message)
     sections = [" ".join(part.split()) for part in re.split(r"\n *-{10,} *\n", message)]
     body = sections[1] if len(sections) > 1 else sections[0]
-    misplaced = re.match(r"Unrecognized or misplaced options: (--[\w.-]+) \(applied to ([^)]*)\)", body)
+    misplaced = re.match(r"Unrecognized or misplaced options: (--\w[\w.-]*) \(applied to ([^)]*)\)", body)
     if misplaced is not None and (place := place_of(misplaced[1], misplaced[2].split(), message)):
         return f"option '{misplaced[1]}' belongs {place}"
     unknown = re.match(r"Unrecognized (?:or misplaced )?options: ([^,\s]+)", body)
@@ -96,9 +96,9 @@ def one_line(message: str) -> str:
     available = re.search(r"Available subcommands: (.*)", " ".join(sections))
     if not name.startswith("-") and available is not None:
         return f"no '{name}'{did_you_mean(name, re.split(', *', available[1].split(' For full')[0]))}"
-    offered = re.findall(r"^\W*(--[\w.-]+)", message.partition("Perhaps you meant:")[2], re.MULTILINE)
-    # the first one offered may only have the name somewhere within, as --backbone-lr-scale has --scal
-    meant = max(offered, key=lambda option: SequenceMatcher(None, name, option).ratio(), default="")
+    offered = re.findall(r"^\W*(--\w[\w.-]*)", message.partition("Perhaps you meant:")[2], re.MULTILINE)
+    # some that are offered only have the name somewhere within, as --backbone-lr-scale has --scal
+    meant = next(iter(get_close_matches(name, offered, n=1)), "")
     if meant == name and misplaced is not None:
         return f"'{misplaced[2].split()[-1]}' has no option '{name}'"
     return f"no option '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
@@ -114,7 +114,7 @@ def place_of(name: str, given_to: list[str], message: str) -> str:
     """
     homes, offered = [], ""
     for line in message.partition("Perhaps you meant:")[2].splitlines():
-        if option := re.match(r"\W*(--[\w.-]+)", line):
+        if option := re.match(r"\W*(--\w[\w.-]*)", line):
             offered = option[1]
         elif offered == name and (home := re.match(r"\W*in (para .*) --help", line)):
             homes.append(home[1].split())

@@ -91,7 +91,8 @@ class Experiment:
     """Run one table or figure of the paper, or a family of them: record, train, evaluate, and build the page.
 
     Restartable: the same command goes on from what is in --out. Of a family, one that fails does not stop the others,
-    and the exit code is 1. Examples (two CPU cores; ten minutes, an hour, and fifteen hours):
+    and the exit code is 1. --dry-run says what there is to do and how long it takes. Examples (two CPU cores; ten
+    minutes, an hour, and fifteen hours):
 
         para experiment left_to_right --scale small --policies para act
         para experiment position --scale small
@@ -141,7 +142,11 @@ class Experiment:
     extras: bool = False
     """Also the extra policies: checks on the others that train for two to six times as long (...+long, ...+many,
     ...+twice), those without warps (+no_warps) or any augmentation (+plain) or that look from home (+home_view),
-    baselines on axes where the paper has ACT alone, and those that a world leaves out."""
+    baselines that read their image otherwise (+points) or on axes where the paper has ACT alone, and those that a world
+    leaves out."""
+
+    dry_run: bool = False
+    """Say what there is to do, and about how long it takes here, and do none of it."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""
@@ -179,7 +184,9 @@ class Experiment:
                 print(line)
             raise
         print(describe_plan(runs))
-        if is_family:
+        if self.dry_run:
+            print("Nothing was done: without --dry-run it is.")
+        elif is_family:
             run_family(runs, out)
         else:
             print_results(out, run_experiment(options))
