@@ -19,8 +19,8 @@ from para.datasets import Demonstrations
 from para.datasets.recording import recorded_assets, recorded_in, recorded_with
 from para.evaluation.protocol import WorldSpec
 from para.experiments.store import assets_of
+from para.files import read_json, write_json
 from para.geometry import Camera
-from para.training.files import read_json, write_json
 
 LESSON_FILE = "demonstrations.json"
 """In a checkpoint's folder. Not of its identity: the weights are the same without it."""

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from para.backbones.pretrained import weights_follow
+from para.files import read_json, write_json
 from para.registry import did_you_mean
 from para.training.configs import config_from_dict, config_hash, config_to_dict
-from para.training.files import read_json, read_tensors, write_json, write_tensors
+from para.training.files import read_tensors, write_tensors
 
 FORMAT = 1
 """Of the checkpoint folder; older or newer ones are refused with a message."""

@@ -1,13 +1,11 @@
-"""Files that are whole or absent: written beside their place, flushed to disk, then renamed."""
+"""Files of tensors that are whole or absent: written beside their place, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -26,16 +24,6 @@ def commit(partial: Path, path: Path) -> None:
     flush_to_disk(partial)
     os.replace(partial, path)
     flush_to_disk(path.parent)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """One JSON object, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(json.dumps(values, indent=2) + "\n")
-        commit(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -74,16 +62,3 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         size = path.stat().st_size
         found = f"{path} is truncated or no safetensors file ({size} bytes, {error})"
         raise ValueError(f"{found}; save it again, or train again") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """One JSON object. Raises FileNotFoundError, or ValueError where the file holds something else."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no {path.name} in {path.parent}")
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); restore it, or make it again") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold a JSON object; got a {type(values).__name__}")
-    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -51,7 +52,8 @@ def heldout_metrics(
         Each entry of the policy's loss (its "total" as "loss"), the mean of each batch weighted by its samples (where
         some steps are not known, it depends a little on the size of batches), and "error_mm": how far the
         predicted positions are from the demonstrated ones, averaged over the steps that are not padding and whose
-        pixel and height are known, millimetres; absent where there is no such step.
+        pixel and height are known, millimetres; absent where there is no such step. What is no finite number is left
+        out: a diagnostic is not to cost the weights.
     """
     sums: dict[str, float] = {}
     distance_m, n_steps, n_seen = 0.0, 0, 0
@@ -68,7 +70,8 @@ def heldout_metrics(
             n_steps += int(counts.sum())
             n_seen += len(obs)
     metrics = {"loss" if name == "total" else name: value / n_seen for name, value in sums.items()}
-    return metrics | ({"error_mm": 1000 * distance_m / n_steps} if n_steps else {})
+    metrics |= {"error_mm": 1000 * distance_m / n_steps} if n_steps else {}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def ignores_images(policy: nn.Module, data: ChunkData, *, device: torch.device) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from para.files import read_json, write_json
 from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from para.training.configs import config_from_dict, config_hash, config_to_dict
-from para.training.files import read_json, write_json
 from para.training.heldout import ChunkData, spread
 from para.training.options import TrainConfig
 from para.training.state import generations, read_state

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from para.files import read_json, write_json
 from para.locks import LOCK_FILE, only_writer
 from para.training.checkpoint import load_weights
 from para.training.ema import WeightAverage
-from para.training.files import commit, read_json, read_tensors, write_json, write_tensors
+from para.training.files import commit, read_tensors, write_tensors
 
 STATE_FOLDER = "training_state"
 N_GENERATIONS = 2
