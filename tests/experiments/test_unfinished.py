@@ -6,10 +6,12 @@ import pytest
 
 from para.evaluation.results import append_records, summarise
 from para.evaluation.summary_text import UNFINISHED, unfinished_text
+from para.experiments.run import RunOptions, run_experiment
 from para.experiments.single import claim_folder
 from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.reports import build_family_report, build_report
+from tests import sized_world
 from tests.evaluation.made_records import outcomes
 from tests.evaluation.test_protocol import trial
 from tests.reports.synthetic_run import make_config, write_run
@@ -78,3 +80,22 @@ def test_the_pages_of_a_run_that_broke_off_say_so_before_any_number(tmp_path):
     for page in (build_report(folder), build_family_report(tmp_path)):
         head = page.read_text().partition("<section")[0].lower()
         assert "not finished: of 10000 episodes" in head and f"{warning}." in head
+
+
+def test_a_second_command_that_breaks_off_in_training_leaves_a_note_of_what_it_was_to_add(tmp_path, monkeypatch):
+    sized_world.register(monkeypatch)
+    folder, first = tmp_path / "left_to_right", {"world": "fake", "scale": "tiny", "workers": 0}
+    run_experiment(RunOptions("left_to_right", folder, recipes=("para",), **first))
+    assert told(folder) == {}
+
+    def broken_off(jobs, **_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("para.experiments.run.train_all", broken_off)
+        run_experiment(RunOptions("left_to_right", folder, recipes=("act",), **first))
+    planned = told(folder)
+    assert set(planned) == {"act"} and all(planned["act"].values())
+    assert "Not finished" in build_report(folder).read_text().partition("<section")[0]
+    run_experiment(RunOptions("left_to_right", folder, recipes=("act",), **first))
+    assert told(folder) == {} and set(read_json(folder / "config.json")["policies"]) == {"para", "act"}

@@ -202,8 +202,22 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
 
 def carry_out(plan: Plan) -> dict[str, Any]:
     """All stages of a run, in a folder that is its own. Returns the summary."""
-    options, config = plan.options, config_of(plan)
-    write_json(options.out / "config.json", config)
+    options = plan.options
+    write_json(options.out / "config.json", config_of(plan))
+    with unfinished(options.out, all_trials(plan, trained=False)):
+        train_and_evaluate(plan)
+    summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
+    look_inside(plan)
+    if plan.recorded:
+        logger.info("%d trainings are recorded, their weights are not here: no pictures of these", len(plan.recorded))
+    elif plan.experiment.look is not None:
+        plan.experiment.look(plan)
+    return summary
+
+
+def train_and_evaluate(plan: Plan) -> None:
+    """The stages that leave records, in a folder whose `config.json` is there."""
+    options, config = plan.options, read_json(plan.options.out / "config.json")
     record_demonstrations(plan, config)
     opened = {name: Demonstrations.open(plan.folder_of(name)) for name in plan.trained_sets if name != HELDOUT}
     config |= told_with(config, opened, joins=joins_others(plan))
@@ -216,17 +230,8 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     write_json(options.out / "config.json", config)
     run = Run(plan.experiment.name, options.out, load_to_act)
     workers = processes_to_act([job.folder for job in plan.jobs], options.workers)
-    trials = all_trials(plan)
-    with unfinished(options.out, trials):
-        ran, kept = evaluate(trials, run, workers=workers)
+    ran, kept = evaluate(all_trials(plan), run, workers=workers)
     logger.info("evaluated %d episodes, %d were there already", ran, kept)
-    summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
-    look_inside(plan)
-    if plan.recorded:
-        logger.info("%d trainings are recorded, their weights are not here: no pictures of these", len(plan.recorded))
-    elif plan.experiment.look is not None:
-        plan.experiment.look(plan)
-    return summary
 
 
 def joins_others(plan: Plan) -> bool:

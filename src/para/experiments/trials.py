@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from para.experiments.run import Plan
 
 
-def all_trials(plan: Plan) -> list[Trial]:
+def all_trials(plan: Plan, *, trained: bool = True) -> list[Trial]:
     """Every episode of the run: each policy, each execution of it, each training run, in the same scenes. Those of
-    trainings that are recorded alone are left out."""
+    trainings that are recorded alone are left out. Without `trained` the weights need not be there, nor are named."""
     return [
         trial
         for seed in plan.options.seeds
         for recipe in plan.recipes
         if (recipe.name, seed) not in plan.recorded
-        for trial in trials_of(plan, recipe, seed, weights_hash(plan.checkpoint(recipe, seed)))
+        for trial in trials_of(plan, recipe, seed, weights_hash(plan.checkpoint(recipe, seed)) if trained else "")
     ]
 
 
