@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from para.cli import COMMANDS, main
 from para.datasets import Demonstrations
+from para.worlds import world_entry
 from tests import sized_world
 from tests.datasets.spoiling import edit_info, edit_table, truncate
 
@@ -134,11 +135,16 @@ def test_a_baseline_carried_out_as_para_is_said_to_be_with_what_the_experiments_
     assert "in the experiments" not in evaluate(tmp_path / "act", tmp_path / "b", *flags.split()).out
 
 
-def test_evaluating_leaves_records_a_summary_a_page_and_videos(made):
+def test_evaluating_leaves_records_a_summary_a_page_and_videos(made, fake):
     run = made[0] / "run"
     assert len((run / "results.jsonl").read_text().splitlines()) == 3
     summary = json.loads((run / "summary.json").read_text())
     assert summary["rows"][0]["trials"] == 3 and summary["rows"][0]["errors"] == 0
+    for line in (run / "results.jsonl").read_text().splitlines():
+        # drawings, and what failures are told apart by, need the goal
+        record = json.loads(line)
+        offset = np.subtract(record["goal_xy"], record["scene"]["object_xy"])
+        np.testing.assert_allclose(offset, world_entry("fake").workspace.goal_offset, atol=2e-4)
     assert (run / "report.html").is_file() and len(list((run / "videos").rglob("*.mp4"))) == 1
 
 

@@ -17,6 +17,7 @@ from para.experiments.acting import load_to_act, processes_to_act
 from para.experiments.provenance import agrees, provenance, with_earlier
 from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
+from para.experiments.trials import goal_in
 from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.interfaces import Scene
@@ -62,7 +63,8 @@ def evaluate_checkpoint(
     trials = [
         Trial(
             policy.name, str(checkpoint), weights, 0, half or "all", i, scene,
-            spec, rollout, None, None, f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
+            spec, rollout, None, None if half == OFFICIAL else goal_in(world, scene),  # own scenes tell no goal
+            f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
         )
         for i, scene in enumerate(scenes)
     ]  # fmt: skip

@@ -37,7 +37,6 @@ def all_trials(plan: Plan, *, trained: bool = True) -> list[Trial]:
 def trials_of(plan: Plan, recipe: Recipe, seed: int, weights: str) -> list[Trial]:
     """Every episode of one trained policy."""
     checkpoint = str(plan.checkpoint(recipe, seed))
-    workspace = world_entry(plan.options.world).workspace
     trials = []
     for suffix, how in recipe.executions.items():
         name, world = recipe.name + suffix, plan.spec.with_options(dict(how.world))
@@ -45,14 +44,19 @@ def trials_of(plan: Plan, recipe: Recipe, seed: int, weights: str) -> list[Trial
             for index, item in enumerate(items):
                 filmed = seed == 0 and suffix == "" and index < plan.scale.videos_per_split
                 video = f"videos/{name}/{split}_{index:03d}.mp4" if filmed else None
-                goal = tuple(round(float(x), 4) for x in workspace.goal_of(item.scene))
                 trials.append(
                     Trial(
                         name, checkpoint, weights, seed, split, index, item.scene, world, how.rollout,
-                        item.boundary_distance_m, goal, video,
+                        item.boundary_distance_m, goal_in(plan.options.world, item.scene), video,
                     )
                 )  # fmt: skip
     return trials
+
+
+def goal_in(world: str, scene: Scene) -> tuple[float, float]:
+    """Where the goal's centre is, metres, as records have it."""
+    x, y = world_entry(world).workspace.goal_of(scene)
+    return round(float(x), 4), round(float(y), 4)
 
 
 def recorded_alone(plan: Plan) -> frozenset[tuple[str, int]]:
