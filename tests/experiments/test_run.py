@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from para.evaluation.results import read_results
 from para.experiments import EXPERIMENTS
 from para.experiments.plan import describe_plan
 from para.experiments.recipes import trained_longer
-from para.experiments.run import RunOptions, plan_run, run_experiment
+from para.experiments.run import RunOptions, check_runs, plan_run, run_experiment
 from para.experiments.run_config import differences, pick_recipes
 from para.experiments.scale import SCALES, pick_scale
 from para.experiments.summaries import summarise_run
@@ -262,6 +263,18 @@ def test_later_seeds_alone_add_to_anothers_records_without_its_checkpoints(folde
     after = load(folder / "trainings.json")["rows"]
     assert [row for row in after if row["train_seed"] == 0] == rows and len(after) == 2 * len(rows)
     assert {path.name for path in folder.glob("checkpoints/*/seed?")} == {"seed1"}
+
+
+def test_episodes_of_other_weights_are_met_before_anything_is_trained(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    more = options(folder, train_seeds=2)
+    check_runs([more])
+    weights = folder / "checkpoints/para/seed0/model.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(weights).items()}, weights)
+    with pytest.raises(ValueError, match="a record of para .* made with weights .*, now "):
+        check_runs([more])
+    check_runs([options(folder, recipes=("act",), train_seeds=2)])
+    check_runs([options(folder, first_seed=1, train_seeds=2)])
 
 
 def test_what_is_recorded_is_not_trained_again_where_its_weights_are_not_here(folder, fake, tmp_path, caplog):

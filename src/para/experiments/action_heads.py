@@ -29,6 +29,7 @@ from para.experiments.recipes import (
     VIEWS,
     executed,
     extra,
+    trained_longer,
     variant,
 )
 from para.experiments.scale import Scale
@@ -74,10 +75,17 @@ def through_points(base: Recipe) -> Recipe:
     return extra(variant(base, "+points", why, readout="spatial_softmax"))
 
 
+def for_longer(recipe: Recipe) -> Recipe:
+    """The recipe in four times the steps."""
+    return extra(trained_longer(variant(recipe, "+long", recipe.why + "; for four times the steps"), 4))
+
+
 def pictures(base: Recipe, *suffixes: str) -> list[Recipe]:
     """A recipe with each of these augmentations, which its name in the records tells."""
     return [variant(base, suffix, AUGMENTATION[suffix], augment=PICTURES[suffix]) for suffix in suffixes]
 
+
+POINTS = tuple(through_points(base) for base in (ACT, MOTION_TRACKS, MOTION_TRACKS_VIEWS, DIFFUSION))
 
 RECIPES = (
     PARA,
@@ -94,7 +102,8 @@ RECIPES = (
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
     extra(replace(DIFFUSION, executions={"": DIFFUSION.executions[""]})),
-    *(through_points(base) for base in (ACT, MOTION_TRACKS, MOTION_TRACKS_VIEWS, DIFFUSION)),
+    *POINTS,
+    *map(for_longer, POINTS),
 )
 
 
@@ -110,6 +119,7 @@ OPPONENTS = {
         "act+camera_frame+long",
         "motion_tracks+views",
         "motion_tracks+views+points",
+        "motion_tracks+views+points+long",
         "para+no_warps",
     ),
     "para+no_warps": (
@@ -120,6 +130,9 @@ OPPONENTS = {
         "act+points",
         "motion_tracks+points",
         "diffusion+points",
+        "act+points+long",
+        "motion_tracks+points+long",
+        "diffusion+points+long",
     ),
 }
 """Each of ours against others: every head at its best, and all on the same pictures, of which none is warped."""

@@ -29,7 +29,7 @@ from para.experiments.store import HELDOUT, Store, assets_of, demonstrations_key
 from para.experiments.summaries import summarise_run
 from para.experiments.training_jobs import TrainJob, train_all, train_config
 from para.experiments.trainings import export_trainings
-from para.experiments.trials import all_trials, recorded_alone
+from para.experiments.trials import all_trials, check_records, recorded_alone
 from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.locks import check_free, only_writer, turn_to_write
@@ -156,8 +156,8 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
 
     Raises:
         ValueError: for an unknown experiment, world, scale or policy, a world that cannot show its scenes, images that
-            a backbone's patches do not divide, or a folder that holds something else or that another process is writing
-            into.
+            a backbone's patches do not divide, or a folder that holds something else, episodes of other weights, or
+            that another process is writing into.
         FileNotFoundError: if pretrained weights are not there.
         ImportError: if a policy needs a package that is not there; it names the extra to install.
     """
@@ -165,6 +165,7 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     for plan in plans:
         config_of(plan)
         check_free(plan.options.out)
+        check_records(plan)
         check_shown(plan)
     configs = [recipe.config(plan.scale) for plan in plans for recipe in [*plan.recipes, *plan.starts]]
     for config in {(type(config), config.backbone, config.image_size): config for config in configs}.values():

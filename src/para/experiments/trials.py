@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from para.evaluation.kept_records import check_same_run
 from para.evaluation.protocol import Trial
 from para.evaluation.records import EpisodeRecord, read_results
 from para.experiments.experiment import Recipe
@@ -32,6 +33,24 @@ def all_trials(plan: Plan, *, trained: bool = True) -> list[Trial]:
         if (recipe.name, seed) not in plan.recorded
         for trial in trials_of(plan, recipe, seed, weights_hash(plan.checkpoint(recipe, seed)) if trained else "")
     ]
+
+
+def check_records(plan: Plan) -> None:
+    """Raise ValueError where the folder holds episodes of other weights than a policy's that is trained already.
+
+    After a training that is still to be done they are met again: whether its weights are theirs is not known before.
+    """
+    path = plan.options.out / "results.jsonl"
+    if not path.exists():
+        return
+    trained = [
+        trial
+        for seed in plan.options.seeds
+        for recipe in plan.recipes
+        if is_finished(plan.checkpoint(recipe, seed))
+        for trial in trials_of(plan, recipe, seed, weights_hash(plan.checkpoint(recipe, seed)))
+    ]
+    check_same_run(trained, read_results(path), path)
 
 
 def trials_of(plan: Plan, recipe: Recipe, seed: int, weights: str) -> list[Trial]:
