@@ -476,7 +476,8 @@ def test_extras_are_longer_trainings_controls_or_further_baselines_and_run_where
         at_home = recipe.executions[""].rollout.home_view_m is not None
         # the same on pictures as they are, without warps, with the other reach of virtual moves, or read otherwise
         control = {"plain", "no_warps", "moves10", "moves35", "points"} & set(recipe.name.split("+"))
-        assert longer or at_home or control or recipe.name.split("+")[0] in ("motion_tracks", "diffusion"), recipe.name
+        further = recipe.name.split("+")[0] in ("motion_tracks", "diffusion", "soft_argmax")
+        assert longer or at_home or control or further, recipe.name
     left_out, all_of_it = (
         describe_plan([RunOptions(name, tmp_path, extras=asked)], estimate=False) for asked in (False, True)
     )

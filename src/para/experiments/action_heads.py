@@ -26,26 +26,14 @@ from para.experiments.recipes import (
     MOTION_TRACKS,
     MOTION_TRACKS_VIEWS,
     PARA,
+    SOFT_ARGMAX,
     VIEWS,
-    executed,
     extra,
     trained_longer,
     variant,
 )
 from para.experiments.scale import Scale
-from para.policies.soft_argmax import SoftArgmaxConfig
 from para.worlds.scenes import Workspace, viewpoint_cap
-
-
-def soft_argmax(scale: Scale) -> SoftArgmaxConfig:
-    """Coordinates as the expected pixel of a heatmap, trained by distance."""
-    return SoftArgmaxConfig(image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS)
-
-
-SOFT_ARGMAX = Recipe(
-    "soft_argmax", soft_argmax, executed("+execute4"),
-    why="the expected pixel of a heatmap, trained by distance: pixel-aligned, but regressed",
-)  # fmt: skip
 
 AUGMENTATION = {"": "virtual views", "+affine": "affine warps", "+no_warps": "colour only"}
 PICTURES = {"": VIEWS, "+affine": AFFINE, "+no_warps": COLOUR}

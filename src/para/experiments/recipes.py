@@ -19,6 +19,7 @@ from para.policies.diffusion import DiffusionConfig
 from para.policies.looks import LookConfig
 from para.policies.motion_tracks import MotionTracksConfig
 from para.policies.para import paper_form
+from para.policies.soft_argmax import SoftArgmaxConfig
 from para.rollout import RolloutConfig
 from para.training.options import TrainConfig
 
@@ -91,6 +92,11 @@ def diffusion(scale: Scale) -> DiffusionConfig:
     return DiffusionConfig(image_size=scale.image_size, backbone=scale.backbone, augment=COLOUR, n_noise_draws=64)
 
 
+def soft_argmax(scale: Scale) -> SoftArgmaxConfig:
+    """Coordinates as the expected pixel of a heatmap, trained by distance."""
+    return SoftArgmaxConfig(image_size=scale.image_size, backbone=scale.backbone, augment=VIEWS)
+
+
 # Each headline is the policy's best execution on validation scenes.
 PARA = Recipe(
     "para", para, executed("+execute4"),
@@ -113,6 +119,10 @@ DIFFUSION = Recipe(
 )
 HEADLINES = (PARA, ACT, MOTION_TRACKS, DIFFUSION)
 """PARA and its baselines."""
+SOFT_ARGMAX = Recipe(
+    "soft_argmax", soft_argmax, executed("+execute4"),
+    why="the expected pixel of a heatmap, trained by distance: pixel-aligned, but regressed",
+)  # fmt: skip
 
 
 def usual_rollout(policy: str) -> RolloutConfig | None:

@@ -7,8 +7,10 @@ from para.experiments.recipes import (
     FAIR_IN_NEW_VIEWS,
     NO_WARPS,
     PLAIN,
+    SOFT_ARGMAX,
     WHOLE_TABLE,
     at_home,
+    extra,
     no_warps_compared,
     plain_compared,
     whole_table_compared,
@@ -18,9 +20,9 @@ from para.experiments.view_sets import default_to_all
 AT_HOME = tuple(at_home(recipe) for recipe in WHOLE_TABLE if recipe.name.split("+")[0] in ("para", "act"))
 """With the camera known to both, any policy can be shown what its demonstrations' camera would see of the table."""
 
-RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS)
-"""The last ones can train on warped pictures too, and get the steps that this takes them. Others that can are in
-`action_heads`, in PARA's steps."""
+RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS, extra(SOFT_ARGMAX))
+"""The last ones can train on warped pictures too, and those that read a pooled vector get the steps that this takes
+them. Others that can are in `action_heads`, in PARA's steps."""
 
 SPLITS = ("test", "train", "beyond")
 
