@@ -94,13 +94,13 @@ def test_two_processes_train_as_one_does(tmp_path):
         torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-4)
 
 
-def test_a_diagnostic_that_is_no_number_is_left_out_and_costs_neither_weights_nor_the_record(tmp_path):
+def test_a_diagnostic_that_is_no_number_is_left_out_and_costs_neither_weights_nor_the_record(tmp_path, caplog):
     policy = make_stub()
     own = policy.loss
     policy.loss = lambda *args, **kwargs: own(*args, **kwargs) | {"pixel_error_px": torch.tensor(float("nan"))}
     result = run(tmp_path, policy=policy)
     assert "loss" in result.metrics and "pixel_error_px" not in result.metrics
-    assert (tmp_path / "model.safetensors").exists()
+    assert (tmp_path / "model.safetensors").exists() and "pixel_error_px of the held-out samples" in caplog.text
     assert json.loads((tmp_path / "training.json").read_text(), parse_constant=pytest.fail)["metrics"] == result.metrics
 
 

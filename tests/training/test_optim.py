@@ -119,7 +119,16 @@ def test_the_average_is_lent_and_given_back():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"lr": 0.0}, {"schedule": "linear"}, {"warmup_fraction": 1.0}, {"ema_decay": 1.0}, {"clip_norm": -1.0}]
+    "wrong",
+    [
+        {"lr": 0.0},
+        {"schedule": "linear"},
+        {"warmup_fraction": 1.0},
+        {"ema_decay": 1.0},
+        {"clip_norm": -1.0},
+        {"clip_norm": float("inf")},
+        {"lr": float("nan")},
+    ],
 )
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

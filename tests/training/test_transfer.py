@@ -241,6 +241,12 @@ def test_transformers_of_equal_tensors_but_other_options_are_refused(change, mes
         transfer_weights(build(replace(JOINT, backbone=VIT)), policy)
 
 
+def test_a_vector_that_is_read_otherwise_from_the_image_is_refused_though_its_tensors_fit():
+    on_vit = replace(ACT, backbone=VIT)
+    with pytest.raises(ValueError, match="readout is 'pooled' there and 'mean' here"):
+        transfer_weights(build(on_vit), build(replace(on_vit, readout="mean")))
+
+
 FROM_HERE = policy_config("para", backbone=backbone_config("dinov2"))
 
 

@@ -59,7 +59,7 @@ class SpatialSoftmax(nn.Module):
         self.score = nn.Conv2d(channels, n_points, 1)
 
     def forward(self, grid: Tensor) -> Tensor:
-        # float32: half the numbers would tell places apart that lie a cell from each other, and no finer
+        # float32: these are sums over all cells, whose small shares bfloat16 would drop
         weight = self.score(grid).flatten(2).float().softmax(dim=-1).unflatten(-1, grid.shape[-2:])  # (B, K, h, w)
         h, w = grid.shape[-2:]
         u = (weight.sum(dim=-2) * centres(w, grid.device)).sum(dim=-1)

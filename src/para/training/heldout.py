@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import torch
 from torch import nn
 
 from para.interfaces import ActionChunk, Observation
+
+log = logging.getLogger(__name__)
 
 
 class ChunkData(Protocol):
@@ -71,7 +74,9 @@ def heldout_metrics(
             n_seen += len(obs)
     metrics = {"loss" if name == "total" else name: value / n_seen for name, value in sums.items()}
     metrics |= {"error_mm": 1000 * distance_m / n_steps} if n_steps else {}
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+    if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+        log.warning("%s of the held-out samples: no finite number, left out of the record", ", ".join(wrong))
+    return {name: value for name, value in metrics.items() if name not in wrong}
 
 
 def ignores_images(policy: nn.Module, data: ChunkData, *, device: torch.device) -> bool:

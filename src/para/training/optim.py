@@ -37,10 +37,11 @@ class OptimConfig:
     """Average the weights over steps with this decay, and keep the average; None: keep the last weights."""
 
     def __post_init__(self):
-        if self.lr <= 0 or self.weight_decay < 0 or self.clip_norm < 0 or self.backbone_lr_scale < 0:
+        numbers = (self.lr, self.weight_decay, self.clip_norm, self.backbone_lr_scale)
+        if self.lr == 0 or min(numbers) < 0 or not all(map(math.isfinite, numbers)):
             raise ValueError(
-                "lr must be above 0, and weight_decay, clip_norm and backbone_lr_scale at least 0; got "
-                f"{self.lr}, {self.weight_decay}, {self.clip_norm}, {self.backbone_lr_scale}"
+                "lr must be above 0, and weight_decay, clip_norm (0: not clipped) and backbone_lr_scale at least 0, "
+                f"all finite; got {', '.join(map(str, numbers))}"
             )
         if self.schedule not in ("one_cycle", "cosine", "constant"):
             raise ValueError(f"schedule must be one_cycle, cosine or constant; got {self.schedule!r}")

@@ -26,7 +26,7 @@ from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict
 from para.training.run_folder import differences
 
-SAME_OPTIONS = ("horizon", "formulation", "frame", "image_size")
+SAME_OPTIONS = ("horizon", "formulation", "frame", "readout", "image_size")
 """Options that decide what tensors of equal shapes mean: pretraining and fine-tuning must agree in them. Images of
 another size show everything at another size, whatever the backbone: resize the videos to the robot's images."""
 
