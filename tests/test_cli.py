@@ -227,6 +227,8 @@ def test_a_dry_run_says_what_there_is_to_do_and_for_how_long_and_does_none_of_it
         ("experiment left_to_right --policies prra", "is called 'prra'; did you mean 'para'"),
         ("experiment left_to_right --scal tiny", "no option '--scal'; did you mean '--scale'"),
         ("experiment left_to_right --plan", "no option '--plan' ("),
+        ("experiment left_to_right --val", "no option '--val'; did you mean '--validation'"),
+        ("train --data DATA --out OUT --clip-norm 2 para", "did you mean '--training.optim.clip-norm'"),
         ("experiment left_to_right --train-seeds 0", "train_seeds must be at least 1; got 0"),
         ("experiment left_to_right --workers -1", "workers must be 0 or more; got -1"),
         ("experiment", "left_to_right"),

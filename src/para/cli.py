@@ -9,7 +9,7 @@ import re
 import select
 import sys
 from contextlib import redirect_stderr
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Any
 
 import tyro
@@ -17,6 +17,9 @@ import tyro
 from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Resample, Tracks, Train
 from para.files import DISK_FULL
 from para.registry import did_you_mean
+
+SPELT_ALIKE = 0.6
+"""Of two names, at least: difflib's measure, and its threshold."""
 
 COMMANDS = {
     "experiment": Experiment,
@@ -97,11 +100,19 @@ def one_line(message: str) -> str:
     if not name.startswith("-") and available is not None:
         return f"no '{name}'{did_you_mean(name, re.split(', *', available[1].split(' For full')[0]))}"
     offered = re.findall(r"^\W*(--\w[\w.-]*)", message.partition("Perhaps you meant:")[2], re.MULTILINE)
-    # some that are offered only have the name somewhere within, as --backbone-lr-scale has --scal
-    meant = next(iter(get_close_matches(name, offered, n=1)), "")
+    # the first one offered may only have the name somewhere within, as --backbone-lr-scale has --scal
+    meant = max(offered, key=lambda option: SequenceMatcher(None, name, option).ratio(), default="")
+    meant = meant if is_near(name, meant) else ""
     if meant == name and misplaced is not None:
         return f"'{misplaced[2].split()[-1]}' has no option '{name}'"
     return f"no option '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
+
+
+def is_near(name: str, option: str) -> bool:
+    """Whether an option may have been meant: it is spelt alike, begins so, or has all the words of the name."""
+    alike = SequenceMatcher(None, name, option).ratio() >= SPELT_ALIKE
+    words, of_option = (set(re.split(r"[-._]+", text.strip("-"))) for text in (name, option))
+    return alike or option.startswith(name) or words <= of_option
 
 
 def place_of(name: str, given_to: list[str], message: str) -> str:
