@@ -265,16 +265,45 @@ def test_later_seeds_alone_add_to_anothers_records_without_its_checkpoints(folde
     assert {path.name for path in folder.glob("checkpoints/*/seed?")} == {"seed1"}
 
 
-def test_episodes_of_other_weights_are_met_before_anything_is_trained(folder, fake, tmp_path):
+def with_other_weights(folder: Path, policy: str) -> None:
+    weights = folder / f"checkpoints/{policy}/seed0/model.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(weights).items()}, weights)
+
+
+def test_records_of_a_policy_that_was_trained_anew_elsewhere_stay_as_they_are(folder, fake, tmp_path):
     folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    before = (folder / "results.jsonl").read_bytes()
+    with_other_weights(folder, "para")  # as another experiment does, with which it shares them
+    check_runs([options(folder)])
+    run_experiment(options(folder))
+    assert (folder / "results.jsonl").read_bytes() == before
+
+
+def test_a_part_of_the_episodes_of_other_weights_is_met_before_anything_is_trained(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    lost = next(i for i, line in enumerate(lines) if json.loads(line)["policy"] == "para")
+    (folder / "results.jsonl").write_text("".join(line + "\n" for line in lines[:lost] + lines[lost + 1 :]))
     more = options(folder, train_seeds=2)
     check_runs([more])
-    weights = folder / "checkpoints/para/seed0/model.safetensors"
-    save_file({name: tensor + 1 for name, tensor in load_file(weights).items()}, weights)
+    with_other_weights(folder, "para")
     with pytest.raises(ValueError, match="a record of para .* made with weights .*, now "):
         check_runs([more])
     check_runs([options(folder, recipes=("act",), train_seeds=2)])
     check_runs([options(folder, first_seed=1, train_seeds=2)])
+
+
+def test_episodes_that_raised_are_run_again_whatever_their_weights_were(folder, fake, tmp_path):
+    folder = Path(shutil.copytree(folder, tmp_path / "run"))
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    raised = {"outcome": None, "error": "RuntimeError: no picture"}
+    lines = [line | raised if line["policy"].split("+")[0] == "para" else line for line in lines][:-1]
+    (folder / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with_other_weights(folder, "para")
+    (folder / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[1:]))
+    check_runs([options(folder)])
+    run_experiment(options(folder))
+    assert all(record.error is None for record in read_results(folder / "results.jsonl"))
 
 
 def test_what_is_recorded_is_not_trained_again_where_its_weights_are_not_here(folder, fake, tmp_path, caplog):

@@ -99,3 +99,32 @@ def test_a_second_command_that_breaks_off_in_training_leaves_a_note_of_what_it_w
     assert "Not finished" in build_report(folder).read_text().partition("<section")[0]
     run_experiment(RunOptions("left_to_right", folder, recipes=("act",), **first))
     assert told(folder) == {} and set(read_json(folder / "config.json")["policies"]) == {"para", "act"}
+    # given up for before it has anything: what was there before is whole by itself
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("para.experiments.run.train_all", broken_off)
+        run_experiment(RunOptions("left_to_right", folder, recipes=("motion_tracks",), **first))
+    assert set(told(folder)) == {"motion_tracks"}
+    run_experiment(RunOptions("left_to_right", folder, recipes=("act",), **first))
+    assert told(folder) == {}
+
+
+def test_a_command_for_fewer_seeds_does_not_lower_what_another_was_to_have(out):
+    with pytest.raises(KeyboardInterrupt), unfinished(out, trials("para", 6)):
+        raise KeyboardInterrupt
+    with unfinished(out, trials("para", 3)):
+        append_records(out / "results.jsonl", outcomes("para", "pmp"))
+    assert told(out) == {"para": {"test": 6}}
+
+
+def test_a_command_that_is_refused_leaves_no_note(tmp_path, monkeypatch):
+    sized_world.register(monkeypatch)
+    folder, first = tmp_path / "left_to_right", {"world": "fake", "scale": "tiny", "workers": 0}
+    run_experiment(RunOptions("left_to_right", folder, recipes=("para",), **first))
+
+    def refused(*_, **__):
+        raise ValueError("records of other demonstrations")
+
+    monkeypatch.setattr("para.experiments.run.told_with", refused)
+    with pytest.raises(ValueError, match="other demonstrations"):
+        run_experiment(RunOptions("left_to_right", folder, recipes=("act",), **first))
+    assert told(folder) == {}

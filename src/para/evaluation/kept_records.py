@@ -48,6 +48,5 @@ def check_same_run(trials: list[Trial], records: Sequence[EpisodeRecord], path: 
         if what:
             raise ValueError(
                 f"{path} holds a record of {record.policy} in {record.split} scene {record.scene_index} made with "
-                f"{what}; choose another output folder, leave that policy or its seed out, or remove results.jsonl to "
-                "evaluate again"
+                f"{what}; choose another output folder, or remove results.jsonl to evaluate again"
             )

@@ -40,7 +40,7 @@ PICTURES = {"": VIEWS, "+affine": AFFINE, "+no_warps": COLOUR}
 
 
 def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
-    """Those of left to right, half as many to evaluate in, since twelve policies meet them. Then the positions
+    """Those of left to right, half as many to evaluate in, since many policies meet them. Then the positions
     in distribution and the new ones, each in other views of the cap."""
     halves = half_scenes("left", "right", workspace, scale.with_fewer_scenes(2), validation)
     prefix = "validation_" if validation else ""
@@ -58,7 +58,7 @@ def scenes(workspace: Workspace, scale: Scale, validation: bool) -> SceneSet:
 
 
 def through_points(base: Recipe) -> Recipe:
-    """The recipe with its image read as where some learnt points are (spatial softmax), not as averages of cells."""
+    """The recipe with its image read as where some learnt points are (spatial softmax)."""
     why = base.why + "; its image read through a spatial softmax, as published Diffusion Policy does"
     return extra(variant(base, "+points", why, readout="spatial_softmax"))
 
@@ -137,8 +137,8 @@ def factors(name: str) -> dict[str, Any]:
         warps = text if suffix and suffix[1:] in options else warps
     known = "none" if kind in ("act", "diffusion") else "lifts with it"
     known = "input" if "camera" in options else "frame of the output" if "camera_frame" in options else known
-    points = ", spatial softmax" if "points" in options else ""
-    return {"head": head[kind] + points, "augmentation": warps, "camera": known}
+    told = head[kind].replace("pooled ", "") + ", spatial softmax" if "points" in options else head[kind]
+    return {"head": told, "augmentation": warps, "camera": known}
 
 
 ACTION_HEADS = Experiment(

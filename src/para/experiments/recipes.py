@@ -1,8 +1,8 @@
 """The recipes that experiments compare: PARA, its baselines, and the variants that show what makes a difference.
 
 Every policy trains on the same demonstrations, with the same backbone, for the same steps; only baselines that do not
-learn in those are given more, and their names or reasons say so. Each one's learning rate was chosen on validation
-scenes, the augmentation for PARA alone (docs/method.md).
+learn in those are given more, and their names or reasons say so. The learning rate of each headline policy was
+chosen on validation scenes, the augmentation for PARA alone (docs/method.md); variants have their base's rate.
 """
 
 from __future__ import annotations

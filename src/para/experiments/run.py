@@ -203,8 +203,12 @@ def run_experiment(options: RunOptions) -> dict[str, Any]:
 
 def carry_out(plan: Plan) -> dict[str, Any]:
     """All stages of a run, in a folder that is its own. Returns the summary."""
-    options = plan.options
-    write_json(options.out / "config.json", config_of(plan))
+    options, config = plan.options, config_of(plan)
+    write_json(options.out / "config.json", config)
+    record_demonstrations(plan, config)
+    opened = {name: Demonstrations.open(plan.folder_of(name)) for name in plan.trained_sets if name != HELDOUT}
+    config |= told_with(config, opened, joins=joins_others(plan))
+    write_json(options.out / "config.json", config)
     with unfinished(options.out, all_trials(plan, trained=False)):
         train_and_evaluate(plan)
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
@@ -217,12 +221,8 @@ def carry_out(plan: Plan) -> dict[str, Any]:
 
 
 def train_and_evaluate(plan: Plan) -> None:
-    """The stages that leave records, in a folder whose `config.json` is there."""
+    """The stages that take long, once the demonstrations are there."""
     options, config = plan.options, read_json(plan.options.out / "config.json")
-    record_demonstrations(plan, config)
-    opened = {name: Demonstrations.open(plan.folder_of(name)) for name in plan.trained_sets if name != HELDOUT}
-    config |= told_with(config, opened, joins=joins_others(plan))
-    write_json(options.out / "config.json", config)
     for jobs in plan.waves:
         finished = sum(job.finished for job in jobs)
         train_all(jobs, workers=options.workers)

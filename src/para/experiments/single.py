@@ -63,7 +63,7 @@ def evaluate_checkpoint(
     trials = [
         Trial(
             policy.name, str(checkpoint), weights, 0, half or "all", i, scene,
-            spec, rollout, None, None if half == OFFICIAL else goal_in(world, scene),  # own scenes tell no goal
+            spec, rollout, None, goal_in(world, scene),
             f"videos/{policy.name}/{half or 'all'}_{i:03d}.mp4" if i < n_videos else None,
         )
         for i, scene in enumerate(scenes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from para.evaluation.kept_records import check_same_run
@@ -36,7 +38,8 @@ def all_trials(plan: Plan, *, trained: bool = True) -> list[Trial]:
 
 
 def check_records(plan: Plan) -> None:
-    """Raise ValueError where the folder holds episodes of other weights than a policy's that is trained already.
+    """Raise ValueError where the folder holds a part of the episodes of a policy that is trained already, and they are
+    of other weights (all of them: `recorded_alone`).
 
     After a training that is still to be done they are met again: whether its weights are theirs is not known before.
     """
@@ -47,10 +50,11 @@ def check_records(plan: Plan) -> None:
         trial
         for seed in plan.options.seeds
         for recipe in plan.recipes
-        if is_finished(plan.checkpoint(recipe, seed))
+        if (recipe.name, seed) not in plan.recorded and is_finished(plan.checkpoint(recipe, seed))
         for trial in trials_of(plan, recipe, seed, weights_hash(plan.checkpoint(recipe, seed)))
     ]
-    check_same_run(trained, read_results(path), path)
+    # episodes that raised are run again, whatever their weights were
+    check_same_run(trained, [record for record in read_results(path) if record.error is None], path)
 
 
 def trials_of(plan: Plan, recipe: Recipe, seed: int, weights: str) -> list[Trial]:
@@ -83,7 +87,8 @@ def recorded_alone(plan: Plan) -> frozenset[tuple[str, int]]:
 
     So it is with a copy of another machine's records, as the committed ones. To train such a policy again would take
     its time and give weights that may differ from those of its records; so an episode that raised stays as it is, too.
-    One of another recipe than today's does not count.
+    Where another experiment that shares the checkpoints has trained the same policy since, its weights are others, and
+    the records stay theirs. One of another recipe than today's does not count.
     """
     out = plan.options.out
     if not (out / "config.json").exists() or not (out / "results.jsonl").exists():
@@ -95,9 +100,17 @@ def recorded_alone(plan: Plan) -> frozenset[tuple[str, int]]:
         for recipe in plan.recipes
         if is_same_recipe(config, recipe, plan.scale)
         for seed in plan.options.seeds
-        if not is_finished(plan.checkpoint(recipe, seed))
-        and all(is_record_of(records.get(trial.key), trial) for trial in trials_of(plan, recipe, seed, ""))
+        if all(is_record_of(records.get(trial.key), trial) for trial in trials_of(plan, recipe, seed, ""))
+        and are_of_other_weights(
+            [records[trial.key] for trial in trials_of(plan, recipe, seed, "")], plan.checkpoint(recipe, seed)
+        )
     )
+
+
+def are_of_other_weights(records: Sequence[EpisodeRecord], checkpoint: Path) -> bool:
+    """Whether the records of one training are not of the weights in its folder: there are none, or others."""
+    made_with = {record.checkpoint for record in records}
+    return not is_finished(checkpoint) or (len(made_with) == 1 and made_with != {weights_hash(checkpoint)})
 
 
 def is_same_recipe(config: dict[str, Any], recipe: Recipe, scale: Scale) -> bool:
