@@ -131,7 +131,7 @@ def recorded_before(plan: Plan) -> list[str]:
     if not plan.recorded:
         return []
     names = ", ".join(recipe.name for recipe in plan.recipes if any(name == recipe.name for name, _ in plan.recorded))
-    return [f"  recorded, and not trained again though their weights are not here: {names}"]
+    return [f"  recorded, and not trained again though the weights of their records are not here: {names}"]
 
 
 def on_scales_backbone(plan: Plan) -> bool:

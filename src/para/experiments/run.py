@@ -214,7 +214,10 @@ def carry_out(plan: Plan) -> dict[str, Any]:
     summary = summarise_run(options.out)  # before the pictures, which nothing else rests on
     look_inside(plan)
     if plan.recorded:
-        logger.info("%d trainings are recorded, their weights are not here: no pictures of these", len(plan.recorded))
+        logger.info(
+            "%d trainings are recorded, the weights of these records are not here: no pictures of them",
+            len(plan.recorded),
+        )
     elif plan.experiment.look is not None:
         plan.experiment.look(plan)
     return summary
