@@ -44,7 +44,7 @@ def test_what_is_told_of_places_is_float32_whatever_the_features_are():
     torch.testing.assert_close(coarse, layer.float()(grid.float()), rtol=0, atol=2e-2)
 
 
-def test_where_a_bowl_lies_is_told_to_a_tenth_of_a_cell_which_averages_over_cells_cannot():
+def test_what_moves_by_a_tenth_of_a_cell_moves_its_points_by_about_as_much():
     column = torch.linspace(2.0, 3.0, 11)  # between two cells' centres
     blob = (-((torch.arange(10) - column.unsqueeze(-1)) ** 2)).unsqueeze(1).expand(-1, 6, -1)  # (11, 6, 10)
     u = pointer(1.0)(blob.unsqueeze(1).expand(-1, 3, -1, -1) / 3)[:, 0]

@@ -14,7 +14,6 @@ ZEROS, REFLECT = SmallConvConfig(padding="zeros"), SmallConvConfig(padding="refl
 VIT = VitConfig(channels=96, patch=8, depth=4, n_heads=3)
 """Small enough for two CPU cores: 16 x 16 tokens of a 128 px image."""
 
-
 VIT_OFFSET = replace(VIT, position="random_offset")
 
 
@@ -24,8 +23,8 @@ def vit(suffix: str, why: str, backbone: VitConfig, base: Recipe = PARA) -> Reci
 
 
 def vit_longer(suffix: str, why: str, backbone: VitConfig) -> tuple[Recipe, ...]:
-    """PARA and ACT, which reads the CLS token there, on a transformer that is given four times the steps: from nothing
-    it learns slower than convolutions do."""
+    """PARA and ACT, which reads the CLS token there, on a transformer that is given four times the steps: after the
+    usual ones PARA is far from done there."""
     why += ", four times the steps"
     return tuple(extra(trained_longer(vit(f"{suffix}+long", why, backbone, base), 4)) for base in (PARA, ACT))
 
@@ -42,11 +41,7 @@ PADDING_AND_POSITION = Experiment(
         variant(PARA, "+reflect", "borders reflected", backbone=REFLECT),
         vit("+vit", "a vision transformer with learned position embeddings", VIT),
         vit("+vit_none", "one without position embeddings", replace(VIT, position="none")),
-        vit(
-            "+vit_offset",
-            "position embeddings read at a random offset in training",
-            VIT_OFFSET,
-        ),
+        vit("+vit_offset", "position embeddings read at a random offset in training", VIT_OFFSET),
         *vit_longer("+vit_offset", "position embeddings read at a random offset in training", VIT_OFFSET),
         *vit_longer("+vit", "a vision transformer with learned position embeddings", VIT),
     ),

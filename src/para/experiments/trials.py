@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,16 +100,16 @@ def recorded_alone(plan: Plan) -> frozenset[tuple[str, int]]:
         for recipe in plan.recipes
         if is_same_recipe(config, recipe, plan.scale)
         for seed in plan.options.seeds
-        if all(is_record_of(records.get(trial.key), trial) for trial in trials_of(plan, recipe, seed, ""))
-        and are_of_other_weights(
-            [records[trial.key] for trial in trials_of(plan, recipe, seed, "")], plan.checkpoint(recipe, seed)
-        )
+        if are_of_other_weights(records, trials_of(plan, recipe, seed, ""), plan.checkpoint(recipe, seed))
     )
 
 
-def are_of_other_weights(records: Sequence[EpisodeRecord], checkpoint: Path) -> bool:
-    """Whether the records of one training are not of the weights in its folder: there are none, or others."""
-    made_with = {record.checkpoint for record in records}
+def are_of_other_weights(records: Mapping[tuple, EpisodeRecord], trials: list[Trial], checkpoint: Path) -> bool:
+    """Whether all episodes of one training are recorded, and not of the weights in its folder: there are none, or
+    others."""
+    if not all(is_record_of(records.get(trial.key), trial) for trial in trials):
+        return False
+    made_with = {records[trial.key].checkpoint for trial in trials}
     return not is_finished(checkpoint) or (len(made_with) == 1 and made_with != {weights_hash(checkpoint)})
 
 
