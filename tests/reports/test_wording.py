@@ -42,6 +42,15 @@ def test_a_run_of_several_commands_asks_for_extra_policies_where_it_has_them(run
     assert one_command(config) == "para experiment left_to_right --scale small --train-seeds 1" + words
 
 
+def test_the_command_of_a_run_names_no_policy_that_was_given_up_before_it_had_records():
+    every = ("para", "act", "act+long")
+    config = make_config(command=f"{FIRST}; {LATER}", train_seeds=1, data=dict.fromkeys(every, "demonstrations"))
+    config |= {"policies": dict.fromkeys(every, {}), "extras": ["act+long"]}
+    assert one_command(config, {"para", "para+execute1", "act+ensemble", "act+long"}).endswith(" --extras")
+    assert one_command(config, {"para", "para+execute1", "act+ensemble"}).endswith(" --train-seeds 1")
+    assert one_command(config, {"para+execute1", "act+long"}).endswith(" --policies para act+long")
+
+
 def test_a_run_of_several_commands_keeps_its_backbone_unless_its_policies_bring_theirs():
     chosen = "--backbone dinov2 --weights='my weights' --neck_channels 64 --mode frozen"
     config = make_config(command=f"{FIRST} {chosen}; {LATER} {chosen}", train_seeds=3)

@@ -33,6 +33,7 @@ LONGEST_COMMAND = 300
 def records_text(folder: Path) -> str:
     """The tables of one folder of records: every policy, the ways of executing chunks, and the paired comparison."""
     summary, config = read_json(folder / "summary.json"), read_json(folder / "config.json")
+    command = one_command(config, {row["policy"] for row in summary["rows"]})
     numbers = sorted({len(row["train_seeds"]) for row in summary["rows"]})
     seeds = f"{' or '.join(map(str, numbers))} training seed{'s' if numbers[-1] > 1 else ''}"
     made = f"World `{summary['world']}`{assets_text([config])}, scale `{summary['scale']}`, {seeds}"
@@ -49,7 +50,6 @@ def records_text(folder: Path) -> str:
     if (folder / "results.jsonl").exists():
         parts.append(appearances_text(read_results(folder / "results.jsonl")))
     records = f"records in `results/{folder.parent.name}/{folder.name}/`"
-    command = one_command(config)
     again = f"`{command}`" if len(command) <= LONGEST_COMMAND else "the command in their `config.json`"
     parts.append(f"{made}; {records}. All of it once more: {again}.")
     return "\n\n".join(part for part in parts if part)

@@ -191,8 +191,11 @@ def commands_of(config: Mapping[str, Any]) -> list[str]:
     return str(config.get("command", "")).split("; ")
 
 
-def one_command(config: Mapping[str, Any]) -> str:
-    """The command that makes all of a run at once: the one that did, or one in place of the several that did."""
+def one_command(config: Mapping[str, Any], recorded: Iterable[str] = ()) -> str:
+    """The command that makes all of a run at once: the one that did, or one in place of the several that did.
+
+    With the policies that have records, it leaves out those that were asked for and given up before they had any.
+    """
     commands = commands_of(config)
     generated = look(with_own_entry(config).get("assets", "")) == GENERATED
     assets = [f"{VARIABLE}={GENERATED}"] if generated else []
@@ -203,10 +206,12 @@ def one_command(config: Mapping[str, Any]) -> str:
     words += ["--train-seeds", str(config["train_seeds"])]
     if all(firsts := [options_of(command, {"--first-seed": 1}) for command in commands]):
         words += min(firsts, key=lambda option: int(option[-1].rpartition("=")[2]))
-    extras, run = set(config.get("extras", [])), set(config["policies"])
+    trained = {trained_policy(policy) for policy in recorded}
+    policies = [policy for policy in config["policies"] if not trained or policy in trained]
+    extras, run = set(config.get("extras", [])), set(policies)
     left_out = set(config.get("data", {})) - run
     if left_out - (set() if extras & run else extras):
-        words += ["--policies", *config["policies"]]
+        words += ["--policies", *policies]
     elif extras & run:
         words += ["--extras"]
     words += ["--validation"] if config.get("validation") else []

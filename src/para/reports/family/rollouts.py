@@ -57,9 +57,10 @@ def _grids(run: RunFiles, budget: int) -> tuple[str, int]:
 
 
 def _commands(runs: list[RunFiles]) -> str:
-    commands = [(run, one_command(run.config)) for run in runs if run.config.get("command")]
-    if not commands:
+    made = [run for run in runs if run.config.get("command")]
+    if not made:
         return ""
+    commands = [(run, one_command(run.config, {row["policy"] for row in run.summary["rows"]})) for run in made]
     items = "".join(
         f"<li{filter_attributes(axis=run.axis)}>{escape(title_of(run))}: <code>{escape(command)}</code></li>"
         for run, command in commands
