@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import get_args
 
 import pytest
 import torch
+from torch import nn
 
 from para.backbones import Vit, VitConfig
-from para.backbones.vit import TABLE_SIDES, Position
+from para.backbones.vit import TABLE_SIDES, Position, Stem
 from tests.conftest import random_batch
 
 SIZE = (48, 64)
@@ -111,3 +113,71 @@ def test_with_one_seed_a_vit_has_the_same_blocks_with_learned_positions_and_with
 def test_positions_that_it_does_not_know_are_refused():
     with pytest.raises(ValueError, match="learned, none, random_offset"):
         VitConfig(position="sinusoidal")
+
+
+def on_plain_ground(top: int, left: int) -> torch.Tensor:
+    image = torch.full((1, 3, *SIZE), 120, dtype=torch.uint8)
+    image[0, :, top : top + 9, left : left + 13] = random_batch(B=1)[0].image[0, :, :9, :13]
+    return image
+
+
+@pytest.mark.parametrize("stem", get_args(Stem))
+def test_what_moves_by_patches_on_a_plain_background_takes_its_features_along_through_either_stem(stem):
+    net = build("none", stem=stem)
+    here, there = net(on_plain_ground(14, 15)), net(on_plain_ground(14 + 8, 15 + 16))
+    torch.testing.assert_close(there.grid[..., 2:, 3:], here.grid[..., 1:-1, 1:-2], rtol=0, atol=1e-5)
+    torch.testing.assert_close(there.pooled, here.pooled, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("stem", get_args(Stem))
+@pytest.mark.parametrize(("patch", "size"), [(2, (6, 10)), (8, (48, 64)), (16, (48, 64))])
+def test_a_token_looks_about_the_middle_of_its_patch_through_either_stem(stem, patch, size):
+    """Mirrored weights on a mirrored image give mirrored tokens: what is off centre would move."""
+    net = build("none", stem=stem, patch=patch)
+    mirrored = copy.deepcopy(net)
+    for module in mirrored.embed.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.flip(-1, -2)
+    image = random_batch(B=1, H=size[0], W=size[1])[0].image.float()
+    turned = mirrored.embed(image.flip(-1, -2)).flip(-1, -2)
+    torch.testing.assert_close(turned, net.embed(image), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"patch": 14}, {"patch": 1}, {"patch": 16, "channels": 12}])
+def test_convolutions_that_cannot_halve_down_to_a_patch_are_refused(changes):
+    with pytest.raises(ValueError, match="power of two"):
+        VitConfig(**SMALL | {"stem": "convolutions"} | changes)
+
+
+def test_stems_that_it_does_not_know_are_refused():
+    with pytest.raises(ValueError, match="patches or convolutions"):
+        VitConfig(stem="conv")
+
+
+def test_refined_patches_have_cells_of_their_own_and_the_start_keypoint_tells_them_apart():
+    net = build("learned", cells_per_patch=2)
+    h, w = SIZE[0] // 4, SIZE[1] // 4
+    image, start = random_batch(B=1)[0].image, torch.zeros(2, 16, h, w)
+    told = torch.linspace(-1, 1, 16)
+    start[0, :, 4, 6], start[1, :, 5, 7] = told, told  # two cells of one patch
+    features = net(image.expand(2, -1, -1, -1), start)
+    assert net.stride == 4 and features.grid.shape == (2, 16, h, w)
+    assert (features.grid[0] - features.grid[1]).abs().max() > 1e-3
+    torch.testing.assert_close(features.pooled[0], features.pooled[1], rtol=0, atol=1e-5)
+    whole = build("learned")
+    whole.load_state_dict(net.state_dict(), strict=False)
+    coarse = torch.zeros(1, 16, h // 2, w // 2)
+    coarse[0, :, 2, 3] = told
+    torch.testing.assert_close(whole(image, coarse).pooled[0], features.pooled[0], rtol=0, atol=1e-5)
+
+
+def test_without_positions_refined_cells_move_along_by_whole_patches():
+    net = build("none", cells_per_patch=2)
+    here, there = net(on_plain_ground(14, 15)).grid, net(on_plain_ground(14 + 8, 15 + 16)).grid
+    torch.testing.assert_close(there[..., 6:-4, 8:-4], here[..., 4:-6, 4:-8], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cells", [0, 3, 16])
+def test_cells_that_do_not_divide_a_patch_are_refused(cells):
+    with pytest.raises(ValueError, match=r"must divide patch \(8\)"):
+        VitConfig(**SMALL, cells_per_patch=cells)

@@ -499,8 +499,9 @@ def test_extras_are_longer_trainings_controls_or_further_baselines_and_run_where
         same = others.get(recipe.name.rpartition("+")[0], scale.train_steps)
         longer = train_config(scale, recipe, 0).steps >= 2 * same
         at_home = recipe.executions[""].rollout.home_view_m is not None
-        # the same on pictures as they are, without warps, with the other reach of virtual moves, or read otherwise
-        control = {"plain", "no_warps", "moves10", "moves35", "points"} & set(recipe.name.split("+"))
+        # on plain pictures, without warps, with the other reach of virtual moves, read otherwise, or on another network
+        names = {"plain", "no_warps", "moves10", "moves35", "points", "vit_refined", "vit_refined_learned"}
+        control = names & set(recipe.name.split("+"))
         further = recipe.name.split("+")[0] in ("motion_tracks", "diffusion", "soft_argmax")
         assert longer or at_home or control or further, recipe.name
     left_out, all_of_it = (

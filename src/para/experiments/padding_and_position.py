@@ -15,19 +15,32 @@ VIT = VitConfig(channels=96, patch=8, depth=4, n_heads=3)
 """Small enough for two CPU cores: 16 x 16 tokens of a 128 px image."""
 
 VIT_OFFSET = replace(VIT, position="random_offset")
+VIT_REFINED = replace(VIT_OFFSET, stem="convolutions", cells_per_patch=2)
+"""What such a transformer lacks from scratch: convolutions before it, and cells as fine, of the image, as the 32 of the
+pretrained ones at 448 px."""
+
+VIT_REFINED_LEARNED = replace(VIT_REFINED, position="learned")
+REFINED_WHY = "convolutions before the transformer, and after it, to finer cells"
+OFFSET_WHY = "position embeddings read at a random offset in training"
 
 
 def vit(suffix: str, why: str, backbone: VitConfig, base: Recipe = PARA) -> Recipe:
-    """A policy on a transformer, at half the learning rate, at which PARA was seen to train steadily."""
+    """A policy on a transformer (ACT reads its CLS token), at half the learning rate, at which PARA was seen to train
+    steadily."""
     return replace(variant(base, suffix, why, backbone=backbone), lr_scale=0.5)
 
 
-def vit_longer(suffix: str, why: str, backbone: VitConfig) -> tuple[Recipe, ...]:
-    """PARA and ACT, which reads the CLS token there, on a transformer that is given four times the steps: after the
-    usual ones PARA is far from done there."""
-    why += ", four times the steps"
-    return tuple(extra(trained_longer(vit(f"{suffix}+long", why, backbone, base), 4)) for base in (PARA, ACT))
+def longer(recipe: Recipe) -> Recipe:
+    """Four times the steps: after the usual ones these are far from done."""
+    return extra(
+        trained_longer(replace(recipe, name=f"{recipe.name}+long", why=f"{recipe.why}, four times the steps"), 4)
+    )
 
+
+OFFSET = vit("+vit_offset", OFFSET_WHY, VIT_OFFSET)
+REFINED, ACT_REFINED = (
+    extra(vit("+vit_refined", f"{REFINED_WHY}; {OFFSET_WHY}", VIT_REFINED, base)) for base in (PARA, ACT)
+)
 
 PADDING_AND_POSITION = Experiment(
     name="padding_and_position",
@@ -41,18 +54,23 @@ PADDING_AND_POSITION = Experiment(
         variant(PARA, "+reflect", "borders reflected", backbone=REFLECT),
         vit("+vit", "a vision transformer with learned position embeddings", VIT),
         vit("+vit_none", "one without position embeddings", replace(VIT, position="none")),
-        vit("+vit_offset", "position embeddings read at a random offset in training", VIT_OFFSET),
-        *vit_longer("+vit_offset", "position embeddings read at a random offset in training", VIT_OFFSET),
-        *vit_longer("+vit", "a vision transformer with learned position embeddings", VIT),
+        OFFSET,
+        longer(OFFSET),
+        REFINED,
+        ACT_REFINED,
+        longer(ACT_REFINED),
+        extra(vit("+vit_refined_learned", f"{REFINED_WHY}; learned position embeddings", VIT_REFINED_LEARNED)),
     ),
     comparisons=(
         ("para", "para+zeros", "test"),
         ("para", "para+vit", "test"),
         ("para+vit_offset", "para+vit", "test"),
         ("para+vit_none", "para+vit", "test"),
-        ("para+vit_offset+long", "act+vit_offset+long", "test"),
-        ("para+vit+long", "act+vit+long", "test"),
-        ("para+vit_offset+long", "para+vit+long", "test"),
+        ("para+vit_refined", "act+vit_refined", "test"),
+        ("para+vit_refined", "para+vit_offset", "test"),
+        ("para+vit_refined", "para+vit_offset+long", "test"),
+        ("para+vit_refined", "para+vit_refined_learned", "test"),
+        ("para+vit_refined", "act+vit_refined+long", "test"),
     ),
     headline=(
         "para",
@@ -61,8 +79,9 @@ PADDING_AND_POSITION = Experiment(
         "para+vit_none",
         "para+vit_offset",
         "para+vit_offset+long",
-        "act+vit_offset+long",
-        "para+vit+long",
-        "act+vit+long",
+        "para+vit_refined",
+        "act+vit_refined",
+        "para+vit_refined_learned",
+        "act+vit_refined+long",
     ),
 )
