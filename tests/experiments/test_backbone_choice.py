@@ -109,6 +109,18 @@ def test_a_folder_of_another_backbone_is_refused(folder, refusal, options, diffe
     assert f"with another {differs}" in said and "choose another --out" in said
 
 
+def test_a_transformer_of_other_options_is_made_of_them_and_told_with_them(fake, tmp_path, capsys):
+    options = (
+        "--channels 8 --patch 8 --depth 1 --n-heads 2 --position random_offset --stem convolutions --cells-per-patch 2"
+    )
+    main([*COMMAND, "--out", str(tmp_path / "run"), "--backbone", "vit", *options.split()])
+    for name in ("para", "act"):
+        backbone = load_policy(tmp_path / "run" / "checkpoints" / name / "seed0").backbone
+        assert backbone.config == VitConfig(8, 8, 1, 2, "random_offset", "convolutions", 2) and backbone.stride == 4
+    told = "channels 8, patch 8, depth 1, n_heads 2, position random_offset, stem convolutions, cells_per_patch 2"
+    assert f"backbone vit ({told}) from scratch" in capsys.readouterr().out
+
+
 def test_weights_that_were_exchanged_in_their_folder_are_others(fake, tmp_path, refusal):
     place = tmp_path / "weights"
     shutil.copytree(weights(), place)
@@ -123,9 +135,15 @@ def test_weights_that_were_exchanged_in_their_folder_are_others(fake, tmp_path, 
     [
         ("--backbone dinvo2", "no backbone 'dinvo2'; did you mean 'dinov2'"),
         ("--backbone svd_unet", "run the experiments that bring it: video_backbone"),
-        ("--backbone vit --weights vits", "the backbone vit has no weights; dinov2, dinov3 have"),
+        ("--backbone vit --weights vits", "the backbone vit has no weights; it is an option of dinov2, dinov3"),
         ("--mode frozen", "mode: of which backbone?"),
-        ("--backbone small_conv --position none", "the backbone small_conv has no position; vit, dinov2, dinov3 have"),
+        ("--backbone small_conv --position none", "small_conv has no position; it is an option of vit, dinov2, dinov3"),
+        ("--backbone dinov2 --stem convolutions", "the backbone dinov2 has no stem; it is an option of vit"),
+        (
+            "--backbone vit --stem convolutions --patch 14",
+            "patch must be a power of two, and channels divide by half of it",
+        ),
+        ("--backbone vit --cells-per-patch 3", "cells_per_patch must divide patch (16)"),
         ("--backbone vit --position interpolated", "position must be learned, none, random_offset"),
         ("--backbone dinov2 --position learned", "position must be interpolated, none"),
         ("--backbone dinov2 --weights vitz", "no weights 'vitz' of dinov2; did you mean 'vit"),

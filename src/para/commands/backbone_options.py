@@ -36,6 +36,24 @@ class BackboneOptions:
     """What tokens are told of where they are: of dinov2 and dinov3 interpolated (the default), of vit learned (the
     default); of all three none, or random_offset: each training image lies somewhere else on the table of them."""
 
+    stem: Literal["patches", "convolutions"] | None = None
+    """Of vit: each patch by one matrix (the default), or strided convolutions, with which it learns from scratch."""
+
+    cells_per_patch: int | None = None
+    """Of vit: cells of the heatmap along a side of a patch, refined by convolutions where more than one. Default: 1."""
+
+    channels: int | None = None
+    """Of small_conv and vit: width; default: 48, and 384 of vit, which is that of ViT-S."""
+
+    patch: int | None = None
+    """Of vit: side of a patch in pixels; default: 16."""
+
+    depth: int | None = None
+    """Of vit: layers; default: 12."""
+
+    n_heads: int | None = None
+    """Of vit: attention heads, which must divide its channels; default: 6."""
+
     mode: Mode | None = None
     """Of dinov2 and dinov3, what is trained: all of it (the default), low-rank updates, or nothing."""
 
@@ -75,7 +93,8 @@ class BackboneOptions:
         known = {f.name for f in fields(config)}
         for name in given:
             if name not in known:
-                those = ", ".join(those_with(name))
-                raise ValueError(f"the backbone {self.backbone} has no {name}; {those} have")
+                raise ValueError(
+                    f"the backbone {self.backbone} has no {name}; it is an option of {', '.join(those_with(name))}"
+                )
         config = type(config)(**given)
         return find_weights(config)[0] if isinstance(config, DinoConfig) else config

@@ -142,8 +142,8 @@ class Experiment:
     extras: bool = False
     """Also the extra policies: checks on the others that train for two to six times as long (...+long, ...+many,
     ...+twice), those without warps (+no_warps) or any augmentation (+plain) or that look from home (+home_view),
-    baselines that read their image otherwise (+points) or on axes where the paper has ACT alone, and those that a world
-    leaves out."""
+    baselines that read their image otherwise (+points) or on axes where the paper has ACT alone, a transformer that
+    learns from scratch (+vit_refined), and those that a world leaves out."""
 
     dry_run: bool = False
     """Say what there is to do, and about how long it takes here, and do none of it."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
-from para.backbones import BackboneConfig, SmallConvConfig, VitConfig, name_of
+from para.backbones import BackboneConfig, SmallConvConfig, VitConfig, default_config, name_of
 from para.backbones.dino import DinoConfig
 from para.registry import pick
 
@@ -101,9 +101,14 @@ class Scale:
         return replace(self, backbone=backbone, backbone_lr_scale=lr_scale)
 
     def describe_backbone(self) -> str:
-        """Its name, and at which rate it is trained, if it is; of a pretrained one its weights too."""
+        """Its name, and at which rate it is trained, if it is; of a pretrained one its weights too, of others those of
+        its options that are not as usual."""
         name, rate = name_of(self.backbone), f"at {self.backbone_lr_scale:g} of the heads' learning rate"
         if not isinstance(self.backbone, DinoConfig):
+            told = {field.name: getattr(self.backbone, field.name) for field in fields(self.backbone)}
+            usual = default_config(name)
+            changed = [f"{option} {value}" for option, value in told.items() if value != getattr(usual, option)]
+            name += f" ({', '.join(changed)})" if changed else ""
             return f"{name} from scratch" + ("" if self.backbone_lr_scale == 1 else f", {rate}")
         mode = self.backbone.mode
         return f"{name} with weights {self.backbone.weights}, " + (f"{mode} {rate}" if mode == "finetune" else mode)

@@ -48,8 +48,8 @@ SPLIT_NAMES = {
 """How splits are called in text; a named subset goes by its own name."""
 
 BACKBONE_OPTIONS = (
-    "--backbone", "--weights", "--position", "--mode", "--neck-channels", "--layer-decay", "--lora-rank",
-    "--backbone-lr-scale",
+    "--backbone", "--weights", "--position", "--stem", "--cells-per-patch", "--channels", "--patch", "--depth",
+    "--n-heads", "--mode", "--neck-channels", "--layer-decay", "--lora-rank", "--backbone-lr-scale",
 )  # fmt: skip
 """Options of `para experiment` that choose a backbone."""
 
