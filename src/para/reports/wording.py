@@ -31,6 +31,12 @@ SAID = {
     "twice": "twice the steps",
     "moves10": "moves to 10°",
     "moves35": "moves to 35°",
+    "points": "spatial softmax",
+    "vit": "transformer",
+    "vit_none": "transformer without positions",
+    "vit_offset": "transformer, random offsets",
+    "vit_refined": "transformer with convolutions, random offsets",
+    "vit_refined_learned": "transformer with convolutions",
 }
 """How variants and ways of execution are called in text, where their own name does not say it."""
 
