@@ -33,7 +33,7 @@ ELSEWHERE = {
         "39 of 40": VALIDATION, "40 of 40": VALIDATION, "102 of 112": VALIDATION, "171 of 192": VALIDATION,
         "165 of 192": VALIDATION, "2 of 36": VALIDATION, "0 of 36": VALIDATION, "92 of 126": EARLIER,
         "46 of 50": EARLIER, "24 of 42": PART,
-        **dict.fromkeys(("0 of 14", "1 of 14", "58 of 70", "25 of 30", "23 of 30"), DIRECTIONS),
+        **dict.fromkeys(("0 of 14", "1 of 14", "13 of 14", "58 of 70", "25 of 30", "23 of 30"), DIRECTIONS),
     },
     "libero.md": {"54 of 64": EARLIER, "256 of 256": EXPERT},
     "pretraining.md": {"10 of 100": PAPER},
