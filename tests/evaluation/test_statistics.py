@@ -6,7 +6,7 @@ from scipy import stats
 
 from para.evaluation.statistics import (
     PairedCounts,
-    homogeneity_p,
+    cochran_q_p,
     mcnemar_exact,
     newcombe_interval,
     newcombe_paired_interval,
@@ -126,24 +126,37 @@ def test_impossible_pairs_and_levels_are_refused():
         wilson_interval(1, 2, level=95)
 
 
-def test_homogeneity_of_two_groups_is_the_pooled_two_proportion_test():
-    # Fleiss, Statistical Methods for Rates and Proportions: z^2 of two proportions is chi-squared without correction
-    a, n, b, m = 48, 80, 56, 70
-    pooled = (a + b) / (n + m)
-    z = (a / n - b / m) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    assert homogeneity_p([a, b], [n, m]) == pytest.approx(2 * stats.norm.sf(abs(z)))
+def test_cochrans_q_is_that_of_a_published_example():
+    # SAS/STAT, PROC FREQ, "Cochran's Q Test": 46 patients, three drugs, each favourable or not; Q = 8.4706, p = 0.0145
+    patients = {"FFF": 6, "FFU": 16, "FUF": 2, "FUU": 4, "UFF": 2, "UFU": 4, "UUF": 6, "UUU": 6}
+    outcomes = [[answer == "F" for answer in drugs] for drugs, n in patients.items() for _ in range(n)]
+    assert cochran_q_p(outcomes) == pytest.approx(stats.chi2.sf(8.4706, 2), abs=1e-6)
+    assert round(cochran_q_p(outcomes), 4) == 0.0145
 
 
-def test_trainings_of_one_rate_are_said_to_differ_about_as_rarely_as_the_level_says():
+def test_cochrans_q_of_two_groups_is_mcnemars_chi_squared():
+    outcomes = [[True, False]] * 15 + [[False, True]] * 5 + [[True, True]] * 30 + [[False, False]] * 10
+    assert cochran_q_p(outcomes) == pytest.approx(stats.chi2.sf((15 - 5) ** 2 / (15 + 5), 1))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.35])
+def test_trainings_of_one_rate_are_said_to_differ_about_as_rarely_as_the_level_says(spread):
+    """Whether scenes are equally hard, or some are easy for all trainings and some for none."""
     rng = np.random.default_rng(0)
-    draws = rng.binomial(64, 0.6, size=(2000, 3))
-    said = np.mean([homogeneity_p(draw, [64] * 3) < 0.05 for draw in draws.tolist()])
+    rates = np.clip(0.55 + spread * rng.choice([-1.0, 1.0], size=(2000, 64, 1)), 0, 1)
+    draws = rng.random((2000, 64, 3)) < rates
+    said = np.mean([cochran_q_p(draw.tolist()) < 0.05 for draw in draws])
     assert 0.035 < said < 0.065
-    assert homogeneity_p([28, 15, 57], [64] * 3) < 1e-9  # trainings of ACT on 32 demonstrations
 
 
-def test_groups_that_all_succeed_or_fail_do_not_differ_and_impossible_ones_are_refused():
-    assert homogeneity_p([64, 64], [64, 64]) == homogeneity_p([0, 0], [5, 9]) == homogeneity_p([3], [5]) == 1.0
-    for successes, trials in (([3], [2]), ([1, 2], [3]), ([0], [0])):
-        with pytest.raises(ValueError, match="each group needs successes"):
-            homogeneity_p(successes, trials)
+def test_trainings_that_fail_in_the_same_scenes_are_told_apart_where_counts_alone_would_not():
+    hard = [[False, False, False]] * 20 + [[True, True, True]] * 14
+    outcomes = hard + [[False, True, True]] * 8
+    counts = np.array([[14, 22, 22], [28, 20, 20]])
+    assert cochran_q_p(outcomes) < 0.001 < 0.05 < stats.chi2_contingency(counts, correction=False).pvalue
+
+
+def test_groups_that_never_differ_do_not_differ_and_rows_that_lack_outcomes_are_refused():
+    assert cochran_q_p([[True, True]] * 4 + [[False, False]]) == cochran_q_p([[True]]) == cochran_q_p([]) == 1.0
+    with pytest.raises(ValueError, match="an outcome in every group"):
+        cochran_q_p([[True, False], [True]])

@@ -13,7 +13,7 @@ from para.evaluation.failures import MODES, count_failures
 from para.evaluation.power import power_table
 from para.evaluation.records import EpisodeRecord, read_results
 from para.evaluation.results import adjusted, cluster_kind, compare, summary_row
-from para.evaluation.statistics import homogeneity_p
+from para.evaluation.statistics import cochran_q_p
 from para.files import read_json
 
 AXIS_ORDER = ("position", "view", "clutter", "control", "pretraining")
@@ -31,7 +31,7 @@ METHODS = {
     "cluster_ci": "bias-corrected and accelerated bootstrap over clusters (cluster_by); where fewer than five clusters "
     "differ from the commonest result, the interval of ci with each cluster counted as one trial; 95 %",
     "p_cluster": "exact test that flips the sign of whole clusters, two-sided; McNemar's where clusters hold one pair",
-    "p_holm": "p_cluster adjusted by Holm (1979) over all comparisons listed here",
+    "p_holm": "the larger of p_value and p_cluster, adjusted by Holm (1979) over all comparisons listed here",
     "curves": "logistic regression by maximum likelihood (by Firth's penalised likelihood where one x divides success "
     "from failure); profile likelihood intervals with the design effect of the clusters; 95 %; on all splits where the "
     "variable is 0 at every demonstration, else on those out of distribution",
@@ -181,7 +181,6 @@ def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:
     rows = [row for row in run.summary.get("rows", ()) if (row["policy"], row["split"]) == (policy, split)]
     paper = rows[0] if rows else {}
     by_seed = [summary_row(of_seed) for of_seed in seeds]
-    counted = [(row["placed"], row["trials"]) for row in by_seed if row["trials"]]
     return {
         "experiment": run.experiment,
         "title": run.config.get("title", run.experiment),
@@ -191,10 +190,16 @@ def headline_row(run: RunRecords, policy: str, split: str) -> dict[str, Any]:
             {name: row[name] for name in ("placed", "trials", "rate")} | {"train_seed": row["train_seeds"][0]}
             for row in by_seed
         ],
-        "seeds_p": homogeneity_p(*zip(*counted)) if len(counted) > 1 else None,
+        "seeds_p": cochran_q_p(outcomes_by_scene(seeds)) if len(seeds) > 1 else None,
         "paper": paper.get("paper"),
         "paper_source": paper.get("paper_source"),
     }
+
+
+def outcomes_by_scene(trainings: Sequence[Sequence[EpisodeRecord]]) -> list[list[bool]]:
+    """Whether each training placed, in every scene that all of them ran to the end."""
+    placed = [{r.scene_index: r.outcome == "placed" for r in records if r.error is None} for records in trainings]
+    return [[of[scene] for of in placed] for scene in sorted(set.intersection(*map(set, placed)))]
 
 
 def curve(run: RunRecords, policy: str) -> dict[str, Any]:

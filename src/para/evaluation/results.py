@@ -176,8 +176,11 @@ def compare(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> dic
 
 
 def adjusted(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The comparisons with `p_holm`: their `p_cluster`, adjusted for how many they are."""
-    p_values = holm([comparison["p_cluster"] for comparison in comparisons])
+    """The comparisons with `p_holm`: the larger of `p_value` and `p_cluster`, adjusted for how many they are.
+
+    As the wider of two intervals is shown: that pairs share clusters must not make a difference more certain.
+    """
+    p_values = holm([max(comparison["p_value"], comparison["p_cluster"]) for comparison in comparisons])
     return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, p_values)]
 
 

@@ -16,7 +16,7 @@ PAIRED_METHOD = "Newcombe (1998) method 10 interval for paired proportions; exac
 """What `compare_pairs` computes, in the words that go into a summary."""
 
 TRAININGS_DIFFER = 0.01
-"""Below this p of `homogeneity_p`, the trainings of a policy are said to differ by more than chance."""
+"""Below this p of `cochran_q_p`, the trainings of a policy are said to differ by more than chance."""
 
 ROUNDING = 1e-9
 """What counts may be off by, of trials: clusters scale them down to fractions."""
@@ -139,20 +139,26 @@ def _normal_quantile(level: float) -> float:
     return float(stats.norm.ppf(0.5 + level / 2))
 
 
-def homogeneity_p(successes: Sequence[int], trials: Sequence[int]) -> float:
-    """Pearson's chi-squared test that several groups have one rate, as the trainings of one policy: its p.
+def cochran_q_p(outcomes: Sequence[Sequence[bool]]) -> float:
+    """Cochran's Q test (Biometrika 37, 1950) that several groups have one rate on the same trials: its asymptotic p.
 
-    Intervals of pooled counts are about these groups and no others; where they differ by more than chance, another
-    group may lie far outside.
+    So the trainings of a policy, which meet the same scenes: a test that took them for independent would miss most
+    differences. Intervals of pooled counts are about these trainings and no others; where they differ by more than
+    chance, another may lie far outside.
+
+    Args:
+        outcomes: of each trial the outcome in each group.
 
     Raises:
-        ValueError: for counts that cannot be.
+        ValueError: if trials have outcomes in different numbers of groups.
     """
-    if len(successes) != len(trials) or any(not 0 <= k <= n or n == 0 for k, n in zip(successes, trials)):
-        raise ValueError(
-            f"each group needs successes from 0 to its trials, of which it has some; got {successes} of {trials}"
-        )
-    failures = [n - k for k, n in zip(successes, trials)]
-    if len(trials) < 2 or not sum(successes) or not sum(failures):
+    n_groups = {len(row) for row in outcomes}
+    if len(n_groups) > 1:
+        raise ValueError(f"each trial needs an outcome in every group; they have {sorted(n_groups)} of them")
+    (k,) = n_groups or (0,)
+    of_trials, of_groups = [sum(row) for row in outcomes], [sum(column) for column in zip(*outcomes)]
+    spread = k * sum(of_trials) - sum(successes**2 for successes in of_trials)
+    if not spread:  # no trial in which groups differ
         return 1.0
-    return float(stats.chi2_contingency([list(successes), failures], correction=False).pvalue)
+    q = (k - 1) * (k * sum(successes**2 for successes in of_groups) - sum(of_groups) ** 2) / spread
+    return float(stats.chi2.sf(q, k - 1))

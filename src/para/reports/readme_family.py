@@ -88,8 +88,9 @@ def summary_text(folders: Sequence[Path]) -> str:
     made = (
         f"Bowls placed, in {told}, scale {scales}: all trainings together, with a 95% interval (Wilson's, widened to "
         "that by cluster where episodes share a scene, a position or a view). By training: where trainings differ by "
-        "more than chance. In distribution: scenes like the demonstrations (of corner scaling: near the corners), "
-        f"where a policy places less than {percent(GOAL)} even there. N: demonstrations."
+        "more than chance. In distribution: scenes like the demonstrations (of corner scaling those near the corners, "
+        f"however many demonstrations lie elsewhere), where a policy places less than {percent(GOAL)} of them. N: "
+        "demonstrations."
     )
     return f"{table([*heads, 'paper: PARA, ACT'], lines)}\n\n{made}"
 
@@ -153,10 +154,10 @@ def family_text(folder: Path) -> str:
         "with records, in any recipe and for however long it was trained; in a row of a variant, of those with that "
         "variant. One that was given more steps than its row's PARA is marked. Differences are over the scenes "
         "and trainings that both have. Intervals are about these trainings: where a policy's differ by more than "
-        f"chance (chi-squared test of homogeneity, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
+        f"chance (Cochran’s Q, p below {TRAININGS_DIFFER:g}), how many each placed stands too; and "
         f"where one places less than {percent(GOAL)} in distribution (of corner scaling: near the corners), "
-        "what it places there. p is McNemar's or by cluster in the same way, and adjusted by Holm's method over all "
-        "comparisons of the page that "
+        "what it places there. p is McNemar's or by cluster, the larger of both, and adjusted by Holm's method over "
+        "all comparisons of the page that "
         f"`para report results/{folder.name}` makes of these records, `results/{folder.name}/`."
         f"{_controls_alone(numbers['rows'])}"
     )
