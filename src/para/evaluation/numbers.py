@@ -158,7 +158,7 @@ def difference_text(row: Mapping[str, Any]) -> str:
     )
     holm = f"none: it is {where}; the p above are not adjusted"
     if row["p_holm"] is not None:
-        holm = f"p = {row['p_holm']:.3g}, the larger of both, adjusted over the {row['family']} comparisons of the family"
+        holm = f"p = {row['p_holm']:.3g}, the larger of both adjusted over the family's {row['family']} comparisons"
     return "\n".join(
         [
             f"{row['experiment']}/{a}-{b}/{row['split']}, from {row['records']}",
