@@ -105,7 +105,7 @@ def test_the_text_of_a_difference_shows_the_pairs_and_every_p(family):
     for part in (
         "11: 1 both placed, 9 only para, 1 only act, 0 neither", "+72.7 points, para minus act",
         "Newcombe, 95%", "McNemar, exact    p = 0.0215", "clusters, exact   p = 0.0215 (11 positions)",
-        f"p = {holm:.3g}", "the 3 comparisons of the family",
+        f"p = {holm:.3g}", "the family's 3 comparisons",
     ):  # fmt: skip
         assert part in text, text
 
