@@ -63,7 +63,7 @@ class VitConfig:
     def __post_init__(self):
         if self.position not in get_args(Position):
             raise ValueError(f"position must be {', '.join(get_args(Position))}; got '{self.position}'")
-        if self.channels % self.n_heads or min(self.channels, self.patch, self.depth, self.n_heads) < 1:
+        if min(self.channels, self.patch, self.depth, self.n_heads) < 1 or self.channels % self.n_heads:
             raise ValueError(f"channels ({self.channels}) must be a positive multiple of n_heads ({self.n_heads})")
         if self.cells_per_patch < 1 or self.patch % self.cells_per_patch:
             raise ValueError(f"cells_per_patch must divide patch ({self.patch}); got {self.cells_per_patch}")
