@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from para.evaluation.results import adjusted, interval_of, shares_clusters, summarise
+from para.evaluation.results import adjusted, interval_of, p_of, shares_clusters, summarise
 from para.evaluation.statistics import PairedCounts, newcombe_paired_interval, wilson_interval
 from para.interfaces import Scene
 from tests.evaluation.made_records import outcomes, record, seeds_that_agree
@@ -117,8 +117,10 @@ def test_p_values_are_adjusted_over_the_comparisons_that_were_made():
     assert alone["p_holm"] == alone["p_cluster"]
 
 
-def test_that_pairs_share_clusters_makes_no_adjusted_p_smaller():
-    by_cluster, by_pair = {"p_value": 0.04, "p_cluster": 0.01}, {"p_value": 0.01, "p_cluster": 0.03}
+def test_that_pairs_share_clusters_makes_no_p_smaller():
+    shared = {"clusters": 4, "n_pairs": 12}
+    by_cluster, by_pair = shared | {"p_value": 0.04, "p_cluster": 0.01}, shared | {"p_value": 0.01, "p_cluster": 0.03}
+    assert (p_of(by_cluster), p_of(by_pair)) == (0.04, 0.03)
     assert [c["p_holm"] for c in adjusted([by_cluster, by_pair])] == pytest.approx([0.06, 0.06])
 
 

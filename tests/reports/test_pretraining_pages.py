@@ -142,6 +142,7 @@ def test_where_trainings_share_positions_a_start_has_the_interval_and_the_p_by_c
         "ci_high": 0.9,
         "cluster_ci_low": 0.31,
         "cluster_ci_high": 0.93,
+        "p_value": 0.01,
         "p_cluster": 0.123,
     }
     comparisons = [comparison | shared for comparison in run.summary["comparisons"]]

@@ -134,6 +134,14 @@ def interval_of(numbers: Mapping[str, Any]) -> tuple[float, float]:
     return min(low, numbers["cluster_ci_low"]), max(high, numbers["cluster_ci_high"])
 
 
+def p_of(comparison: Mapping[str, Any]) -> float:
+    """The p to show of a comparison, not adjusted: McNemar's, and where `shares_clusters` the larger of it and that by
+    cluster, as `interval_of` is the wider of both."""
+    if not shares_clusters(comparison):
+        return comparison["p_value"]
+    return max(comparison["p_value"], comparison["p_cluster"])
+
+
 def interval_of_placed(records: Sequence[EpisodeRecord]) -> tuple[float, float]:
     """`interval_of` the rate of episodes that ran to their end; at least one."""
     return interval_of(summary_row(records))
@@ -176,11 +184,8 @@ def compare(records: Iterable[EpisodeRecord], a: str, b: str, split: str) -> dic
 
 
 def adjusted(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The comparisons with `p_holm`: the larger of `p_value` and `p_cluster`, adjusted for how many they are.
-
-    As the wider of two intervals is shown: that pairs share clusters must not make a difference more certain.
-    """
-    p_values = holm([max(comparison["p_value"], comparison["p_cluster"]) for comparison in comparisons])
+    """The comparisons with `p_holm`: `p_of` each, adjusted for how many they are."""
+    p_values = holm([p_of(comparison) for comparison in comparisons])
     return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, p_values)]
 
 

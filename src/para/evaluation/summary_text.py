@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from para.evaluation.results import interval_of, shares_clusters
+from para.evaluation.results import interval_of, p_of
 
 N_NAMED = 6
 """Of what is missing, so much is named."""
@@ -53,8 +53,7 @@ def comparison_text(comparison: Mapping[str, Any]) -> str:
     """One policy against another on the same scenes."""
     c = comparison
     low, high = (100 * end for end in interval_of(c))
-    p = c["p_cluster" if shares_clusters(c) else "p_value"]
     return (
         f"{c['a']} - {c['b']}, {c['split']}: {100 * c['difference']:+.1f} points "
-        f"(95% interval {low:+.1f} to {high:+.1f}, {c['n_pairs']} pairs, p = {p:.2g})"
+        f"(95% interval {low:+.1f} to {high:+.1f}, {c['n_pairs']} pairs, p = {p_of(c):.2g})"
     )

@@ -7,7 +7,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from para.evaluation.results import interval_of, shares_clusters
+from para.evaluation.results import interval_of, p_of
 from para.reports.family.marks import filter_attributes
 from para.reports.run_files import RunFiles
 from para.reports.tables import coloured, rate_cell, table
@@ -142,7 +142,7 @@ def _start_line(run: RunFiles, start: Start, *, repeated: bool) -> str:
     c = start.comparison
     low, high = map(points, interval_of(c))
     rest = f'<span class="n">({low} to {high}, {c["n_pairs"]} pairs)</span>'
-    p_values = c["p_cluster" if shares_clusters(c) else "p_value"], c["p_holm"]
+    p_values = p_of(c), c["p_holm"]
     cells = [
         "" if repeated else str(start.n),
         _steps_said(run, start),

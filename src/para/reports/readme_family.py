@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from para.evaluation.family import summarise_family
-from para.evaluation.results import compare, interval_of, read_results, summary_row
+from para.evaluation.results import compare, interval_of, p_of, read_results, summary_row
 from para.evaluation.statistics import TRAININGS_DIFFER
 from para.files import read_json
 from para.reports.family.files import GOAL, row_in_distribution
@@ -268,5 +268,5 @@ def _points(comparison: Mapping[str, Any]) -> str:
     low, high = interval_of(comparison)
     said = "**the baseline wins**: " if high < 0 else ""
     adjusted = comparison["p_holm"]
-    p = p_text(adjusted) if adjusted is not None else f"{p_text(comparison['p_cluster'])}, not adjusted"
+    p = p_text(adjusted) if adjusted is not None else f"{p_text(p_of(comparison))}, not adjusted"
     return f"{said}{points(comparison['difference'])} ({points(low)} to {points(high)}), {p}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from para.evaluation.results import interval_of, shares_clusters
+from para.evaluation.results import interval_of, p_of
 from para.reports.comparisons import in_starts_table
 from para.reports.markdown import NONE, table
 from para.reports.wording import (
@@ -123,7 +123,6 @@ def brief_rate(row: Row) -> str:
 
 
 def brief_difference(comparison: Mapping[str, Any]) -> str:
-    """As `+25 (+9 to +42), p = 0.0078`; interval and p are those by cluster where pairs share a position."""
+    """As `+25 (+9 to +42), p = 0.0078`; interval and p are those of `interval_of` and `p_of`."""
     low, high = map(points, interval_of(comparison))
-    p = comparison["p_cluster" if shares_clusters(comparison) else "p_value"]
-    return f"{points(comparison['difference'])} ({low} to {high}), {p_text(p)}"
+    return f"{points(comparison['difference'])} ({low} to {high}), {p_text(p_of(comparison))}"

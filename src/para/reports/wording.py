@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from para.assets import GENERATED, VARIABLE, look, with_own_entry
-from para.evaluation.results import interval_of, shares_clusters
+from para.evaluation.results import interval_of, p_of, shares_clusters
 
 POLICY_NAMES = {
     "para": "PARA",
@@ -108,13 +108,15 @@ def p_text(p: float) -> str:
 def comparison_text(comparison: Mapping[str, Any]) -> str:
     """A comparison as `+70 points (95% interval +52 to +84, exact McNemar p < 0.0001, not adjusted, 64 pairs)`.
 
-    Where pairs share a position or a view (`shares_clusters`), interval and p are those by cluster.
+    Where pairs share a position or a view (`shares_clusters`), interval and p are by cluster, unless those of pairs are
+    wider and larger (`interval_of`, `p_of`).
     """
     low, high = map(points, interval_of(comparison))
     if shares_clusters(comparison):
-        p = p_text(comparison["p_cluster"])
+        p = p_of(comparison)
+        of = "by cluster" if p == comparison["p_cluster"] else "by pair"
         return (
-            f"{points(comparison['difference'])} points (95% interval {low} to {high} and {p} by cluster, not "
+            f"{points(comparison['difference'])} points (95% interval {low} to {high} and {p_text(p)} {of}, not "
             f"adjusted, {comparison['n_pairs']} pairs at {comparison['clusters']} {comparison['cluster_by']}s)"
         )
     return (
