@@ -143,7 +143,9 @@ def test_a_token_looks_about_the_middle_of_its_patch_through_either_stem(stem, p
     torch.testing.assert_close(turned, net.embed(image), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("changes", [{"patch": 14}, {"patch": 1}, {"patch": 16, "channels": 12}])
+@pytest.mark.parametrize(
+    "changes", [{"patch": 14}, {"patch": 1}, {"patch": 16, "channels": 12}, {"patch": 16, "channels": 8}]
+)
 def test_convolutions_that_cannot_halve_down_to_a_patch_are_refused(changes):
     with pytest.raises(ValueError, match="power of two"):
         VitConfig(**SMALL | {"stem": "convolutions"} | changes)

@@ -141,7 +141,7 @@ def test_weights_that_were_exchanged_in_their_folder_are_others(fake, tmp_path, 
         ("--backbone dinov2 --stem convolutions", "the backbone dinov2 has no stem; it is an option of vit"),
         (
             "--backbone vit --stem convolutions --patch 14",
-            "patch must be a power of two, and channels divide by half of it",
+            "patch (14) must be a power of two, from 2, that channels (384) divide by",
         ),
         ("--backbone vit --cells-per-patch 3", "cells_per_patch must divide patch (16)"),
         ("--backbone vit --position interpolated", "position must be learned, none, random_offset"),

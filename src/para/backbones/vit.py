@@ -69,13 +69,11 @@ class VitConfig:
             raise ValueError(f"cells_per_patch must divide patch ({self.patch}); got {self.cells_per_patch}")
         if self.stem not in get_args(Stem):
             raise ValueError(f"stem must be {' or '.join(get_args(Stem))}; got '{self.stem}'")
-        levels = self.patch.bit_length() - 1
-        if self.stem == "convolutions" and (
-            self.patch < 2 or self.patch != 2**levels or self.channels % 2 ** (levels - 1)
-        ):
+        is_power_of_two = self.patch > 1 and self.patch & (self.patch - 1) == 0
+        if self.stem == "convolutions" and not (is_power_of_two and self.channels % self.patch == 0):
             raise ValueError(
-                f"a stem of convolutions halves the image until a patch is a cell and doubles its channels each time: "
-                f"patch must be a power of two, and channels divide by half of it; got {self.patch} and {self.channels}"
+                "a stem of convolutions halves the image until a patch is a cell, and doubles its channels each time: "
+                f"patch ({self.patch}) must be a power of two, from 2, that channels ({self.channels}) divide by"
             )
 
 
