@@ -112,3 +112,18 @@ def test_dwell_counts_the_frames_at_rest_around_a_gripper_change(tmp_path):
     with DatasetWriter(tmp_path, image_size=IMAGE_SIZE) as writer:
         writer.add(episode)
     assert describe_dataset(tmp_path)["gripper_dwell_frames"] == 3
+
+
+def test_a_dataset_that_is_being_written_is_not_repaired_and_its_newest_files_are_no_problem(tmp_path):
+    writer = DatasetWriter(tmp_path / "data", image_size=IMAGE_SIZE)
+    writer.add(random_episode(0))
+    begun = [tmp_path / "data" / file for file in (VIDEO, DATA)]
+    for path in begun:  # as they lie there until info.json counts them
+        path.write_bytes(b"not committed yet")
+    assert check_dataset(tmp_path / "data") == []
+    with pytest.raises(DatasetError, match="is being written by another process"):
+        repair_dataset(tmp_path / "data")
+    assert all(path.exists() for path in begun)
+    writer.close()
+    assert "2 files of an episode whose writing was cut short" in check_dataset(tmp_path / "data")[0]
+    assert len(repair_dataset(tmp_path / "data")) == 2 and not any(path.exists() for path in begun)

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from para import cli
-from para.datasets import DatasetError, DatasetWriter, Demonstrations, check_dataset, resample
-from para.datasets.lerobot_v3_layout import RECORDING_FILE
+from para.datasets import DatasetError, DatasetWriter, Demonstrations, check_dataset, repair_dataset, resample
+from para.datasets.circle_datasets import overlay_dataset
+from para.datasets.lerobot_v3_layout import RECORDING_FILE, read_info
+from para.datasets.lerobot_v3_read import read_episode_rows
 from para.datasets.partial_supervision import INFO_KEY
 from para.datasets.recording import recorded_assets, recorded_in, recorded_with
 from para.files import write_json
@@ -39,6 +41,18 @@ def write(root, lengths=LENGTHS, *, first: int = 0, moving: bool = False, **opti
         for seed, n in enumerate(lengths, start=first):
             writer.add(dot_episode(seed, n, moving=moving), task=f"task {seed}")
     return root
+
+
+def lengths_in(root) -> list[int]:
+    return [row["length"] for row in read_episode_rows(root, read_info(root))]
+
+
+def resampled(source, out):
+    return resample(source, out, image_size=SMALL)
+
+
+def circled(source, out):
+    return overlay_dataset(source, out)
 
 
 def centres(images: np.ndarray) -> np.ndarray:
@@ -100,6 +114,21 @@ def test_it_goes_on_where_it_stopped_and_takes_what_was_added(tmp_path, monkeypa
     a, b = (Demonstrations.open(folder) for folder in (out, tmp_path / "at once"))
     np.testing.assert_array_equal(a.images[:], b.images[:])
     assert a.data_hash == b.data_hash and resample(source, out, step_s=0.1)[:2] == (0, 3)
+
+
+@pytest.mark.parametrize("make", [resampled, circled])
+def test_after_a_repair_every_episode_of_the_source_is_there_once(tmp_path, make):
+    source = write(tmp_path / "source", lengths=(6, 7, 8, 9), moving=False)
+    make(source, tmp_path / "out")
+    whole = lengths_in(tmp_path / "out")
+    video = sorted((tmp_path / "out" / "videos").rglob("*.mp4"))[1]
+    video.write_bytes(video.read_bytes()[:100])
+    done = repair_dataset(tmp_path / "out")
+    assert any("the 2 after it, too" in line for line in done)
+    assert lengths_in(tmp_path / "out") == whole[:1]
+    make(source, tmp_path / "out")
+    assert lengths_in(tmp_path / "out") == whole
+    assert check_dataset(tmp_path / "out") == []
 
 
 def test_what_is_made_otherwise_or_of_something_else_does_not_go_into_one_dataset(tmp_path):

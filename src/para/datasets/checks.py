@@ -13,7 +13,7 @@ import numpy as np
 from para.datasets.demonstrations import Demonstrations, Tables, open_tables
 from para.datasets.frame_cache import decoded_episodes, first_frame
 from para.datasets.lerobot_v3_cameras import cameras_checksum, cameras_document
-from para.datasets.lerobot_v3_folder import uncommitted_files
+from para.datasets.lerobot_v3_folder import is_being_written, uncommitted_files
 from para.datasets.lerobot_v3_layout import (
     CACHE_FOLDER,
     CAMERAS_FILE,
@@ -62,7 +62,7 @@ def check_dataset(root: str | Path) -> list[str]:
 
 def _leftovers(root: Path, info: dict[str, Any]) -> list[str]:
     left = uncommitted_files(root, info) if has_file_per_episode(info) else []
-    if not left:
+    if not left or is_being_written(root):  # what is written now is not committed yet
         return []
     return [
         f"{len(left)} files of an episode whose writing was cut short (first: {left[0].relative_to(root)}); "

@@ -16,6 +16,13 @@ SAMPLES, SAMPLE_BYTES = 16, 1 << 16
 demonstrations can have gigabytes; one that is shorter than all of them together, 1 MiB, is read whole."""
 
 
+def goes_by_order(root: Path) -> bool:
+    """Whether a dataset holds the episodes of another one in its order, as resampled ones and circles do: the command
+    that made it goes on after as many as are there."""
+    path = root / CONVERSION_FILE
+    return path.is_file() and bool({"every", "circles"} & set(read_json(path).get("options", {})))
+
+
 class ConversionNote:
     """meta/para_conversion.json: the options of the conversion, and of each file of the source which one it was.
 

@@ -67,6 +67,21 @@ def take_lock(root: Path) -> TextIO | None:
     return lock
 
 
+def is_being_written(root: Path) -> bool:
+    """Whether another process, or another writer of this one, appends to the dataset now."""
+    if not (root / LOCK_FILE).exists():
+        return False
+    try:
+        lock = take_lock(root)
+    except DatasetError:
+        return True
+    except OSError:  # nobody writes to what cannot be written to
+        return False
+    if lock is not None:
+        lock.close()
+    return False
+
+
 def refuse_other_recording(root: Path, info: dict[str, Any], needed: dict[str, Any], video_key: str) -> None:
     """Refuse to append episodes to a dataset that was recorded in another way.
 

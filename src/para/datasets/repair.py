@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from para.datasets.checks import check_dataset
+from para.datasets.conversion_note import goes_by_order
 from para.datasets.lerobot_v3_encode import EncodedEpisode
-from para.datasets.lerobot_v3_folder import uncommitted_files
+from para.datasets.lerobot_v3_folder import take_lock, uncommitted_files
 from para.datasets.lerobot_v3_layout import (
     CONVERSION_FILE,
     EPISODE_VIDEO_SHA256,
@@ -38,15 +40,16 @@ def repair_dataset(root: str | Path) -> list[str]:
     """Make a dataset that `para` wrote whole again.
 
     What an interrupted writer left is removed. Where more is wrong, the complete episodes are gathered into a new
-    dataset, numbered anew, which takes the folder's name; the damaged one is kept as `<root>.damaged-1` (-2, ...).
+    dataset, numbered anew, which takes the folder's name; the damaged one is kept as `<root>.damaged-1` (-2, ...). Of a
+    dataset that was made of another one those before the first damage alone: the command that made it adds the others.
 
     Returns:
         What was done, one line each; empty if nothing was wrong.
 
     Raises:
         FileNotFoundError: if there is nothing at `root`.
-        DatasetError: if it is of another format version, was not written by `para`, has no complete episode, or what is
-            wrong (a camera's geometry, say) cannot be learnt from the data.
+        DatasetError: if it is of another format version, was not written by `para`, is being written, has no complete
+            episode, or what is wrong (a camera's geometry, say) cannot be learnt from the data.
     """
     root = Path(root)
     staging = root.with_name(root.name + ".repaired")
@@ -54,6 +57,11 @@ def repair_dataset(root: str | Path) -> list[str]:
         os.replace(staging, root)
         return [f"finished a repair of {root} that was interrupted"]
     info = _info_or_none(root)
+    with take_lock(root) or nullcontext():  # files that a writer has not committed yet look like leftovers
+        return _repair(root, staging, info)
+
+
+def _repair(root: Path, staging: Path, info: dict[str, Any] | None) -> list[str]:
     done = _remove_uncommitted(root, info)
     problems = check_dataset(root)
     if not problems:
@@ -100,14 +108,17 @@ def _gather(root: Path, info: dict[str, Any] | None, staging: Path) -> tuple[int
         (p.name.rsplit(".", 1)[-1] for p in sorted((root / "videos").glob(IMAGE_KEY.format(camera="*")))), "main"
     )
     n = info["total_episodes"] if info is not None else _highest_episode(root) + 1
-    writer, lost = None, []
+    writer, lost, in_order = None, [], goes_by_order(root)
     try:
         for i in range(n):
             try:
                 encoded, task = _read_encoded(root, i, camera)
             except (ValueError, OSError, KeyError) as error:
                 lost.append(f"episode {i}: {error}")
-                continue
+                if not in_order:
+                    continue
+                lost.append(f"the {n - i - 1} after it, too: the command that made the dataset goes on from there")
+                break
             if writer is None:
                 writer = DatasetWriter(staging, **_storage(root, info, camera, i), camera=camera)
             writer.append_encoded(encoded, task=task)
@@ -115,7 +126,8 @@ def _gather(root: Path, info: dict[str, Any] | None, staging: Path) -> tuple[int
         if writer is not None:
             writer.close()
     if writer is None:
-        raise DatasetError(f"{root} has no complete episode among {n}; nothing was changed: record it again")
+        among = f"the first of {n} is damaged" if in_order and n else f"it has no complete episode among {n}"
+        raise DatasetError(f"{root}: {among}; nothing was changed: make it anew in another folder")
     for note in (RECORDING_FILE, CONVERSION_FILE):
         if (root / note).is_file():
             shutil.copyfile(root / note, staging / note)
