@@ -111,8 +111,9 @@ def test_an_error_in_a_worker_is_raised_and_keeps_what_was_recorded(tmp_path):
 
 def test_an_expert_that_fails_too_often_is_refused(tmp_path):
     scenes = [scene.with_(task="fail" if i in (1, 2) else "") for i, scene in enumerate(fake_scenes(10))]
-    with pytest.raises(ValueError, match=r"failed in 2 of 10 scenes \(2 missed\), more than 10%"):
-        recorded(tmp_path, scenes)
+    for _ in range(2):  # nor does it pass when it is asked again
+        with pytest.raises(ValueError, match=r"failed in 2 of 10 scenes \(2 missed\), more than 10%"):
+            recorded(tmp_path, scenes)
     assert Demonstrations.open(tmp_path).n_episodes == 1  # what came before stays
 
 
@@ -257,3 +258,19 @@ def test_a_world_that_cannot_be_built_says_why_from_a_worker_too(tmp_path, worke
 def test_impossible_perturbations_are_refused(options):
     with pytest.raises(ValueError):
         Perturbation(**options)
+
+
+def test_what_another_process_recorded_meanwhile_is_not_recorded_twice(tmp_path):
+    class Overtaken(FakeWorld):
+        """While it demonstrates its first scene another process records all of them."""
+
+        def reset(self, scene):
+            if not (tmp_path / "meta/info.json").exists():
+                recorded(tmp_path)
+            return super().reset(scene)
+
+    with pytest.raises(DatasetError, match="recorded into by another process meanwhile; run this again"):
+        recorded(tmp_path, make_world=Overtaken)
+    assert Demonstrations.open(tmp_path).n_episodes == N and check_dataset(tmp_path) == []
+    again = recorded(tmp_path)
+    assert (again.recorded, again.reused) == (0, N)

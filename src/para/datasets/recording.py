@@ -82,20 +82,20 @@ def record(
         scenes: initial conditions, in order; the list may grow from one call to the next.
         root: the dataset's folder; new, or one that this function began.
         workers, progress: processes (1 or less: none but this one), and whether to show how far they are.
-        perturbation: None: plain demonstrations.
-        lossless, task: see `DatasetWriter`.
+        perturbation, lossless, task: None: plain demonstrations; the others: see `DatasetWriter`.
         world, options: its name, and its options, JSON-ready, which make other demonstrations; "" and None: not told.
         assets: what the world is made of, in words (`para.assets`); "" where it has no choice.
         max_dropped_share: raise once the expert has failed in more than this share of the scenes.
 
     Raises:
-        ValueError: if the folder is of anything else than these, or the expert fails too often.
+        ValueError: if the folder is of anything else than these, or being recorded into, or the expert fails too often.
         OSError: ENOSPC where the disk is full; what was recorded stays.
     """
     started, root = time.monotonic(), Path(root)
     refuse_unrelated(root)
     log = _RecordingLog(root, perturbation, world, options, assets)
-    jobs = _jobs_left(root, scenes, _scenes_of(root) + log.dropped_scenes())
+    jobs = _jobs_left(root, scenes, done := _scenes_of(root) + _dropped_scenes(log.dropped))
+    _refuse_bad_expert(log.dropped, len(scenes), max_dropped_share)
     recorded = 0
     with ExitStack() as stack:
         episodes = in_order(make_world, _demonstrate_job, [(job, perturbation) for job in jobs], workers)
@@ -104,9 +104,9 @@ def record(
         writer = None
         for episode in episodes:
             if writer is None:  # the first episode tells the image size, which only a world knows
-                size = tuple(episode.camera.image_size)
-                opened = DatasetWriter.open_or_create(root, image_size=size, lossless=lossless, task=task)
-                writer = stack.enter_context(opened)
+                how = {"image_size": tuple(episode.camera.image_size), "lossless": lossless, "task": task}
+                writer = stack.enter_context(DatasetWriter.open_or_create(root, **how))
+                _refuse_other_recorder(root, done)
                 log.save()
             if episode.outcome == "placed":
                 writer.add(episode)
@@ -167,6 +167,17 @@ def _scenes_of(root: Path) -> list[Scene]:
     return [Scene.from_dict(json.loads(row[EPISODE_SCENE])) for row in rows if row.get(EPISODE_SCENE)]
 
 
+def _dropped_scenes(dropped: list[dict[str, Any]]) -> list[Scene]:
+    return [Scene.from_dict(entry["scene"]) for entry in dropped]
+
+
+def _refuse_other_recorder(root: Path, done: list[Scene]) -> None:
+    """Raise DatasetError if more was recorded or dropped than `done`, which was read before the folder was locked."""
+    dropped = read_json(root / RECORDING_FILE)["dropped"] if (root / RECORDING_FILE).exists() else []
+    if _scenes_of(root) + _dropped_scenes(dropped) != done:
+        raise DatasetError(f"{root} was recorded into by another process meanwhile; run this again to go on")
+
+
 def recorded_in(root: str | Path) -> str:
     """The name of the world that a dataset was recorded in, or converted for; "" where it does not say."""
     return said_of_world(root).get("world", "")
@@ -203,7 +214,8 @@ def _refuse_bad_expert(dropped: list[dict[str, Any]], n_scenes: int, max_share: 
     how = ", ".join(f"{n} {outcome}" for outcome, n in Counter(entry["outcome"] for entry in dropped).items())
     raise ValueError(
         f"the expert failed in {len(dropped)} of {n_scenes} scenes ({how}), more than {max_share:.0%}; "
-        f"first: {dropped[0]['scene']}: mend the expert, or choose scenes that it can do"
+        f"first: {dropped[0]['scene']}: mend the expert, or choose scenes that it can do, and record "
+        "into another folder"
     )
 
 
@@ -244,9 +256,6 @@ class _RecordingLog:
         # what was recorded before assets were told may be of others than these
         self._assets = both if "assets" in found else ""
         self.dropped = found["dropped"]
-
-    def dropped_scenes(self) -> list[Scene]:
-        return [scene for scene, _ in self.dropped_outcomes()]
 
     def dropped_outcomes(self) -> tuple[tuple[Scene, Outcome], ...]:
         return tuple((Scene.from_dict(entry["scene"]), entry["outcome"]) for entry in self.dropped)
