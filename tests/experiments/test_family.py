@@ -265,6 +265,11 @@ def test_an_export_never_forgets_episodes(runs, tmp_path):
     (tmp_path / "repairs" / "results.jsonl").write_text("\n".join([*lines, json.dumps(more)]) + "\n")
     with pytest.raises(ValueError, match="holds 1 episodes that"):
         export_records(run, tmp_path)
+    retried = json.loads(lines[0]) | {"checkpoint": "of other weights"}
+    (tmp_path / "repairs" / "results.jsonl").write_text("\n".join([json.dumps(retried), *lines[1:]]) + "\n")
+    with pytest.raises(ValueError, match="holds 1 episodes that .* or not of these weights"):
+        export_records(run, tmp_path)
+    assert "of other weights" in (tmp_path / "repairs" / "results.jsonl").read_text()
     for twin in ("a", "b"):
         shutil.copytree(run, tmp_path / "twins" / twin)
     with pytest.raises(ValueError, match="runs of one experiment"):

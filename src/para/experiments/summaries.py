@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from para.evaluation.family import summarise_family
+from para.evaluation.records import EpisodeRecord
 from para.evaluation.results import read_results, summarise
 from para.experiments import EXPERIMENTS
 from para.experiments.pixel_errors import ERRORS_FILE as PIXEL_ERRORS
@@ -59,13 +60,18 @@ def summarise_family_of(folder: Path) -> dict[str, Any]:
     return family
 
 
+def _what_was_tried(record: EpisodeRecord) -> tuple:
+    """What tells an episode from every other one: evaluations by themselves share the keys of theirs."""
+    return record.key, record.world, record.checkpoint, record.scene.get("seed")
+
+
 def export_records(folder: Path, into: Path) -> list[Path]:
     """Copy the records of a run, or of each run in a folder, to a folder of its name; a longer copy is never replaced.
 
     Raises:
         FileNotFoundError: if there is no run.
-        ValueError: if what is there holds episodes that the run does not, two runs are of one experiment, or one was on
-            validation scenes.
+        ValueError: if what is there holds episodes that the run does not, or of other weights, worlds or scenes, two
+            runs are of one experiment, or one was on validation scenes.
     """
     runs = [folder] if (folder / "config.json").exists() else run_folders(folder)
     if not runs:
@@ -83,11 +89,11 @@ def export_records(folder: Path, into: Path) -> list[Path]:
         target = into / name
         old = target / "results.jsonl"
         if old.exists():
-            lost = {record.key for record in read_results(old)} - {r.key for r in read_results(run / "results.jsonl")}
-            if lost:
+            there, ours = ({_what_was_tried(r) for r in read_results(f)} for f in (old, run / "results.jsonl"))
+            if lost := sorted((key for key, *_ in there - ours)):
                 raise ValueError(
-                    f"{old} holds {len(lost)} episodes that {run} does not, as {sorted(lost)[0]}; remove it to "
-                    "forget them"
+                    f"{old} holds {len(lost)} episodes that {run} does not, or not of these weights in this world and "
+                    f"scene, as {lost[0]}; remove it to forget them, or export into another folder"
                 )
         target.mkdir(parents=True, exist_ok=True)
         for file in (*RECORDS, *(table for table in ERROR_TABLES if (run / table).exists())):
