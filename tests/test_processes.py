@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from para.processes import worker_pool
+from para.cli import main as main_of_para
+from para.processes import WorkerDied, worker_pool
 
 SLOW_S = 240.0
 
@@ -86,6 +87,21 @@ def test_gpus_are_dealt_out_in_turn_and_where_there_are_none_nothing_changes(tmp
     with worker_pool(3, gpus=gpus) as pool:
         told = [pool.submit(gpus_seen, str(tmp_path), 3) for _ in range(3)]
         assert sorted(future.result() for future in told) == seen
+
+
+def test_a_worker_that_dies_is_told_in_one_line_that_says_how_to_go_on(monkeypatch, capsys):
+    with pytest.raises(WorkerDied, match="fewer --workers"), worker_pool(1) as pool:
+        pool.submit(os._exit, 9).result()
+
+    def died(_):
+        with worker_pool(1) as pool:
+            pool.submit(os._exit, 9).result()
+
+    monkeypatch.setattr("para.commands.Doctor.run", died)
+    with pytest.raises(SystemExit) as stop:
+        main_of_para(["doctor"])
+    said = capsys.readouterr().err
+    assert (stop.value.code, said.count("\n")) == (1, 1) and said.startswith("para: a process that did a part")
 
 
 def test_an_exception_ends_the_workers_at_once_and_drops_what_waits(tmp_path):

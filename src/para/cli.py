@@ -16,6 +16,7 @@ import tyro
 
 from para.commands import Dataset, Doctor, Evaluate, Experiment, Record, Report, Resample, Tracks, Train
 from para.files import DISK_FULL
+from para.processes import WorkerDied
 from para.registry import did_you_mean
 
 SPELT_ALIKE = 0.6
@@ -46,6 +47,11 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+    except WorkerDied as error:
+        if debug:
+            raise
+        print(f"para: {error}", file=sys.stderr)
+        sys.exit(1)
     except (ValueError, FileNotFoundError, ImportError, OSError, KeyError) as error:
         if isinstance(error, BrokenPipeError) and nobody_reads():
             sys.exit(1)

@@ -9,8 +9,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
+
+
+class WorkerDied(RuntimeError):
+    """A process of a pool ended before its work was done, through no fault of what was asked."""
 
 
 @contextmanager
@@ -27,6 +32,9 @@ def worker_pool(
         workers: how many processes.
         start: called once in each of them, a function of a module; None: nothing is.
         gpus: dealt out to them in turn: each sees one alone (CUDA_VISIBLE_DEVICES); empty: nothing is changed.
+
+    Raises:
+        WorkerDied: if a process of it ended before its work was done.
     """
     others = set(multiprocessing.active_children())
     # spawn: a forked child would inherit the parent's renderer and thread pools in an unusable state
@@ -37,10 +45,15 @@ def worker_pool(
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(start, dealt))
     try:
         yield pool
-    except BaseException:
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise WorkerDied(
+                "a process that did a part of the work died (killed, or out of memory); what is done stays: run the "
+                "same command again, with fewer --workers if memory is short"
+            ) from error
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -12,6 +12,7 @@ import torch
 
 from para.datasets import (
     DatasetError,
+    DatasetWriter,
     Demonstrations,
     Perturbation,
     check_dataset,
@@ -19,7 +20,7 @@ from para.datasets import (
     describe_dataset,
     record,
 )
-from para.datasets.recording import recorded_in, recorded_with
+from para.datasets.recording import recorded_in, recorded_with, scenes_done
 from para.files import read_json
 from para.geometry import project
 from tests.datasets.fake_world import HOME, FakeWorld, fake_scenes, make_fake_world
@@ -274,3 +275,14 @@ def test_what_another_process_recorded_meanwhile_is_not_recorded_twice(tmp_path)
     assert Demonstrations.open(tmp_path).n_episodes == N and check_dataset(tmp_path) == []
     again = recorded(tmp_path)
     assert (again.recorded, again.reused) == (0, N)
+
+
+def test_what_is_done_of_a_recording_is_counted_by_scenes_with_those_in_which_the_expert_failed(tmp_path):
+    scenes = [scene.with_(task="fail" if i == 1 else "") for i, scene in enumerate(fake_scenes(N))]
+    assert scenes_done(tmp_path / "data") == 0
+    DatasetWriter(
+        tmp_path / "data", image_size=make_fake_world().reset(scenes[0]).camera.image_size, lossless=True
+    ).close()
+    assert scenes_done(tmp_path / "data") == 0
+    recorded(tmp_path / "data", scenes, max_dropped_share=0.5)
+    assert scenes_done(tmp_path / "data") == N

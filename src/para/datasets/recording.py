@@ -178,6 +178,14 @@ def _refuse_other_recorder(root: Path, done: list[Scene]) -> None:
         raise DatasetError(f"{root} was recorded into by another process meanwhile; run this again to go on")
 
 
+def scenes_done(root: str | Path) -> int:
+    """In how many scenes a folder has a demonstration, or an expert that failed; 0 where nothing was begun."""
+    if not (Path(root) / INFO_FILE).exists():
+        return 0
+    log = Path(root) / RECORDING_FILE
+    return read_info(Path(root))["total_episodes"] + (len(read_json(log)["dropped"]) if log.exists() else 0)
+
+
 def recorded_in(root: str | Path) -> str:
     """The name of the world that a dataset was recorded in, or converted for; "" where it does not say."""
     return said_of_world(root).get("world", "")

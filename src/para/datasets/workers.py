@@ -34,7 +34,7 @@ def in_order(
         workers: processes; 1 or less: the work is done here.
 
     Raises:
-        RuntimeError: if a worker process dies (killed, or out of memory).
+        WorkerDied: if a worker process dies (killed, or out of memory).
         Whatever `make_world` or `work` raises.
     """
     workers = min(workers, len(jobs))
@@ -52,23 +52,15 @@ def in_order(
 
 
 def _in_processes(make_world, work, jobs, workers: int) -> Iterator[Episode]:
-    from concurrent.futures.process import BrokenProcessPool
-
     waiting = iter(jobs)
     running: deque = deque()
-    try:
-        with worker_pool(workers, partial(_start_worker, make_world)) as pool:
-            while True:
-                while len(running) < workers * AHEAD_PER_WORKER and (job := next(waiting, None)) is not None:
-                    running.append(pool.submit(_work, work, job))
-                if not running:
-                    return
-                yield _unpacked(running.popleft().result())
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "a recording process died (killed, or out of memory); what was recorded stays: run the same command again, "
-            "with fewer workers if memory is short"
-        ) from error
+    with worker_pool(workers, partial(_start_worker, make_world)) as pool:
+        while True:
+            while len(running) < workers * AHEAD_PER_WORKER and (job := next(waiting, None)) is not None:
+                running.append(pool.submit(_work, work, job))
+            if not running:
+                return
+            yield _unpacked(running.popleft().result())
 
 
 def _start_worker(make_world: Callable[[], World]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from para.datasets.recording import scenes_done
 from para.devices import gpus, trainings_at_a_time
 from para.evaluation.results import read_results
 from para.experiments.costs import Costs, Kind, kind_of, measure
@@ -170,8 +171,8 @@ def work_left(plan: Plan, known: set) -> Work:
     demonstrations = 0
     for name, data in plan.trained_sets.items():
         folder = plan.folder_of(name)
-        if folder not in known and not (folder / "meta" / "info.json").exists():
-            demonstrations += len(data.scenes)
+        if folder not in known:
+            demonstrations += max(0, len(data.scenes) - scenes_done(folder))
         known.add(folder)
     every = [job for wave in plan.waves for job in wave]
     jobs = {job.folder: job for job in every if job.folder not in known and not job.finished}
