@@ -75,7 +75,7 @@ def accelerator() -> str:
         n = trainings_at_a_time(os.cpu_count() or 1)
         return f"ok  accelerator: {models}; policies train there, {n} at a time, and act there"
     if torch.backends.mps.is_available():
-        return "ok  accelerator: Apple MPS; policies train on it, and act on the CPU"
+        return "-   accelerator: Apple MPS, which lacks the float64 of warps: train with --training.device cpu"
     return (
         f"ok  no accelerator: scales tiny and small run on the CPU ({torch.get_num_threads()} threads); paper needs one"
     )

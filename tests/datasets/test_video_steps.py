@@ -44,3 +44,11 @@ def test_a_constant_rate_is_one_in_every_container(tmp_path, suffix, caplog):
     write_timed_video(path, dot_frames(dot_track(31)), [round(k * 1000 / 30) for k in range(31)])
     steps = step_frames(path, 0.15)
     assert steps.index.tolist() == [0, 5, 9, 14, 18, 23, 27] and steps.n_frames == 31 and not caplog.text
+
+
+@pytest.mark.parametrize(("fps", "said"), [(2, True), (5, True), (6.5, False), (10, False)])
+def test_a_video_that_is_slower_than_its_steps_is_told(tmp_path, fps, said, caplog):
+    path = tmp_path / "slow.mp4"
+    write_timed_video(path, dot_frames(dot_track(9)), [round(k * 1000 / fps) for k in range(9)])
+    step_frames(path, 0.15)
+    assert ("each frame is taken for a step" in caplog.text and "--step-s" in caplog.text) == said

@@ -136,7 +136,10 @@ def _turn_to_build(cache: Path) -> Iterator[None]:
             yield
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise DatasetError(f"no frame cache can be written to {cache.parent}; pass a cache_dir that can") from error
+            raise DatasetError(
+                f"no frame cache can be written to {cache.parent}; copy the dataset to where one can be, or from Python "
+                "pass a cache_dir"
+            ) from error
         raise
 
 

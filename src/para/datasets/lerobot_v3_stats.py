@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
-STATS = ("min", "max", "mean", "std", "count", *QUANTILES)
 MAX_IMAGE_SIDE = 150
 """Images are thinned to about this size for their statistics; the rest adds nothing but time."""
 

@@ -17,6 +17,10 @@ CLOCK_S = 1 / 600
 """Files round the times of their frames to this, or finer: QuickTime to 1/600 s, Matroska to a millisecond."""
 
 
+SLOWER = 0.9
+"""Frames for each step, below which a video is told to be slower than its steps."""
+
+
 @dataclass(frozen=True)
 class StepFrames:
     """The frames of a video that stand for its steps."""
@@ -34,7 +38,8 @@ class StepFrames:
 def step_frames(video: str | Path, step_s: float) -> StepFrames:
     """Of every `step_s` seconds from the first frame on the nearest frame, by the frames' own time stamps.
 
-    Where frames are farther apart than that on average, a step is as long as they are apart. Where a video has no time
+    Where frames are farther apart than that on average, a step is as long as they are apart, and a warning says so
+    unless it is by little. Where a video has no time
     stamps, or they run backwards, its frames count as equally far apart, and a warning says so.
 
     Raises:
@@ -42,6 +47,11 @@ def step_frames(video: str | Path, step_s: float) -> StepFrames:
         ValueError: if it is no complete video, or does not say its frame rate.
     """
     rate = video_frame_rate(video)
+    if rate * step_s < SLOWER:
+        logger.warning(
+            "%s has a frame every %.3g s, and a step is to take %.3g s: each frame is taken for a step; import such "
+            "videos with --step-s %.3g, so that the dataset tells the true pace", video, 1 / rate, step_s, 1 / rate,
+        )  # fmt: skip
     times = frame_times(video)
     index, near = nearest_frames(frame_positions(video, times, rate), max(1.0, rate * step_s))
     return StepFrames(index, near, len(times))

@@ -79,11 +79,6 @@ class LiberoModel:
         self._rest = {name: self._resting_pose(name) for name in self._free_objects}
 
     @property
-    def bowl_height(self) -> float:
-        """Of the bowl's foot where it lies on the table, metres."""
-        return float(self._rest[BOWL][2])
-
-    @property
     def plate_height(self) -> float:
         """Of the origin of the plate where it lies on the table, metres."""
         return float(self._rest[PLATE][2])
