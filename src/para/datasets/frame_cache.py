@@ -137,8 +137,8 @@ def _turn_to_build(cache: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise DatasetError(
-                f"no frame cache can be written to {cache.parent}; copy the dataset to where one can be, or from Python "
-                "pass a cache_dir"
+                f"no frame cache can be written to {cache.parent}; copy the dataset to where one can be, or "
+                "from Python pass a cache_dir"
             ) from error
         raise
 
