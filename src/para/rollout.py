@@ -157,13 +157,7 @@ def from_home(policy: Policy, obs: Observation, height_m: float, within_deg: flo
     Raises:
         ValueError: if the policy has no such camera as its `home_camera`, or that took pictures of another size.
     """
-    home = getattr(policy, "home_camera", None)
-    if home is None:
-        raise ValueError(
-            "home_view_m needs a policy that says from where its demonstrations were filmed, by one camera "
-            "(`home_camera`): `para.experiments.acting.load_to_act` takes it from the demonstrations.json that "
-            "`para train` leaves beside the weights; or leave the option out"
-        )
+    home = home_camera_of(policy)
     B = len(obs)
     there = Camera(home.K.expand(B, 3, 3), home.T_world_cam.expand(B, 4, 4), home.image_size)
     other = camera_towards(there, obs.camera, within_deg)
@@ -172,6 +166,18 @@ def from_home(policy: Policy, obs: Observation, height_m: float, within_deg: flo
     except ValueError:
         return obs
     return replace(obs, image=image, camera=other)
+
+
+def home_camera_of(policy: Policy) -> Camera:
+    """The one camera that filmed a policy's demonstrations. Raises ValueError if it does not say."""
+    home = getattr(policy, "home_camera", None)
+    if home is None:
+        raise ValueError(
+            "home_view_m needs a policy that says from where its demonstrations were filmed, by one camera "
+            "(`home_camera`): `para.experiments.acting.load_to_act` takes it from the demonstrations.json that "
+            "`para train` leaves beside the weights; or leave the option out"
+        )
+    return home
 
 
 def steps_before_looking(config: RolloutConfig, horizon: int) -> int:

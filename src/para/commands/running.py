@@ -261,6 +261,11 @@ class Evaluate:
             world_options=options, warning=warning,
         )  # fmt: skip
         print_results(self.out, summary)
+        if all(row["rate"] is None for row in summary["rows"]):
+            print(
+                "para: no episode ran to its end, for the reason above; the same command tries again", file=sys.stderr
+            )
+            raise SystemExit(1)
 
     def _said_of_execution(self, policy: str) -> list[str]:
         """That the experiments carry out the policy's chunks otherwise, where nobody said how to."""

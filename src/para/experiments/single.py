@@ -14,6 +14,7 @@ from para.evaluation.protocol import Run, Trial, WorldSpec, evaluate
 from para.evaluation.results import read_results
 from para.evaluation.summary_text import UNFINISHED
 from para.experiments.acting import load_to_act, processes_to_act
+from para.experiments.lessons import lesson_of
 from para.experiments.provenance import agrees, provenance, with_earlier
 from para.experiments.store import assets_of
 from para.experiments.summaries import summarise_run
@@ -22,7 +23,7 @@ from para.experiments.unfinished import unfinished
 from para.files import read_json, write_json
 from para.interfaces import Scene
 from para.locks import check_free, only_writer
-from para.rollout import RolloutConfig
+from para.rollout import RolloutConfig, home_camera_of
 from para.training.checkpoint import load_policy, weights_hash
 from para.training.configs import config_to_dict
 from para.training.run_folder import with_defaults
@@ -53,10 +54,14 @@ def evaluate_checkpoint(
 
     Raises:
         FileNotFoundError, ValueError: if the checkpoint is missing or damaged, the world's assets are not whole, or
-            `out` holds other records, or the world has no scenes of its own.
+            `out` holds other records, or the world has no scenes of its own, or the policy is to look from home and
+            does not say where that is.
         ImportError: where the world's own scenes are in a package that is missing.
     """
     policy = load_policy(checkpoint)
+    if rollout.home_view_m is not None:
+        policy.home_camera = lesson_of(checkpoint).home_camera()
+        home_camera_of(policy)
     scenes = scenes_to_try(world, half, n, seed, world_options)
     weights = weights_hash(checkpoint)
     spec = WorldSpec(world, tuple(policy.config.image_size)).with_options(world_options)
