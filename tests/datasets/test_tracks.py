@@ -173,6 +173,20 @@ def test_other_tracks_points_sizes_or_steps_of_what_was_imported_are_refused_and
     assert Demonstrations.open(root).data_hash == before
 
 
+@pytest.mark.parametrize("points", [(None, 3), (3, None)])
+def test_the_only_point_of_a_file_is_the_same_one_called_by_its_name_or_not(tmp_path, points):
+    folder, root = tmp_path / "videos", tmp_path / "dataset"
+    folder.mkdir()
+    write_dot_video(folder / "a.mp4", dot_track())
+    rows = [f"{k},3,{u},{v},1" for k, (u, v) in enumerate(dot_track())]
+    (folder / "a.csv").write_text("frame,point,u,v,visible\n" + "\n".join(rows))
+    first, second = points
+    import_tracks(folder, root, image_size=IMAGE_SIZE, point=first, progress=False)
+    assert import_tracks(folder, root, image_size=IMAGE_SIZE, point=second, progress=False).reused == 1
+    with pytest.raises(DatasetError, match="asked for is point 7"):
+        import_tracks(folder, root, image_size=IMAGE_SIZE, point=7, progress=False)
+
+
 def test_a_dataset_that_does_not_tell_what_it_was_made_from_opens_and_goes_on(folder, root, tmp_path):
     old = Path(shutil.copytree(root, tmp_path / "dataset"))
     for index in range(2):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from para.datasets.lerobot_v3_layout import EPISODE_INFO, DatasetError
+from para.datasets.track_files import read_track_file
 
 MADE_FROM = "para.made_from"
 """In an episode's info: {"frames", "tracks": 12 hex digits of the sha256 of the video's file and of that of its tracks,
@@ -60,19 +61,27 @@ def refuse_changed(
             continue
         new = made_from(video, tracks, point, track_size)
         new = {name: value for name, value in new.items() if name in old or name != "frames"}
-        if old["point"] != new["point"]:
+        if not _same_point(old["point"], point, tracks):
             changed.append(f"{video.name} at point {old['point']}, asked for is point {new['point']}")
         elif old.get("track_size") != new.get("track_size"):
             changed.append(f"{video.name} tracked at {_size(old)}, asked for is {_size(new)}")
         elif old["tracks"] != new["tracks"]:
             changed.append(f"{video.name} from an older {tracks}")
-        elif old != new:
+        elif old | {"point": new["point"]} != new:
             changed.append(f"another {video.name}")
     if changed:
         more = f", and {len(changed) - 1} more like that" if len(changed) > 1 else ""
         raise DatasetError(
             f"{root} holds {changed[0]}{more}; choose another folder, or remove this one and import all again"
         )
+
+
+def _same_point(noted: int, asked: int | None, tracks: Path) -> bool:
+    """Whether the noted point is that asked for: of a file with one alone it is, called by its name or not."""
+    if noted == (asked or 0):
+        return True
+    file = read_track_file(tracks)
+    return len(file.visible) == 1 and (asked is None or asked in (file.names or (0,)))
 
 
 def _digest(path: Path) -> str:
