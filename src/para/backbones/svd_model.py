@@ -26,7 +26,6 @@ HUB_IDS = {
 }
 """Name of weights -> id on the hub: trained on 14 and on 25 frames."""
 
-FOLDERS = ("unet", "vae", "image_encoder", "scheduler", "feature_extractor")
 NETWORKS = ("unet", "vae", "image_encoder")
 
 FILES = ["model_index.json", "*/*.json", *(f"{name}/*.safetensors" for name in NETWORKS)]

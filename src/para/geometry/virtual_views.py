@@ -16,7 +16,6 @@ from para.geometry.camera import Camera, apply_to_vectors, look_at
 from para.geometry.pixels import compose
 from para.geometry.warps import warp_affine
 
-UP = (0.0, 0.0, 1.0)
 NO_ANGLE = 1e-4
 """Radians: cameras that are turned by less are turned the same way."""
 

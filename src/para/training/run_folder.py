@@ -16,7 +16,7 @@ from para.training.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from para.training.configs import config_from_dict, config_hash, config_to_dict
 from para.training.heldout import ChunkData, spread
 from para.training.options import TrainConfig
-from para.training.state import generations, read_state
+from para.training.state import read_state
 
 LOG_FILE, SUMMARY_FILE = "log.jsonl", "training.json"
 
@@ -128,11 +128,6 @@ class RunFolder:
         partial = path.with_name(f".{LOG_FILE}.partial")
         partial.write_text("".join(line + "\n" for line in kept))
         os.replace(partial, path)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether there is a state to go on from."""
-        return bool(generations(self.path))
 
 
 def with_defaults(config_type: type, options: dict[str, Any]) -> dict[str, Any]:
