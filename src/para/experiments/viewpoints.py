@@ -13,6 +13,8 @@ from para.experiments.recipes import (
     extra,
     no_warps_compared,
     plain_compared,
+    trained_longer,
+    variant,
     whole_table_compared,
 )
 from para.experiments.view_sets import default_to_all
@@ -20,7 +22,12 @@ from para.experiments.view_sets import default_to_all
 AT_HOME = tuple(at_home(recipe) for recipe in WHOLE_TABLE if recipe.name.split("+")[0] in ("para", "act"))
 """With the camera known to both, any policy can be shown what its demonstrations' camera would see of the table."""
 
-RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS, extra(SOFT_ARGMAX))
+SOFT_ARGMAX_LONG = trained_longer(
+    variant(SOFT_ARGMAX, "+long", "the expected pixel of a heatmap, trained by distance for four times the steps"), 4
+)
+"""PARA's pictures, labels and backbone without its classes, given time: what classes add."""
+
+RECIPES = (*WHOLE_TABLE, *FAIR_IN_NEW_VIEWS, extra(SOFT_ARGMAX), extra(SOFT_ARGMAX_LONG))
 """The last ones can train on warped pictures too, and those that read a pooled vector get the steps that this takes
 them. Others that can are in `action_heads`, in PARA's steps."""
 
