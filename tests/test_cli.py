@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from para.cli import COMMANDS, main
 from para.datasets import Demonstrations
+from para.locks import only_writer
 from para.worlds import world_entry
 from tests import sized_world
 from tests.datasets.spoiling import edit_info, edit_table, truncate
@@ -212,6 +213,16 @@ def test_a_dry_run_says_what_there_is_to_do_and_for_how_long_and_does_none_of_it
     said = para("experiment", name, "--world", "fake", "--scale", "tiny", "--out", out, "--workers", "0", "--dry-run")
     assert said.code == 0 and "left to do:" in said.out and "about " in said.out and "--dry-run" in said.out
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["left_to_right", "position"])
+def test_a_dry_run_beside_the_run_says_what_is_left_where_a_second_run_is_refused(name, fake, tmp_path):
+    asked = ("experiment", name, "--world", "fake", "--scale", "tiny", "--out", tmp_path, "--workers", "0")
+    with only_writer(tmp_path if name == "left_to_right" else tmp_path / "left_to_right"):
+        left = para(*asked, "--dry-run")
+        second = para(*asked)
+    assert left.code == 0 and "left to do:" in left.out
+    assert second.code == 2 and "is being written by process" in second.err
 
 
 # ---- arguments that mean nothing -------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ class Experiment:
     learns from scratch (+vit_refined), and those that a world leaves out."""
 
     dry_run: bool = False
-    """Say what there is to do, and about how long it takes here, and do none of it."""
+    """Say what there is to do, and about how long it takes here, and do none of it; also while it is being done."""
 
     workers: int = DEFAULT_WORKERS
     """Processes at a time; on a GPU one training, and as many that evaluate as its memory has room for."""
@@ -176,9 +176,10 @@ class Experiment:
         )  # fmt: skip
         is_family = self.name in FAMILIES
         runs = family_runs(options) if is_family else [options]
-        check_free(out)
+        if not self.dry_run:
+            check_free(out)
         try:
-            check_runs(runs)
+            check_runs(runs, begin=not self.dry_run)
         except FileNotFoundError:  # of weights: whether the rest is at hand is worth knowing before they are fetched
             for line in describe_needs(runs):
                 print(line)

@@ -151,8 +151,9 @@ def config_of(plan: Plan) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def check_runs(runs: Sequence[RunOptions]) -> None:
-    """Find now, not in some hours, what would keep one of these runs from beginning at its turn. Writes nothing.
+def check_runs(runs: Sequence[RunOptions], begin: bool = True) -> None:
+    """Find now, not in some hours, what would keep one of these runs from beginning at its turn. Writes nothing. Where
+    they are not to begin, another process may be at work in their folders.
 
     Raises:
         ValueError: for an unknown experiment, world, scale or policy, a world that cannot show its scenes, images that
@@ -164,7 +165,8 @@ def check_runs(runs: Sequence[RunOptions]) -> None:
     plans = [plan_run(options) for options in runs]
     for plan in plans:
         config_of(plan)
-        check_free(plan.options.out)
+        if begin:
+            check_free(plan.options.out)
         check_records(plan)
         check_shown(plan)
     configs = [recipe.config(plan.scale) for plan in plans for recipe in [*plan.recipes, *plan.starts]]
