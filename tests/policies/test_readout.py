@@ -62,3 +62,27 @@ def test_every_pooled_baseline_teaches_its_points_where_to_be(name):
     policy.loss(obs, actions)["total"].backward()
     assert policy.readout.points.score.weight.grad.abs().max() > 0
     assert policy.backbone.embed[0].weight.grad.abs().max() > 0
+
+
+ENTRANCES = {
+    "act": ["mlp.0"],
+    "motion_tracks": ["mlp.0", "lift.mlp.0"],
+    "diffusion": ["denoiser.seen.0", "denoiser.enter"],
+}
+"""Where places in the image, the arm's state, rays and noisy chunks enter a network."""
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+def test_in_bfloat16_coordinates_enter_every_pooled_baseline_unrounded(name):
+    if name == "diffusion":
+        pytest.importorskip("diffusers")
+    lift = {"lift": "mlp"} if name == "motion_tracks" else {}
+    policy = build(policy_config(name, readout="spatial_softmax", **lift)).eval()
+    obs, actions = random_batch()
+    policy.fit_ranges(actions, obs.camera)
+    came = {}
+    for layer in ENTRANCES[name]:
+        policy.get_submodule(layer).register_forward_hook(lambda _, told, out, layer=layer: came.update({layer: out}))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        policy.act(obs)
+    assert {layer: out.dtype for layer, out in came.items()} == dict.fromkeys(ENTRANCES[name], torch.float32)

@@ -129,9 +129,9 @@ class Denoiser(nn.Module):
     def __init__(self, n_values: int, n_seen: int, hidden: int, n_blocks: int):
         super().__init__()
         self.hidden = hidden
-        self.seen = nn.Sequential(nn.Linear(n_seen, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.seen = nn.Sequential(FullPrecisionLinear(n_seen, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.level = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
-        self.enter = nn.Linear(n_values, hidden)
+        self.enter = FullPrecisionLinear(n_values, hidden)
         self.blocks = nn.ModuleList(ModulatedBlock(hidden) for _ in range(n_blocks))
         self.leave = nn.Sequential(nn.LayerNorm(hidden), FullPrecisionLinear(hidden, n_values))
 

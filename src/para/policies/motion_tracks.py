@@ -140,7 +140,7 @@ class RayLift(nn.Module):
         super().__init__()
         n_inputs = config.horizon * (3 * N_POINTS + 1) + (3 if config.use_state else 0)
         self.mlp = nn.Sequential(
-            nn.Linear(n_inputs, config.hidden), nn.GELU(),
+            FullPrecisionLinear(n_inputs, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
             FullPrecisionLinear(config.hidden, config.horizon),
         )  # fmt: skip
@@ -176,7 +176,7 @@ class MotionTracks(nn.Module):
         self.readout = Readout(config.readout, self.backbone)
         n_state = 2 * N_POINTS + 3 + 1 if config.use_state else 0
         self.mlp = nn.Sequential(
-            nn.Linear(self.readout.channels + n_state, config.hidden), nn.GELU(),
+            FullPrecisionLinear(self.readout.channels + n_state, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
             FullPrecisionLinear(config.hidden, config.horizon * (2 * N_POINTS + 1)),
         )  # fmt: skip

@@ -157,7 +157,7 @@ class Regression(nn.Module):
         self.readout = Readout(config.readout, self.backbone)
         n_inputs = self.readout.channels + 4 * config.use_state + N_CAMERA_NUMBERS * config.use_camera
         self.mlp = nn.Sequential(
-            nn.Linear(n_inputs, config.hidden), nn.GELU(),
+            FullPrecisionLinear(n_inputs, config.hidden), nn.GELU(),
             nn.Linear(config.hidden, config.hidden), nn.GELU(),
             FullPrecisionLinear(config.hidden, config.horizon * 4),
         )  # fmt: skip
