@@ -96,7 +96,7 @@ def test_what_the_published_model_needs_is_told_before_anything_is_done(tmp_path
 
 
 def test_it_is_told_also_where_the_weights_are_missing(tmp_path, monkeypatch, capsys):
-    def weights_are_missing(runs):
+    def weights_are_missing(runs, begin):
         raise FileNotFoundError("no weights here; get them")
 
     monkeypatch.setattr("para.experiments.run.check_runs", weights_are_missing)
